@@ -1,0 +1,379 @@
+// Direct active-set solver of  min_b  b'Gb/2 - q'b + sum_j l1_j |b_j| + l2_j b_j^2 / 2,
+// lower <= b <= upper, in Gram space.
+//
+// On the free features F with signs s the problem is a linear system, H x = q - l1 s on F with
+// H = G_FF + diag(l2), whose Cholesky factor follows F. From any b: Newton direction on F, exact
+// line search over its breakpoints (objective falls strictly), features that stop at zero or at a
+// bound leave F; once F is stationary, features that violate their optimality condition join, several
+// at once, less those that would move against their sign. A feature that depends linearly on F
+// moves along the null vector until another reaches zero and takes its place. Started from the solution at
+// a larger alpha, the first Newton step is the predictor of the path. Lee, Battle, Raina and Ng
+// (2007), feature-sign search; Osborne, Presnell and Turlach (2000), homotopy.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "cholesky.hpp"
+#include "gram_model.hpp"
+#include "penalty.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class ActiveSet {
+ public:
+  ActiveSet(const Blas& blas, GramModel& model, const ElasticNet& penalty, double* b)
+      : model_(model), penalty_(penalty), b_(b), factor_(blas), in_(std::size_t(model.p), 0) {
+    for (Index j = 0; j < model.p; ++j) largest_q_ = std::max(largest_q_, std::fabs(model.q[j]));
+  }
+
+  Index n_solves = 0;
+  double bytes() const { return factor_.bytes(); }
+
+  // Moves b to the minimiser at penalty.alpha; false if rounding or `poll` stopped it before.
+  template <class Poll>
+  bool solve(Index max_solves, const Poll& poll) {
+    start();
+    const Index limit = max_solves > 0 ? n_solves + max_solves : n_solves + 200 + 10 * model_.p;
+    while (n_solves < limit && !poll()) {
+      if (!make_stationary()) continue;
+      if (!grow()) {
+        if (refreshed_) return true;
+        refresh();
+      }
+    }
+    return false;
+  }
+
+  // Takes over from whatever b is, for example after coordinate descent.
+  void restart() {
+    F_.clear();
+    sign_.clear();
+    factor_.clear();
+    std::fill(in_.begin(), in_.end(), char(0));
+    alpha_ = -1.0;
+  }
+
+ private:
+  struct Event {
+    double t;
+    std::size_t k;  // position in the moving set
+    double jump;    // growth of the slope when passed; infinite at a bound
+    double value;   // b there
+  };
+
+  // Rounding of a gradient, |G_jk| <= 1; floor_ is what a full Newton step could not improve.
+  double slack() const {
+    return std::max(floor_, 16 * std::numeric_limits<double>::epsilon() * (largest_q_ + norm1_));
+  }
+
+  void refresh() {
+    model_.refresh(b_);
+    norm1_ = 0.0;
+    for (Index j = 0; j < model_.p; ++j) norm1_ += std::fabs(b_[j]);
+    refreshed_ = true;
+  }
+
+  void start() {
+    entries_.assign(std::size_t(model_.p), 0);
+    single_ = false;
+    full_step_ = false;
+    floor_ = 0.0;
+    refresh();
+    bool same = alpha_ == penalty_.alpha;
+    if (!same) {
+      bool curved = false;
+      for (Index j : F_) curved = curved || penalty_.factor2[std::size_t(j)] > 0.0;
+      same = alpha_ > 0.0 && penalty_.alpha > 0.0 && !curved;
+    }
+    alpha_ = penalty_.alpha;
+    if (!same) rebuild();
+  }
+
+  double sign_of(Index j) const {
+    return penalty_.l1(j) == 0.0 || b_[j] == 0.0 ? 0.0 : (b_[j] > 0.0 ? 1.0 : -1.0);
+  }
+  bool inside(Index j) const { return b_[j] > penalty_.lo(j) && b_[j] < penalty_.hi(j); }
+
+  // F from the support of b and all that has no l1 term, with a fresh factor; features that
+  // depend on the others are moved to zero where they have an l1 term, and left out.
+  void rebuild() {
+    std::vector<Index> support;
+    for (Index j = 0; j < model_.p; ++j)
+      if ((b_[j] != 0.0 || penalty_.l1(j) == 0.0) && inside(j)) support.push_back(j);
+    F_.clear();
+    sign_.clear();
+    std::fill(in_.begin(), in_.end(), char(0));
+    const bool definite = factor_.factor(Index(support.size()), least_pivot, [&](double* R, Index ld) {
+      for (std::size_t k = 0; k < support.size(); ++k) {
+        const double* column = model_.G + support[k] * model_.ld;
+        for (std::size_t i = 0; i < k; ++i) R[Index(i) + Index(k) * ld] = column[support[i]];
+        R[Index(k) * (ld + 1)] = 1.0 + penalty_.l2(support[k]);
+      }
+    });
+    if (!definite) factor_.clear();
+    for (Index j : support) {
+      if (definite)
+        join(j, sign_of(j));
+      else if (!append(j, sign_of(j)) && b_[j] != 0.0)
+        exchange(j, 0.0, sign_of(j));
+    }
+  }
+
+  void join(Index j, double sign) {
+    F_.push_back(j);
+    sign_.push_back(sign);
+    in_[std::size_t(j)] = 1;
+  }
+
+  bool append(Index j, double sign) {
+    const double* column = model_.G + j * model_.ld;
+    work_.resize(F_.size());
+    for (std::size_t k = 0; k < F_.size(); ++k) work_[k] = column[F_[k]];
+    const double diagonal = 1.0 + penalty_.l2(j);
+    pivot_ = factor_.append(work_.data(), diagonal, least_pivot * diagonal);
+    if (!(pivot_ > least_pivot * diagonal)) return false;
+    join(j, sign);
+    return true;
+  }
+
+  void leave(std::size_t k) {
+    in_[std::size_t(F_[k])] = 0;
+    factor_.remove(Index(k));
+    F_.erase(F_.begin() + std::ptrdiff_t(k));
+    sign_.erase(sign_.begin() + std::ptrdiff_t(k));
+  }
+
+  // -(gradient of the objective) on F under the signs
+  double downhill(std::vector<double>& out) const {
+    out.resize(F_.size());
+    double largest = 0.0;
+    for (std::size_t k = 0; k < F_.size(); ++k) {
+      const Index j = F_[k];
+      out[k] = model_.gradient(j) - penalty_.l2(j) * b_[j] - penalty_.l1(j) * sign_[k];
+      largest = std::max(largest, std::fabs(out[k]));
+    }
+    return largest;
+  }
+
+  // One Newton step on F unless F is stationary already; true when it is.
+  bool make_stationary() {
+    const double worst = downhill(d_);
+    if (full_step_ && worst > 0.5 * last_worst_) floor_ = std::max(floor_, 2.0 * worst);
+    full_step_ = false;
+    if (worst <= slack()) return true;
+    last_worst_ = worst;
+    const std::vector<double> rhs = d_;
+    factor_.solve(d_.data());
+    ++n_solves;
+    double curvature = 0.0;
+    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
+    full_step_ = move(F_, d_, -curvature, curvature, 1.0) < 0 && !crossed_;
+    return false;
+  }
+
+  // Brings violating features into F and moves; false when no feature violates.
+  bool grow() {
+    std::vector<std::pair<double, Index>> violators;
+    const double tolerance = slack();
+    for (Index j = 0; j < model_.p; ++j) {
+      if (in_[std::size_t(j)] || entries_[std::size_t(j)] > most_entries) continue;
+      const double v = violation(j);
+      if (std::fabs(v) > tolerance + 1e-12 * penalty_.l1(j)) violators.emplace_back(v, j);
+    }
+    if (violators.empty()) return false;
+    std::size_t most = single_ ? 1 : 16 + F_.size() / 2;
+    most = std::min(most, violators.size());
+    std::partial_sort(violators.begin(), violators.begin() + std::ptrdiff_t(most), violators.end(),
+                      [](const auto& a, const auto& b) {
+                        const double x = std::fabs(a.first), y = std::fabs(b.first);
+                        return x > y || (x == y && a.second < b.second);
+                      });
+    const std::size_t old = F_.size();
+    for (std::size_t k = 0; k < most; ++k) {
+      const Index j = violators[k].second;
+      append(j, entering_sign(j, violators[k].first));
+      if (++entries_[std::size_t(j)] > most_entries / 2) single_ = true;
+    }
+    if (F_.size() == old) {
+      const auto [v, j] = violators.front();
+      append(j, 0.0);  // its pivot
+      if (!exchange(j, v, entering_sign(j, v))) entries_[std::size_t(j)] = most_entries + 1;
+      return true;
+    }
+    descend_from(old);
+    return true;
+  }
+
+  // The first Newton step after features old .. joined; those that would move against their
+  // sign leave again. At least one remains, since the direction is one of descent.
+  void descend_from(std::size_t old) {
+    std::vector<double> rhs;
+    for (;;) {
+      downhill(rhs);
+      d_ = rhs;
+      factor_.solve(d_.data());
+      ++n_solves;
+      const std::size_t before = F_.size();
+      for (std::size_t k = before; k-- > old;) {
+        const Index j = F_[k];
+        const bool one_sided = penalty_.l1(j) > 0.0 || !inside(j);
+        if (one_sided && d_[k] * rhs[k] <= 0.0) leave(k);
+      }
+      if (F_.size() == before) break;
+      if (F_.size() == old) {
+        single_ = true;
+        return;
+      }
+    }
+    double curvature = 0.0;
+    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
+    move(F_, d_, -curvature, curvature, 1.0);
+  }
+
+  // The part of -(gradient) that lets b_j move from where it rests; 0: it stays.
+  double violation(Index j) const {
+    if (penalty_.excluded(j)) return 0.0;
+    const double c = model_.gradient(j) - penalty_.l2(j) * b_[j], l1 = penalty_.l1(j);
+    if (b_[j] == 0.0) {
+      const double v = soft_threshold(c, l1);
+      return (v > 0.0 && penalty_.hi(j) > 0.0) || (v < 0.0 && penalty_.lo(j) < 0.0) ? v : 0.0;
+    }
+    const double v = c - (b_[j] > 0.0 ? l1 : -l1);
+    if (b_[j] >= penalty_.hi(j)) return std::min(0.0, v);
+    if (b_[j] <= penalty_.lo(j)) return std::max(0.0, v);
+    return v;
+  }
+  double entering_sign(Index j, double v) const {
+    if (penalty_.l1(j) == 0.0) return 0.0;
+    return b_[j] != 0.0 ? (b_[j] > 0.0 ? 1.0 : -1.0) : (v > 0.0 ? 1.0 : -1.0);
+  }
+
+  // j depends on F: H (d_F, d_j) = 0 with d_F = -H^{-1} G_Fj d_j. The objective is linear along
+  // it until a feature reaches zero or a bound; that one leaves and j takes its place.
+  bool exchange(Index j, double v, double sign) {
+    const double* column = model_.G + j * model_.ld;
+    std::vector<Index> moving = F_;
+    std::vector<double> d(F_.size()), rhs;
+    for (std::size_t k = 0; k < F_.size(); ++k) d[k] = -column[F_[k]];
+    factor_.solve(d.data());
+    ++n_solves;
+    downhill(rhs);
+    moving.push_back(j);
+    d.push_back(1.0);
+    rhs.push_back(v != 0.0 ? v
+                           : model_.gradient(j) - penalty_.l2(j) * b_[j] - penalty_.l1(j) * sign);
+    double fall = 0.0;
+    for (std::size_t k = 0; k < d.size(); ++k) fall += rhs[k] * d[k];
+    const bool backwards = v != 0.0 ? v < 0.0 : fall < 0.0;
+    if (backwards)
+      for (double& value : d) value = -value;
+    fall = backwards ? -fall : fall;
+    if (!(fall >= 0.0)) return false;
+    const double flat = std::max(0.0, pivot_);
+    const Index stop = move(moving, d, -fall, flat, infinity);
+    const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
+    return stop >= 0 || inserted;
+  }
+
+  // b += t d on the moving features, t the exact minimiser of the objective on (0, cap]. Returns
+  // the feature that stopped the move at zero or at a bound, -1 if none did.
+  Index move(const std::vector<Index> moving, const std::vector<double>& d, double slope,
+             double curvature, double cap) {
+    crossed_ = false;
+    std::vector<Event> events = breakpoints(moving, d, cap);
+    double t = 0.0, rate = slope;  // rate: slope of the objective at t
+    const Event* stop = nullptr;
+    bool open = true;
+    for (const Event& event : events) {
+      const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
+      if (reach <= event.t) {
+        t = std::max(t, reach);
+        open = false;
+        break;
+      }
+      rate += curvature * (event.t - t);
+      t = event.t;
+      if (rate + event.jump >= 0.0) {
+        stop = &event;
+        open = false;
+        break;
+      }
+      rate += event.jump;
+      crossed_ = true;
+    }
+    if (open) {
+      const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
+      const double end = std::min(cap, reach);
+      if (!std::isfinite(end)) return -1;
+      t = std::max(t, end);
+    }
+    return step_to(moving, d, t, stop);
+  }
+
+  std::vector<Event> breakpoints(const std::vector<Index>& moving, const std::vector<double>& d,
+                                 double cap) const {
+    std::vector<Event> events;
+    for (std::size_t k = 0; k < moving.size(); ++k) {
+      const Index j = moving[k];
+      if (d[k] == 0.0) continue;
+      const double bound = d[k] > 0.0 ? penalty_.hi(j) : penalty_.lo(j);
+      const double at_bound = (bound - b_[j]) / d[k];
+      if (std::isfinite(bound) && at_bound < cap)
+        events.push_back({std::max(0.0, at_bound), k, infinity, bound});
+      if (penalty_.l1(j) > 0.0 && b_[j] * d[k] < 0.0 && bound != 0.0 && -b_[j] / d[k] < cap)
+        events.push_back({-b_[j] / d[k], k, 2.0 * penalty_.l1(j) * std::fabs(d[k]), 0.0});
+    }
+    std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
+      return a.t < b.t || (a.t == b.t && a.k < b.k);
+    });
+    return events;
+  }
+
+  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d, double t,
+                const Event* stop) {
+    refreshed_ = false;
+    for (std::size_t k = 0; k < moving.size(); ++k) {
+      norm1_ += std::fabs(t * d[k]);
+      b_[moving[k]] += t * d[k];
+    }
+    model_.update(moving, d.data(), t);
+    Index stopped = -1;
+    if (stop) {
+      stopped = moving[stop->k];
+      model_.update(stopped, stop->value - b_[stopped]);
+      b_[stopped] = stop->value;
+    }
+    for (std::size_t k = F_.size(); k-- > 0;) {
+      const Index j = F_[k];
+      const bool at_zero = b_[j] == 0.0 && penalty_.l1(j) > 0.0;
+      if (j == stopped || at_zero || !inside(j)) {
+        b_[j] = std::min(std::max(b_[j], penalty_.lo(j)), penalty_.hi(j));
+        leave(k);
+      } else {
+        sign_[k] = sign_of(j);
+      }
+    }
+    return stopped;
+  }
+
+  static constexpr double least_pivot = 1e-11;
+  static constexpr int most_entries = 12;  // of one feature at one alpha; beyond, rounding decides
+
+  GramModel& model_;
+  const ElasticNet& penalty_;
+  double* b_;
+  Cholesky factor_;
+  std::vector<Index> F_;       // free features, in the order of the factor
+  std::vector<double> sign_;   // of b_F, 0 without an l1 term
+  std::vector<char> in_;       // (p,) whether j is in F
+  std::vector<int> entries_;   // (p,) how often j joined at this alpha
+  std::vector<double> d_, work_;
+  double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
+  double last_worst_ = 0.0;
+  bool full_step_ = false, crossed_ = false, single_ = false, refreshed_ = false;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

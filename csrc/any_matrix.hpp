@@ -1,0 +1,87 @@
+// A kind of matrix behind one door, so that the paths are compiled once and only the loops over
+// stored values once a kind.
+#pragma once
+
+#include <memory>
+#include <type_traits>
+
+#include "coordinate_descent.hpp"
+#include "gram.hpp"
+#include "residual_model.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+template <class Kind>
+double gram_flop_seconds(const Kind& X) {  // n p^2 flops by BLAS3 at 3e10 a second
+  return double(X.n) * double(X.p) * double(X.p) / 3e10;
+}
+template <class T, class I>
+double gram_flop_seconds(const Csc<T, I>& X) {  // sum of squared row counts, if they were equal
+  const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
+  return double(X.nnz()) * per_row / 5e8;
+}
+
+template <class Kind>
+class Door final : public AnyMatrix {
+ public:
+  explicit Door(Kind kind) : AnyMatrix(kind.n, kind.p), kind_(kind) {}
+
+  double size() const override { return kind_.size(); }
+  double column_bytes(Index j) const override { return kind_.column_bytes(j); }
+  double gram_readings() const override { return Kind::gram_readings; }
+  double gram_seconds() const override { return gram_flop_seconds(kind_); }
+  double dot(Index j, const double* u) const override { return kind_.dot(j, u); }
+  double square(Index j, const double* omega) const override { return kind_.square(j, omega); }
+  void axpy(Index j, double a, const double* omega, double* u) const override {
+    kind_.axpy(j, a, omega, u);
+  }
+  void add(Index j, double a, double* z) const override { kind_.add(j, a, z); }
+  void gather(Index j, double* out) const override { kind_.gather(j, out); }
+  void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
+    kind_.xtr(R, k, out, ldo, n_threads);
+  }
+  void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
+                  Statistics& out) const override {
+    REGSOLVE_TARGET::statistics(kind_, omega, centred, omega_t, n_threads, out);
+  }
+  void gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
+            double* M, Statistics& out) const override {
+    REGSOLVE_TARGET::gram(kind_, root, t, centred, blas, n_threads, M, out);
+  }
+  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
+    return gather_columns(kind_, W, out);
+  }
+  double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return cycle(model, penalty, W, b);
+  }
+  double epoch(ResidualModel& model, const FunctionPenalty& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return cycle(model, penalty, W, b);
+  }
+
+ private:
+  template <class Penalty>
+  double cycle(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
+               double* b) const {
+    if constexpr (Kind::by_rows) {
+      OnStorage<Gathered> columns{model.gathered, model};
+      return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
+    } else {
+      OnStorage<Kind> columns{kind_, model};
+      return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
+    }
+  }
+
+  Kind kind_;
+};
+
+inline std::unique_ptr<AnyMatrix> open(const MatrixRef& X) {
+  std::unique_ptr<AnyMatrix> out;
+  visit(X, [&](const auto& kind) { out.reset(new Door<std::decay_t<decltype(kind)>>(kind)); });
+  return out;
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

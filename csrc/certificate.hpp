@@ -1,0 +1,113 @@
+// Duality gap and optimality violation.
+//
+// Primal  P(b) = L(b) + sum_j penalty_j(b_j). For a dual point u with c = Z'u,
+//   D(u) = -L*(u) - sum_j penalty_j*(c_j) <= min P,
+// and for the quadratic loss -L*(u) = u't - ||u||^2 / 2. The residual u is scaled by the s that
+// makes D(s u) largest: D is concave in s, and s <= limit keeps every conjugate finite. Features
+// without penalty need c_j = 0: u is projected off them first and their c_j is then exactly 0.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "penalty.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// Correlations c_k of the features `feature(k)`: all of them, or those of a working set.
+struct Correlations {
+  std::vector<double> c;
+  const std::vector<Index>* of = nullptr;  // null: feature k is k
+
+  Index feature(std::size_t k) const { return of ? (*of)[k] : Index(k); }
+};
+
+// Largest s for which every conjugate(j, s c_j) is finite.
+template <class Penalty>
+double scaling_limit(const Penalty& penalty, const Correlations& z) {
+  double limit = infinity;
+  for (std::size_t k = 0; k < z.c.size(); ++k)
+    limit = std::min(limit, penalty.limit(z.feature(k), z.c[k]));
+  return limit;
+}
+
+template <class Penalty>
+double conjugate_sum(const Penalty& penalty, const Correlations& z, double s) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < z.c.size(); ++k)
+    sum += penalty.conjugate(z.feature(k), s * z.c[k]);
+  return sum;
+}
+
+// max_s  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing derivative, kept
+// inside a bracket by bisection.
+template <class Penalty>
+double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, double uu) {
+  if (!penalty.has_conjugate()) return std::numeric_limits<double>::quiet_NaN();
+  const double limit = scaling_limit(penalty, z);
+  if (!(ut > 0.0)) return 0.0;
+  double low = 0.0, high = std::min(limit, uu > 0.0 ? ut / uu : infinity);
+  if (!std::isfinite(high)) high = 1.0;
+  std::vector<std::size_t> curved;  // features whose conjugate is not 0 on all of [0, high]
+  for (std::size_t k = 0; k < z.c.size(); ++k)
+    if (penalty.argument(z.feature(k), high * z.c[k]) != 0.0) curved.push_back(k);
+  double s = curved.empty() && Penalty::has_argument ? high : std::min(high, 1.0);
+  for (int step = 0; step < 100 && Penalty::has_argument && !curved.empty(); ++step) {
+    double slope = ut - s * uu, bend = uu;
+    for (std::size_t k : curved) {
+      const double c = z.c[k];
+      slope -= c * penalty.argument(z.feature(k), s * c);
+      bend += c * c * penalty.argument_slope(z.feature(k), s * c);
+    }
+    (slope > 0.0 ? low : high) = s;
+    if (std::fabs(slope) <= 1e-15 * ut || !(high - low > 1e-16 * high)) break;
+    const double newton = bend > 0.0 ? s + slope / bend : infinity;
+    const bool to_end = slope > 0.0 && newton >= high;
+    s = newton > low && newton < high ? newton : (to_end ? high : 0.5 * (low + high));
+  }
+  return s * ut - 0.5 * s * s * uu - conjugate_sum(penalty, z, s);
+}
+
+// max_j distance of c_j = -(gradient) to the subdifferential, in X's units: d_j times that of z_j.
+template <class Penalty>
+double largest_violation(const Penalty& penalty, const double* b, const std::vector<double>& c,
+                         const std::vector<double>& norm) {
+  double largest = 0.0;
+  for (std::size_t j = 0; j < c.size(); ++j)
+    largest = std::max(largest, norm[j] * penalty.distance(Index(j), b[j], c[j]));
+  return largest;
+}
+
+// The reference of both relative figures: the null model, penalised b = 0 and the rest optimal.
+struct NullModel {
+  double objective = 0.0;  // P0
+  double gradient = 0.0;   // max_j |gradient_j|, in X's units
+  bool exact = false;      // P0 is zero to rounding
+};
+
+struct Verdict {
+  double primal = 0.0, dual = 0.0, gap = 0.0, relative_gap = 0.0, kkt = 0.0;
+};
+
+inline Verdict judge_against(const NullModel& null, double primal, double dual, double violation,
+                             bool is_null) {
+  Verdict v;
+  v.primal = primal;
+  v.dual = dual;
+  v.gap = std::isnan(dual) ? dual : std::max(0.0, primal - dual);
+  if (std::isnan(dual))
+    v.relative_gap = dual;
+  else if (null.exact)
+    v.relative_gap = is_null ? 0.0 : infinity;
+  else
+    v.relative_gap = v.gap / null.objective;
+  if (null.exact || null.gradient == 0.0)
+    v.kkt = is_null || violation == 0.0 ? 0.0 : infinity;
+  else
+    v.kkt = violation / null.gradient;
+  return v;
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,100 @@
+// Upper Cholesky factor R of a growing and shrinking matrix H: R'R = H. Column-major, leading
+// dimension `capacity`, so that appending a feature writes one contiguous column.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "blas.hpp"
+#include "matrix.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class Cholesky {
+ public:
+  explicit Cholesky(const Blas& blas) : blas_(&blas) {}
+
+  Index size() const { return size_; }
+  void clear() { size_ = 0; }
+  double bytes() const { return 8.0 * double(data_.capacity()); }
+
+  // Appends the column h (size(),) with diagonal `diagonal`. Returns the squared pivot,
+  // h_kk - ||R'^{-1} h||^2, and appends only if that is above `least`.
+  double append(const double* h, double diagonal, double least) {
+    reserve(size_ + 1);
+    double* column = &data_[std::size_t(size_ * capacity_)];
+    std::copy(h, h + size_, column);
+    trsv(*blas_, 'T', int(size_), data_.data(), int(capacity_), column);
+    double pivot = diagonal;
+    for (Index k = 0; k < size_; ++k) pivot -= column[k] * column[k];
+    if (pivot > least) {
+      column[size_] = std::sqrt(pivot);
+      ++size_;
+    }
+    return pivot;
+  }
+
+  // Deletes row and column k: the columns behind it move up and Givens rotations of rows
+  // (i, i + 1) make them triangular again.
+  void remove(Index k) {
+    for (Index j = k + 1; j < size_; ++j) {
+      const double* from = &data_[std::size_t(j * capacity_)];
+      std::copy(from, from + j + 1, &data_[std::size_t((j - 1) * capacity_)]);
+    }
+    --size_;
+    for (Index i = k; i < size_; ++i) {
+      double* pivot = &data_[std::size_t(i + i * capacity_)];
+      const double a = pivot[0], b = pivot[1], r = std::hypot(a, b);
+      const double c = a / r, s = b / r;
+      pivot[0] = r;
+      for (Index j = i + 1; j < size_; ++j) {
+        double* x = &data_[std::size_t(i + j * capacity_)];
+        const double top = c * x[0] + s * x[1];
+        x[1] = c * x[1] - s * x[0];
+        x[0] = top;
+      }
+    }
+  }
+
+  // x := H^{-1} x
+  void solve(double* x) const {
+    trsv(*blas_, 'T', int(size_), data_.data(), int(capacity_), x);
+    trsv(*blas_, 'N', int(size_), data_.data(), int(capacity_), x);
+  }
+
+  // Factors the n x n matrix that fill(R, ld) writes into the upper triangle; false if it is
+  // not positive definite to rounding (the factor is then empty).
+  template <class Fill>
+  bool factor(Index n, double least, const Fill& fill) {
+    size_ = 0;
+    reserve(n);
+    fill(data_.data(), capacity_);
+    if (potrf(*blas_, int(n), data_.data(), int(capacity_)) != 0) return false;
+    for (Index k = 0; k < n; ++k) {
+      const double pivot = data_[std::size_t(k + k * capacity_)];
+      if (!(pivot * pivot > least)) return false;
+    }
+    size_ = n;
+    return true;
+  }
+
+ private:
+  void reserve(Index n) {
+    if (n <= capacity_) return;
+    const Index wider = std::max<Index>({n, 2 * capacity_, 16});
+    std::vector<double> moved(std::size_t(wider * wider));
+    for (Index j = 0; j < size_; ++j)
+      std::copy(&data_[std::size_t(j * capacity_)], &data_[std::size_t(j * capacity_)] + j + 1,
+                &moved[std::size_t(j * wider)]);
+    data_.swap(moved);
+    capacity_ = wider;
+  }
+
+  const Blas* blas_;
+  Index size_ = 0, capacity_ = 0;
+  std::vector<double> data_;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,84 @@
+// Cyclic coordinate descent on a quadratic model, Anderson-accelerated.
+//
+// A model M offers gradient(j) = -(d loss / d b_j), update(j, delta) for b_j += delta, lipschitz(j),
+// loss(b) and its state, a vector that is affine in b: residual_model.hpp and gram_model.hpp.
+#pragma once
+
+#include <vector>
+
+#include "anderson.hpp"
+#include "penalty.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// One epoch:  b_j := prox_j(b_j + c_j / L_j, 1 / L_j) for j in W. Returns the largest L_j delta_j^2.
+template <class Model, class Penalty>
+double epoch(Model& model, const Penalty& penalty, const std::vector<Index>& W, double* b) {
+  double largest = 0.0;
+  for (Index j : W) {
+    const double L = model.lipschitz(j), old = b[j];
+    if (!(L > 0.0)) continue;
+    const double next = penalty.prox(j, old + model.gradient(j) / L, 1.0 / L);
+    if (next != old) {
+      b[j] = next;
+      model.update(j, next - old);
+      largest = std::max(largest, L * (next - old) * (next - old));
+    }
+  }
+  return largest;
+}
+
+template <class Model, class Penalty>
+double objective_on(const Model& model, const Penalty& penalty, const std::vector<Index>& W,
+                    const double* b) {
+  double sum = model.loss(b);
+  for (Index j : W) sum += penalty.value(j, b[j]);
+  return sum;
+}
+
+// Replaces (b_W, state) by their extrapolation where that lowers the objective.
+template <class Model, class Penalty>
+void accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
+                const std::vector<Index>& W, double* b) {
+  std::vector<double> point;
+  if (!anderson.extrapolate(W.size(), point)) return;
+  const double before = objective_on(model, penalty, W, b);
+  auto exchange = [&] {
+    for (std::size_t k = 0; k < W.size(); ++k) std::swap(b[W[k]], point[k]);
+    std::swap_ranges(model.state().begin(), model.state().end(),
+                     point.begin() + std::ptrdiff_t(W.size()));
+  };
+  exchange();
+  if (!(objective_on(model, penalty, W, b) < before)) exchange();
+}
+
+struct Descent {
+  Index epochs = 0;
+  bool stalled = false;  // an epoch changed nothing that float64 can show
+};
+
+// Epochs on W until done() says so (asked every 10 epochs), nothing moves, or max_epochs.
+template <class Model, class Penalty, class Done>
+Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& W, double* b,
+                Index max_epochs, const Done& done) {
+  Descent result;
+  Anderson anderson;
+  const double scale = objective_on(model, penalty, W, b);
+  int still = 0;
+  while (result.epochs < max_epochs) {
+    const double moved = epoch(model, penalty, W, b);
+    ++result.epochs;
+    still = moved <= 1e-30 * scale ? still + 1 : 0;
+    if (still >= 3 || moved == 0.0) {
+      result.stalled = true;
+      break;
+    }
+    if (anderson.push(W, b, model.state())) accelerate(anderson, model, penalty, W, b);
+    if (result.epochs % 10 == 0 && done()) break;
+  }
+  return result;
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,125 @@
+// A problem made ready: normalised row weights, centred target, statistics, and the penalty in the
+// coordinates of the unit-norm features z_j = (x_j - m_j) / d_j, b_j = d_j w_j.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "any_matrix.hpp"
+#include "certificate.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+struct Design {
+  const Problem& problem;
+  std::unique_ptr<AnyMatrix> storage;
+  const AnyMatrix& X;
+  std::vector<double> omega;  // (n,), sum 1
+  std::vector<double> root;   // sqrt(omega), (n,)
+  std::vector<double> t;     // quadratic loss: y - offset, centred; else 0
+  double t_mean = 0.0, tt = 0.0;  // tt = sum omega t^2
+  double t_square = 0.0;          // sum omega (y - offset)^2, before centring
+  Statistics stats;
+  const Blas& blas;
+  int n_threads;
+
+  Design(const Problem& given, const Blas& table, int threads)
+      : problem(given), storage(open(given.X)), X(*storage),
+        omega(std::size_t(X.n), 1.0 / double(X.n)), root(std::size_t(X.n)),
+        t(std::size_t(X.n), 0.0), stats(X.p), blas(table), n_threads(threads) {
+    set_weights();
+    if (problem.loss.quadratic) set_target();
+  }
+
+  bool centred() const { return problem.fit_intercept; }
+
+  // X'v: out (p x k) for k vectors, in blocks of 8
+  void xtr(const double* R, int k, std::vector<double>& out, Report& report) const {
+    out.resize(std::size_t(X.p) * std::size_t(k));
+    for (int v = 0; v < k; v += 8) {
+      X.xtr(R + v * X.n, std::min(8, k - v), out.data() + v * X.p, X.p, n_threads);
+      report.x_bytes += X.size();
+    }
+    report.n_rhs += k;
+  }
+
+  void read_statistics(Report& report) {
+    std::vector<double> omega_t(std::size_t(X.n));
+    for (Index i = 0; i < X.n; ++i) omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
+    X.statistics(omega.data(), centred(), omega_t.data(), n_threads, stats);
+    report.x_bytes += X.size();
+    report.n_rhs += 1;
+  }
+
+ private:
+  void set_weights() {
+    if (problem.sample_weight) {
+      double most = 0.0, sum = 0.0;
+      for (Index i = 0; i < X.n; ++i) most = std::max(most, problem.sample_weight[i]);
+      for (Index i = 0; i < X.n; ++i) sum += problem.sample_weight[i] / most;
+      for (Index i = 0; i < X.n; ++i)
+        omega[std::size_t(i)] = problem.sample_weight[i] / most / sum;
+    }
+    for (Index i = 0; i < X.n; ++i) root[std::size_t(i)] = std::sqrt(omega[std::size_t(i)]);
+  }
+
+  void set_target() {
+    const double* y = problem.y;
+    for (Index i = 0; i < X.n; ++i)
+      t[std::size_t(i)] = y[i] - (problem.offset ? problem.offset[i] : 0.0);
+    for (int round = 0; round < 2 && centred(); ++round) {  // the second removes rounding
+      double sum = 0.0;
+      for (Index i = 0; i < X.n; ++i) sum += omega[std::size_t(i)] * t[std::size_t(i)];
+      for (double& v : t) v -= sum;
+      t_mean += sum;
+    }
+    for (Index i = 0; i < X.n; ++i) {
+      const double v = t[std::size_t(i)];
+      tt += omega[std::size_t(i)] * v * v;
+      t_square += omega[std::size_t(i)] * (v + t_mean) * (v + t_mean);
+    }
+  }
+};
+
+inline bool left_out(const Problem& problem, const Statistics& stats, Index j) {
+  return stats.norm[std::size_t(j)] == 0.0 || (problem.factor && std::isinf(problem.factor[j]));
+}
+
+// f_j on w_j, on s_j w_j when standardised (s_j = d_j), becomes a penalty on b_j.
+inline ElasticNet elastic_net(const Problem& problem, const Statistics& stats) {
+  const Index p = Index(stats.norm.size());
+  ElasticNet out;
+  out.factor1.assign(std::size_t(p), 0.0);
+  out.factor2.assign(std::size_t(p), 0.0);
+  out.lower.assign(std::size_t(p), 0.0);
+  out.upper.assign(std::size_t(p), 0.0);
+  for (Index j = 0; j < p; ++j) {
+    if (left_out(problem, stats, j)) continue;
+    const std::size_t k = std::size_t(j);
+    const double f = problem.factor ? problem.factor[j] : 1.0, d = stats.norm[k];
+    const double e = problem.standardize ? 1.0 : stats.inv[k];
+    out.factor1[k] = problem.l1_ratio * f * e;
+    out.factor2[k] = (1.0 - problem.l1_ratio) * f * e * e;
+    out.lower[k] = problem.lower ? d * problem.lower[j] : -infinity;
+    out.upper[k] = problem.upper ? d * problem.upper[j] : infinity;
+  }
+  return out;
+}
+
+inline FunctionPenalty function_penalty(const Problem& problem, const Statistics& stats) {
+  const Index p = Index(stats.norm.size());
+  FunctionPenalty out;
+  out.function = problem.penalty;
+  out.weight.assign(std::size_t(p), 1.0);
+  out.scale.assign(std::size_t(p), 0.0);
+  for (Index j = 0; j < p; ++j) {
+    if (left_out(problem, stats, j)) continue;
+    out.weight[std::size_t(j)] = problem.factor ? problem.factor[j] : 1.0;
+    out.scale[std::size_t(j)] = problem.standardize ? 1.0 : stats.inv[std::size_t(j)];
+  }
+  return out;
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,240 @@
+// The path in Gram space: X'X and X'y come from one reading of X, and nothing reads X again.
+#pragma once
+
+#include <functional>
+
+#include "active_set.hpp"
+#include "monitor.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// The same bounds without penalty; penalised features are out: the null model's problem.
+template <class Penalty>
+ElasticNet null_penalty(const Penalty& penalty, const Problem& problem, const Statistics& stats) {
+  ElasticNet out = elastic_net(problem, stats);
+  for (std::size_t j = 0; j < stats.norm.size(); ++j) {
+    out.factor1[j] = out.factor2[j] = 0.0;
+    if (penalty.penalised(Index(j))) out.lower[j] = out.upper[j] = 0.0;
+  }
+  return out;
+}
+
+// Features whose conjugate is infinite off c_j = 0: the dual point must be orthogonal to them.
+template <class Penalty>
+std::vector<Index> features_to_project(const Penalty& penalty, const double* b,
+                                       const std::vector<double>& c) {
+  std::vector<Index> out;
+  if (!penalty.has_conjugate()) return out;
+  for (std::size_t k = 0; k < c.size(); ++k) {
+    const Index j = Index(k);
+    if (!penalty.free(j)) continue;
+    const bool two_sided = std::isinf(penalty.lo(j)) && std::isinf(penalty.hi(j));
+    const bool one_sided = std::isinf(penalty.lo(j)) || std::isinf(penalty.hi(j));
+    if (two_sided || (one_sided && (b[j] != 0.0 || penalty.limit(j, c[k]) == 0.0)))
+      out.push_back(j);
+  }
+  return out;
+}
+
+template <class Penalty>
+class GramPath {
+ public:
+  // square(b) = ||t - Zb||^2 from the residual itself, for the null model's P0
+  GramPath(const Problem& problem, const Options& options, const Blas& blas,
+           const Statistics& stats, Penalty penalty, GramModel model, double t_square,
+           std::function<double(const std::vector<double>&)> square, Monitor& monitor,
+           Solution& solution)
+      : problem_(problem), options_(options), blas_(blas), stats_(stats),
+        penalty_(std::move(penalty)), model_(std::move(model)), monitor_(monitor),
+        solution_(solution), b_(std::size_t(model_.p), 0.0) {
+    find_null(t_square, square);
+  }
+
+  void run(double base) {
+    solution_.alpha_max = alpha_max_;
+    solution_.null_objective = null_.objective;
+    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
+    start_from(options_.coef_init);
+    ActiveSet* active = make_active();
+    for (double alpha : grid) {
+      penalty_.alpha = alpha;
+      Status otherwise = solve_at(active);
+      const Verdict verdict = judge(nullptr);
+      const Status status =
+          judge_status(problem_, verdict, options_.tol, false, otherwise);
+      const double deviance =
+          null_.exact ? 0.0 : 1.0 - model_.loss(b_.data()) / null_.objective;
+      if (monitor_.record(make_point(problem_, alpha, stats_, b_.data(), base, verdict, deviance, status),
+                          Index(grid.size())))
+        break;
+    }
+    Report& report = solution_.report;
+    if (active) {
+      report.n_solves += active->n_solves;
+      report.peak_bytes += active->bytes();
+    }
+    report.working_set = model_.p;
+  }
+
+ private:
+  void find_null(double t_square, const std::function<double(const std::vector<double>&)>& square) {
+    ElasticNet null = null_penalty(penalty_, problem_, stats_);
+    std::vector<double> b(std::size_t(model_.p), 0.0);
+    bool any = false;
+    for (Index j = 0; j < model_.p; ++j) any = any || !null.excluded(j);
+    if (any) {
+      ActiveSet active(blas_, model_, null, b.data());
+      active.solve(0, [&] { return monitor_.stopped(); });
+    }
+    null_.objective = 0.5 * (any ? square(b) : model_.tt);
+    null_.exact = null_.objective <= 1e-28 * 0.5 * t_square;
+    for (Index j = 0; j < model_.p; ++j)
+      null_.gradient = std::max(null_.gradient,
+                                std::fabs(model_.gradient(j)) * stats_.norm[std::size_t(j)]);
+    alpha_max_ = largest_alpha(penalty_, model_.g);
+    b_ = b;
+  }
+
+  void start_from(const double* coef) {
+    if (coef)
+      for (Index j = 0; j < model_.p; ++j) {
+        const double b = penalty_.excluded(j) ? 0.0 : coef[j] * stats_.norm[std::size_t(j)];
+        b_[std::size_t(j)] = std::isfinite(penalty_.value(j, b)) ? b : 0.0;
+      }
+    model_.refresh(b_.data());
+  }
+
+  ActiveSet* make_active() {
+    if constexpr (std::is_same_v<Penalty, ElasticNet>) {
+      if (options_.solver == Solver::cd) return nullptr;
+      active_.emplace_back(blas_, model_, penalty_, b_.data());
+      return &active_.back();
+    }
+    return nullptr;
+  }
+
+  bool proven(const std::vector<Index>* W) const {
+    const Verdict v = judge(W);
+    return judge_status(problem_, v, 0.5 * options_.tol, false, Status::stalled) != Status::stalled;
+  }
+
+  // What to call the answer if its gap does not prove it. Direct solve; where rounding stops it
+  // short of tol, coordinate descent and once more.
+  Status solve_at(ActiveSet* active) {
+    if (!active) return descend_at(0);
+    auto poll = [&] { return monitor_.stopped(); };
+    for (int round = 0; round < 3; ++round) {
+      const bool done = active->solve(options_.max_iter, poll);
+      if (monitor_.stopped()) return monitor_.status;
+      if (proven(nullptr) || (done && round > 0)) break;
+      if (!done && options_.max_iter > 0) return Status::max_iter;
+      const Status status = descend_at(500);
+      if (status != Status::stalled && status != Status::max_iter) return status;
+      active->restart();
+    }
+    return Status::stalled;
+  }
+
+  // Coordinate descent on the support and what violates, until the gap over all features is small.
+  // most_epochs 0: options.max_iter, or no limit.
+  Status descend_at(Index most_epochs) {
+    const bool limited = most_epochs > 0 || options_.max_iter > 0;
+    Index left = most_epochs > 0 ? most_epochs
+                                 : (options_.max_iter > 0 ? options_.max_iter
+                                                          : std::numeric_limits<Index>::max());
+    std::vector<Index> W, before;
+    for (;;) {
+      W.clear();
+      for (Index j = 0; j < model_.p; ++j)
+        if (b_[std::size_t(j)] != 0.0 || penalty_.slack(j, model_.gradient(j)) < 0.0) W.push_back(j);
+      bool on_set = false;
+      const Descent d = descend(model_, penalty_, W, b_.data(), left, [&] {
+        on_set = proven(&W);
+        return on_set || monitor_.stopped();
+      });
+      solution_.report.n_epochs += d.epochs;
+      left -= d.epochs;
+      model_.refresh(b_.data());
+      if (monitor_.stopped()) return monitor_.status;
+      if (proven(nullptr)) return Status::stalled;
+      if (left <= 0 && limited) return Status::max_iter;
+      if ((d.stalled && W == before) || (on_set && W == before)) return Status::stalled;
+      before = W;
+    }
+  }
+
+  // Gap and violation at b, over all features or on W alone.
+  Verdict judge(const std::vector<Index>* W) const {
+    const double* b = b_.data();
+    double primal = model_.loss(b);
+    for (Index j = 0; j < model_.p; ++j)
+      if (b[j] != 0.0) primal += penalty_.value(j, b[j]);
+    double uu = model_.residual_square(b), ut = model_.residual_target(b);
+    Correlations z;
+    z.c = model_.g;
+    const std::vector<double> gradient = z.c;
+    project(features_to_project(penalty_, b, z.c), z.c, ut, uu);
+    if (W) {
+      Correlations on;
+      on.of = W;
+      for (Index j : *W) on.c.push_back(z.c[std::size_t(j)]);
+      z = on;
+    }
+    // what float64 cannot see in tt - q'b - g'b is counted as gap
+    const double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.tt;
+    const double dual = quadratic_dual(penalty_, z, ut, uu) - rounding;
+    double violation = 0.0;
+    bool is_null = true;
+    for (Index j = 0; j < model_.p; ++j) {
+      is_null = is_null && (b[j] == 0.0 || !penalty_.penalised(j));
+      if (W && b[j] == 0.0) continue;
+      violation = std::max(violation, stats_.norm[std::size_t(j)] *
+                                          penalty_.distance(j, b[j], gradient[std::size_t(j)]));
+    }
+    return judge_against(null_, primal, dual, violation, is_null);
+  }
+
+  // u := u - Z_U a with G_UU a = c_U, so that c_U = 0
+  void project(const std::vector<Index>& U, std::vector<double>& c, double& ut,
+               double& uu) const {
+    double largest = 0.0;
+    for (Index j : U) largest = std::max(largest, std::fabs(c[std::size_t(j)]));
+    if (largest > 1e-15 * std::sqrt(model_.tt)) {
+      Cholesky factor(blas_);
+      std::vector<Index> kept;
+      std::vector<double> h, a;
+      for (Index j : U) {
+        h.clear();
+        for (Index k : kept) h.push_back(model_.G[k + j * model_.ld]);
+        if (factor.append(h.data(), 1.0, 1e-11) > 1e-11) kept.push_back(j);
+      }
+      for (Index j : kept) a.push_back(c[std::size_t(j)]);
+      factor.solve(a.data());
+      for (std::size_t k = 0; k < kept.size(); ++k) {
+        const double* column = model_.G + kept[k] * model_.ld;
+        ut -= a[k] * model_.q[kept[k]];
+        uu -= a[k] * model_.g[std::size_t(kept[k])];
+        for (std::size_t j = 0; j < c.size(); ++j) c[j] -= a[k] * column[j];
+      }
+      uu = std::max(0.0, uu);
+    }
+    for (Index j : U) c[std::size_t(j)] = 0.0;
+  }
+
+  const Problem& problem_;
+  const Options& options_;
+  const Blas& blas_;
+  const Statistics& stats_;
+  Penalty penalty_;
+  GramModel model_;
+  Monitor& monitor_;
+  Solution& solution_;
+  std::vector<double> b_;
+  std::vector<ActiveSet> active_;  // none or one
+  NullModel null_;
+  double alpha_max_ = 0.0;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

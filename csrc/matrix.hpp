@@ -1,0 +1,229 @@
+// The kinds of design matrix, and the only place that knows how one is stored.
+//
+// A kind K offers, with u and the row weights omega (n,):
+//   n, p, size(), by_rows               rows, columns, bytes of storage, whether rows are contiguous
+//   gram_readings                       readings of X that its cross_products makes
+//   column_bytes(j)                     bytes of column j
+//   dot(j, u)                           sum_i x_ij u_i
+//   square(j, omega)                    sum_i omega_i x_ij^2
+//   axpy(j, a, omega, u)                u_i += a omega_i x_ij
+//   add(j, a, z)                        z_i += a x_ij
+//   gather(j, out)                      out (n,) = column j
+//   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
+// and overloads of column_statistics, pack_rows and cross_products in statistics.hpp and gram.hpp.
+// To add a kind: give it these members, name it in visit() below, and add its layout to LAYOUTS in
+// tests/test_matrix.py, which holds every kind to its dense array.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "api.hpp"
+#include "simd.hpp"
+#include "threads.hpp"
+#include "xtr_csc.hpp"
+#include "xtr_dense.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// sum_i x_i u_i on 16 independent partial sums, added in a fixed order
+template <class T>
+inline double dot_dense(const T* x, const double* u, Index n) {
+  constexpr int lanes = 16;
+  double sums[lanes] = {};
+  Index i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int l = 0; l < lanes; ++l) sums[l] += static_cast<double>(x[i + l]) * u[i + l];
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; ++l) sums[l] += sums[l + half];
+  double rest = 0.0;
+  for (; i < n; ++i) rest += static_cast<double>(x[i]) * u[i];
+  return sums[0] + rest;
+}
+
+// Dense, F-order: column j is contiguous.
+template <class T>
+struct Columns {
+  const T* data;
+  Index n, p, ld;
+
+  static constexpr bool by_rows = false;
+  static constexpr double gram_readings = 1.0;  // of X by cross_products
+
+  double size() const { return double(n) * double(p) * sizeof(T); }
+  double column_bytes(Index) const { return double(n) * sizeof(T); }
+  double at(Index i, Index j) const { return data[i + j * ld]; }
+  double dot(Index j, const double* u) const { return dot_dense(data + j * ld, u, n); }
+
+  double square(Index j, const double* omega) const {
+    double sum = 0.0;
+    const T* x = data + j * ld;
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < n; ++i)
+      sum += omega[i] * static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return sum;
+  }
+  void axpy(Index j, double a, const double* omega, double* u) const {
+    const T* x = data + j * ld;
+#pragma omp simd
+    for (Index i = 0; i < n; ++i) u[i] += a * omega[i] * static_cast<double>(x[i]);
+  }
+  void add(Index j, double a, double* z) const {
+    const T* x = data + j * ld;
+#pragma omp simd
+    for (Index i = 0; i < n; ++i) z[i] += a * static_cast<double>(x[i]);
+  }
+  void gather(Index j, double* out) const { std::copy(data + j * ld, data + j * ld + n, out); }
+
+  // Column blocks of a multiple of 8 features: the tile that a feature falls in is always the same.
+  void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
+    const Index width = std::max<Index>(8, (Index(1) << 17) / std::max<Index>(n, 1) / 8 * 8);
+    parallel_blocks(n_threads, (p + width - 1) / width, [&](Index block) {
+      const Index j0 = block * width, j1 = std::min(p, j0 + width);
+      xtr_columns(data, ld, n, j0, j1, R, k, out, ldo);
+    });
+  }
+};
+
+// Dense, C-order: row i is contiguous.
+template <class T>
+struct Rows {
+  const T* data;
+  Index n, p, ld;
+
+  static constexpr bool by_rows = true;
+  static constexpr double gram_readings = 1.0;  // of X by cross_products
+
+  double size() const { return double(n) * double(p) * sizeof(T); }
+  double column_bytes(Index) const { return double(n) * sizeof(T); }
+  double at(Index i, Index j) const { return data[j + i * ld]; }
+
+  double dot(Index j, const double* u) const {
+    double sum = 0.0;
+    for (Index i = 0; i < n; ++i) sum += static_cast<double>(data[i * ld + j]) * u[i];
+    return sum;
+  }
+  double square(Index j, const double* omega) const {
+    double sum = 0.0;
+    for (Index i = 0; i < n; ++i) {
+      const double x = data[i * ld + j];
+      sum += omega[i] * x * x;
+    }
+    return sum;
+  }
+  void axpy(Index j, double a, const double* omega, double* u) const {
+    for (Index i = 0; i < n; ++i) u[i] += a * omega[i] * static_cast<double>(data[i * ld + j]);
+  }
+  void add(Index j, double a, double* z) const {
+    for (Index i = 0; i < n; ++i) z[i] += a * static_cast<double>(data[i * ld + j]);
+  }
+  void gather(Index j, double* out) const {
+    for (Index i = 0; i < n; ++i) out[i] = data[i * ld + j];
+  }
+  void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
+    xtr_rows(data, ld, n, p, R, k, out, ldo, n_threads);
+  }
+};
+
+// Compressed sparse columns, rows ascending and unique in each.
+template <class T, class I>
+struct Csc {
+  const T* data;
+  const I* indices;
+  const I* indptr;
+  Index n, p;
+
+  static constexpr bool by_rows = false;
+  static constexpr double gram_readings = 2.0;  // once to lay out its rows, once by columns
+
+  Index nnz() const { return static_cast<Index>(indptr[p]) - static_cast<Index>(indptr[0]); }
+  double size() const {
+    return double(nnz()) * (sizeof(T) + sizeof(I)) + double(p + 1) * sizeof(I);
+  }
+  double column_bytes(Index j) const {
+    return double(indptr[j + 1] - indptr[j]) * (sizeof(T) + sizeof(I));
+  }
+  double at(Index i, Index j) const {
+    const I* begin = indices + indptr[j];
+    const I* end = indices + indptr[j + 1];
+    const I* found = std::lower_bound(begin, end, static_cast<I>(i));
+    return found != end && *found == static_cast<I>(i)
+               ? static_cast<double>(data[indptr[j] + (found - begin)])
+               : 0.0;
+  }
+  double dot(Index j, const double* u) const {
+    double sums[4] = {};
+    I k = indptr[j];
+    const I end = indptr[j + 1];
+    for (; k + 4 <= end; k += 4)
+      for (int l = 0; l < 4; ++l) sums[l] += static_cast<double>(data[k + l]) * u[indices[k + l]];
+    double rest = 0.0;
+    for (; k < end; ++k) rest += static_cast<double>(data[k]) * u[indices[k]];
+    return ((sums[0] + sums[2]) + (sums[1] + sums[3])) + rest;
+  }
+  double square(Index j, const double* omega) const {
+    double sum = 0.0;
+    for (I k = indptr[j]; k < indptr[j + 1]; ++k) {
+      const double x = data[k];
+      sum += omega[indices[k]] * x * x;
+    }
+    return sum;
+  }
+  void axpy(Index j, double a, const double* omega, double* u) const {
+    for (I k = indptr[j]; k < indptr[j + 1]; ++k) {
+      const Index i = indices[k];
+      u[i] += a * omega[i] * static_cast<double>(data[k]);
+    }
+  }
+  void add(Index j, double a, double* z) const {
+    for (I k = indptr[j]; k < indptr[j + 1]; ++k) z[indices[k]] += a * static_cast<double>(data[k]);
+  }
+  void gather(Index j, double* out) const {
+    std::fill(out, out + n, 0.0);
+    for (I k = indptr[j]; k < indptr[j + 1]; ++k) out[indices[k]] = data[k];
+  }
+  // R is laid out by rows first, so that a stored value meets its k numbers in one cache line.
+  void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
+    RowBlock rows(R, n, k);
+    const Index width = 4096;
+    parallel_blocks(n_threads, (p + width - 1) / width, [&](Index block) {
+      const Index j0 = block * width, j1 = std::min(p, j0 + width);
+      xtr_csc(data, indices, indptr, j0, j1, rows, out, ldo);
+    });
+  }
+};
+
+// The ways X may lie in memory -> its kind; work is a generic function of the kind.
+template <class Work>
+void visit(const MatrixRef& X, const Work& work) {
+  auto dense = [&](auto* data) {
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(data)>>;
+    if (X.storage == Storage::columns)
+      work(Columns<T>{data, X.n, X.p, X.ld});
+    else
+      work(Rows<T>{data, X.n, X.p, X.ld});
+  };
+  auto sparse = [&](auto* data, auto* indices) {
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(data)>>;
+    using I = std::remove_const_t<std::remove_pointer_t<decltype(indices)>>;
+    work(Csc<T, I>{data, indices, static_cast<const I*>(X.indptr), X.n, X.p});
+  };
+  auto by_scalar = [&](auto* data) {
+    if (X.storage != Storage::csc)
+      dense(data);
+    else if (X.long_indices)
+      sparse(data, static_cast<const std::int64_t*>(X.indices));
+    else
+      sparse(data, static_cast<const std::int32_t*>(X.indices));
+  };
+  if (X.scalar == Scalar::f64)
+    by_scalar(static_cast<const double*>(X.data));
+  else
+    by_scalar(static_cast<const float*>(X.data));
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,146 @@
+// Time limit, interruption and progress of one call, and the record of its answers.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+
+#include "design.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class Monitor {
+ public:
+  Monitor(const Options& options, Solution& solution)
+      : options_(options), solution_(solution), start_(Clock::now()), polled_(start_) {}
+
+  Status status = Status::optimal;  // why to stop, once stopped() is true
+
+  // Asked at least every few milliseconds of work.
+  bool stopped() {
+    if (stop_) return true;
+    const auto now = Clock::now();
+    if (options_.max_time > 0.0 && seconds(now) > options_.max_time) {
+      stop_ = true;
+      status = Status::time_limit;
+    } else if (options_.poll && now - polled_ > std::chrono::milliseconds(20)) {
+      polled_ = now;
+      ask(nullptr);
+    }
+    return stop_;
+  }
+
+  // Records an answer and tells the callback; true when the path ends here.
+  bool record(Point&& point, Index n_steps) {
+    Step step{Index(solution_.points.size()) + 1, n_steps, point.alpha, point.relative_gap,
+              Index(point.support.size()), 0.0, seconds(Clock::now())};
+    if (solution_.report.x_size > 0.0)
+      step.n_passes = solution_.report.x_bytes / solution_.report.x_size;
+    const bool enough = (options_.dfmax >= 0 && step.support > options_.dfmax) ||
+                        point.deviance_ratio >= options_.stop_at_deviance;
+    solution_.points.push_back(std::move(point));
+    if (options_.poll) ask(&step);
+    return stop_ || enough;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double seconds(Clock::time_point now) const {
+    return std::chrono::duration<double>(now - start_).count();
+  }
+  void ask(const Step* step) {
+    if (!stop_ && options_.poll(options_.context, step) != 0) {
+      stop_ = true;
+      status = Status::interrupted;
+    }
+  }
+
+  const Options& options_;
+  Solution& solution_;
+  Clock::time_point start_, polled_;
+  bool stop_ = false;
+};
+
+// alpha_max: the least alpha at which no penalised feature moves from the null model, whose
+// correlations are c = Z'u. Found in closed form where the penalty is linear in alpha.
+inline double largest_alpha(ElasticNet& penalty, const std::vector<double>& c) {
+  double alpha = 0.0;
+  for (std::size_t j = 0; j < c.size(); ++j) {
+    const bool moves = c[j] > 0.0 ? penalty.upper[j] > 0.0 : penalty.lower[j] < 0.0;
+    if (moves && penalty.penalised(Index(j)))
+      alpha = std::max(alpha, std::fabs(c[j]) / penalty.factor1[j]);
+  }
+  return alpha;
+}
+
+inline double largest_alpha(FunctionPenalty& penalty, const std::vector<double>& c) {
+  auto all_rest = [&](double alpha) {
+    penalty.alpha = alpha;
+    for (std::size_t j = 0; j < c.size(); ++j)
+      if (penalty.slack(Index(j), c[j]) < 0.0) return false;
+    return true;
+  };
+  double high = 1.0, low = 0.0;
+  while (!all_rest(high) && high < 1e150) low = high, high *= 4.0;
+  while (low == 0.0 && high > 1e-150 && all_rest(0.25 * high)) high *= 0.25;
+  if (high <= 1e-150) return 0.0;
+  low = std::max(low, 0.25 * high);
+  for (int k = 0; k < 100 && high - low > 1e-15 * high; ++k) {
+    const double middle = 0.5 * (low + high);
+    (all_rest(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+// The grid asked for: given alphas, or n_alphas from alpha_max down by equal ratios.
+inline std::vector<double> alpha_grid(const Options& options, double alpha_max) {
+  const Index m = options.n_alphas;
+  if (options.alphas) return std::vector<double>(options.alphas, options.alphas + m);
+  const double top = std::isfinite(alpha_max) && alpha_max > 0.0
+                         ? alpha_max
+                         : std::numeric_limits<double>::epsilon();
+  std::vector<double> out(std::size_t(m), top);
+  for (Index k = 1; k < m; ++k)
+    out[std::size_t(k)] = top * std::pow(options.alpha_min_ratio, double(k) / double(m - 1));
+  return out;
+}
+
+// Whether a verdict proves the answer, and what to call it if not.
+inline Status judge_status(const Problem& problem, const Verdict& verdict, double tol, bool by_kkt,
+                           Status otherwise) {
+  if (!problem.convex) return verdict.kkt <= tol ? Status::stationary : otherwise;
+  const bool proven = std::isnan(verdict.relative_gap) || by_kkt ? verdict.kkt <= tol
+                                                                 : verdict.relative_gap <= tol;
+  return proven ? Status::optimal : otherwise;
+}
+
+// A point in X's units: w_j = b_j / d_j, kept from leaving its bounds by rounding;
+// intercept = base - sum_j m_j w_j.
+inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
+                        const double* b, double base, const Verdict& verdict,
+                        double deviance_ratio, Status status) {
+  Point point;
+  point.alpha = alpha;
+  point.intercept = base;
+  for (std::size_t j = 0; j < stats.inv.size(); ++j) {
+    if (b[j] == 0.0) continue;
+    double w = b[j] * stats.inv[j];
+    if (problem.lower) w = std::max(w, problem.lower[j]);
+    if (problem.upper) w = std::min(w, problem.upper[j]);
+    point.support.push_back(Index(j));
+    point.coef.push_back(w);
+    point.intercept -= stats.mean[j] * w;
+  }
+  point.primal = verdict.primal;
+  point.dual = verdict.dual;
+  point.gap = verdict.gap;
+  point.relative_gap = verdict.relative_gap;
+  point.kkt = verdict.kkt;
+  point.deviance_ratio = deviance_ratio;
+  point.status = status;
+  return point;
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,329 @@
+// The path for any smooth loss: proximal Newton on working sets.
+//
+// At z the loss is replaced by its quadratic model with row weights h_i = omega_i f''(z_i); coordinate
+// descent solves the penalised model, whose optimal intercept is implied by centring under h; a
+// backtracking line search keeps the objective falling. Yuan, Ho and Lin (2012), newGLMNET.
+#pragma once
+
+#include "residual_path.hpp"
+#include "smooth_loss.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+template <class Penalty>
+class NewtonPath {
+ public:
+  NewtonPath(Design& design, const Options& options, Penalty penalty, Monitor& monitor,
+             Solution& solution)
+      : design_(design), loss_{design}, options_(options), penalty_(std::move(penalty)),
+        monitor_(monitor), solution_(solution), n_(std::size_t(design.X.n)),
+        b_(std::size_t(design.X.p), 0.0), z_(n_), u_(n_), h_(n_) {
+    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
+    std::vector<Index> U;
+    for (std::size_t j = 0; j < b_.size(); ++j)
+      if (!null.excluded(Index(j))) U.push_back(Index(j));
+    predict();
+    at_zero_ = loss_.value(z_);
+    if (design_.problem.loss.quadratic) {
+      solve_unpenalised(design_, null, b_, solution_.report);
+      base_ = design_.t_mean;
+      predict();
+    }
+    while (!design_.problem.loss.quadratic && newton_step(null, U, 1e-14) && !monitor_.stopped()) {
+    }
+    null_.objective = loss_.value(z_);
+    null_.exact = null_.objective <= 1e-28 * at_zero_;
+    null_u_ = u_;
+    correlate(u_, c_);
+    for (std::size_t j = 0; j < c_.size(); ++j)
+      null_.gradient = std::max(null_.gradient, std::fabs(c_[j]) * design_.stats.norm[j]);
+    alpha_max_ = largest_alpha(penalty_, c_);
+  }
+
+  void run() {
+    solution_.alpha_max = alpha_max_;
+    solution_.null_objective = null_.objective;
+    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
+    if (options_.coef_init) start_from(options_.coef_init);
+    for (double alpha : grid) {
+      penalty_.alpha = alpha;
+      Verdict verdict;
+      const Status otherwise = solve_at(verdict);
+      const Status status =
+          judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
+      const double deviance = null_.exact ? 0.0 : 1.0 - loss_.value(z_) / null_.objective;
+      if (monitor_.record(
+              make_point(design_.problem, alpha, design_.stats, b_.data(), base_, verdict, deviance, status),
+              Index(grid.size())))
+        break;
+    }
+    solution_.report.peak_bytes += basis_.bytes() + 8.0 * double(16 * n_ + 10 * b_.size());
+  }
+
+  // The verdict on given coefficients (p,) and intercept.
+  Verdict judge(double alpha, const double* coef, double intercept) {
+    penalty_.alpha = alpha;
+    base_ = intercept;
+    for (std::size_t j = 0; j < b_.size(); ++j) {
+      b_[j] = coef[j] * design_.stats.norm[j];
+      base_ += design_.stats.mean[j] * coef[j];
+    }
+    predict();
+    correlate(u_, c_);
+    return certify();
+  }
+
+ private:
+  // z = Xw + intercept + offset, from scratch, and u
+  void predict() {
+    double constant = base_;
+    for (std::size_t i = 0; i < n_; ++i)
+      z_[i] = design_.problem.offset ? design_.problem.offset[i] : 0.0;
+    for (std::size_t j = 0; j < b_.size(); ++j) {
+      if (b_[j] == 0.0) continue;
+      const double w = b_[j] * design_.stats.inv[j];
+      design_.X.add(Index(j), w, z_.data());
+      solution_.report.x_bytes += design_.X.column_bytes(Index(j));
+      constant -= w * design_.stats.mean[j];
+    }
+    for (double& value : z_) value += constant;
+    loss_.residual(z_, u_);
+  }
+
+  // c_j = x_j'v / d_j: the gradient of the loss in b_j, intercept held
+  void correlate(const std::vector<double>& v, std::vector<double>& c) {
+    design_.xtr(v.data(), 1, c, solution_.report);
+    for (std::size_t j = 0; j < c.size(); ++j) c[j] *= design_.stats.inv[j];
+  }
+
+  void start_from(const double* coef) {
+    for (std::size_t j = 0; j < b_.size(); ++j) {
+      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm[j];
+      b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
+    }
+    predict();
+    if (!std::isfinite(loss_.value(z_))) {
+      std::fill(b_.begin(), b_.end(), 0.0);
+      predict();
+    }
+    correlate(u_, c_);
+  }
+
+  // Gap and violation at b_: one reading of X.
+  Verdict certify() {
+    predict();
+    std::vector<Index> U = features_to_project(penalty_, b_.data(), c_);
+    unprojected_ = U.size() > 8000 || 8.0 * double(n_) * double(U.size()) > 2e9;
+    if (unprojected_) U.clear();
+    if (U != projected_) {
+      basis_.span(design_, U, solution_.report);
+      projected_ = U;
+    }
+    std::vector<double> v = u_;
+    double intercept_gradient = 0.0;
+    if (design_.centred()) {
+      for (double value : u_) intercept_gradient += value;
+      for (std::size_t i = 0; i < n_; ++i) v[i] -= design_.omega[i] * intercept_gradient;
+    }
+    basis_.project(design_.blas, design_.root, v);
+    const bool has_dual = design_.problem.loss.conjugate && penalty_.has_conjugate();
+    if (has_dual && !design_.problem.loss.quadratic) loss_.into_domain(null_u_, v);
+    std::vector<double> both = u_, c;
+    both.insert(both.end(), v.begin(), v.end());
+    design_.xtr(both.data(), 2, c, solution_.report);
+    const std::size_t p = b_.size();
+    Correlations dual_c;
+    double primal = loss_.value(z_), violation = std::fabs(intercept_gradient);
+    bool is_null = true;
+    c_.resize(p);
+    for (std::size_t j = 0; j < p; ++j) {
+      const Index k = Index(j);
+      c_[j] = c[j] * design_.stats.inv[j];
+      dual_c.c.push_back(c[j + p] * design_.stats.inv[j]);
+      if (b_[j] != 0.0) {
+        primal += penalty_.value(k, b_[j]);
+        is_null = is_null && !penalty_.penalised(k);
+      }
+      violation = std::max(violation, design_.stats.norm[j] * penalty_.distance(k, b_[j], c_[j]));
+    }
+    for (Index j : projected_) dual_c.c[std::size_t(j)] = 0.0;
+    double dual = std::numeric_limits<double>::quiet_NaN();
+    if (design_.problem.loss.quadratic) {
+      double ut = 0.0, uu = 0.0;
+      for (std::size_t i = 0; i < n_; ++i) {
+        ut += v[i] * design_.t[i];
+        if (design_.omega[i] > 0.0) uu += v[i] * v[i] / design_.omega[i];
+      }
+      dual = quadratic_dual(penalty_, dual_c, ut, uu);
+    } else if (has_dual) {
+      const double s = std::min(1.0, scaling_limit(penalty_, dual_c));
+      dual = -loss_.conjugate(v, s) - conjugate_sum(penalty_, dual_c, s);
+    }
+    return judge_against(null_, primal, dual, violation, is_null);
+  }
+
+  Status solve_at(Verdict& verdict) {
+    Index left = options_.max_iter > 0 ? options_.max_iter : std::numeric_limits<Index>::max();
+    double target = 0.3 * options_.tol;
+    std::vector<Index> before;
+    for (int same = 0;;) {
+      const std::vector<Index> W = choose_working_set(penalty_, b_, c_);
+      solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
+      bool moving = true;
+      quiet_ = false;
+      while (moving && left > 0 && !monitor_.stopped()) {
+        moving = newton_step(penalty_, W, target);
+        --left;
+      }
+      verdict = certify();
+      if (judge_status(design_.problem, verdict, options_.tol, unprojected_, Status::stalled) !=
+          Status::stalled)
+        return Status::stalled;
+      if (monitor_.stopped()) return monitor_.status;
+      if (left <= 0) return Status::max_iter;
+      same = W == before ? same + 1 : 0;
+      if (same > 0) target *= 0.1;
+      if (same > 8) return Status::stalled;
+      before = W;
+    }
+  }
+
+  // The quadratic model at z on W: centres under h, curvatures, and the model's residual.
+  ResidualModel quadratic_model(const std::vector<Index>& W) {
+    const AnyMatrix& X = design_.X;
+    loss_.curvature(z_, h_);
+    double mass = 0.0, sum = 0.0;
+    for (double h : h_) mass += h;
+    if (design_.centred())
+      for (double u : u_) sum += u;
+    centre_.resize(b_.size());
+    lipschitz_.resize(b_.size());
+    for (Index j : W) {
+      const std::size_t k = std::size_t(j);
+      const double inv = design_.stats.inv[k];
+      const double m = design_.centred() ? X.dot(j, h_.data()) / mass : 0.0;
+      centre_[k] = m;
+      lipschitz_[k] = inv * inv * std::max(0.0, X.square(j, h_.data()) - mass * m * m);
+      solution_.report.x_bytes += 2.0 * X.column_bytes(j);
+    }
+    std::vector<double> state(u_);
+    state.push_back(-sum / mass);
+    ResidualModel model{X, h_.data(), centre_.data(), design_.stats.inv.data(), mass,
+                        lipschitz_.data(), std::move(state)};
+    model.prepare(W);
+    return model;
+  }
+
+  // max over W of the violation in X's units, with the intercept's; relative to the null model's
+  template <class Rule>
+  double violation_on(const Rule& penalty, const std::vector<Index>& W) {
+    double largest = 0.0, sum = 0.0;
+    if (design_.centred())
+      for (double u : u_) sum += u;
+    largest = std::fabs(sum);
+    for (Index j : W) {
+      const std::size_t k = std::size_t(j);
+      const double c = design_.X.dot(j, u_.data()) * design_.stats.inv[k];
+      solution_.report.x_bytes += design_.X.column_bytes(j);
+      largest = std::max(largest, design_.stats.norm[k] * penalty.distance(j, b_[k], c));
+    }
+    const double scale = null_.gradient > 0.0 ? null_.gradient : first_gradient_;
+    if (first_gradient_ == 0.0) first_gradient_ = largest;
+    return scale > 0.0 ? largest / scale : (largest > 0.0 ? 1.0 : 0.0);
+  }
+
+  // One proximal Newton step on W; false when W is solved to `target` or nothing falls any more.
+  template <class Rule>
+  bool newton_step(const Rule& penalty, const std::vector<Index>& W, double target) {
+    const double violation = violation_on(penalty, W);
+    if (violation <= target || (quiet_ && violation > 0.5 * last_violation_)) {
+      quiet_ = false;
+      return false;
+    }
+    last_violation_ = violation;
+    ResidualModel model = quadratic_model(W);
+    const double intercept_first = -model.shift();
+    const std::vector<double> old = b_;
+    const Descent d = descend(model, penalty, W, b_.data(), 200, [&] {
+      double largest = 0.0;
+      for (Index j : W)
+        largest = std::max(largest, design_.stats.norm[std::size_t(j)] *
+                                        penalty.distance(j, b_[std::size_t(j)], model.gradient(j)));
+      const double scale = null_.gradient > 0.0 ? null_.gradient : first_gradient_;
+      return monitor_.stopped() || largest <= std::max(0.1 * target, 0.01 * violation) * scale;
+    });
+    solution_.report.n_epochs += d.epochs;
+    solution_.report.x_bytes += model.x_bytes;
+    return search(penalty, W, old, intercept_first);
+  }
+
+  // Backtracking on the segment from `old` to b_, Armijo's rule on the penalised objective.
+  template <class Rule>
+  bool search(const Rule& penalty, const std::vector<Index>& W, const std::vector<double>& old,
+              double intercept_first) {
+    const AnyMatrix& X = design_.X;
+    std::vector<double> dz(n_, 0.0), start = z_;
+    // b_j multiplies z_j = (x_j - m_j) / d_j; under h the step is centred at centre_j
+    double intercept = intercept_first, before = loss_.value(z_), fall = 0.0, step_base = 0.0;
+    for (Index j : W) {
+      const std::size_t k = std::size_t(j);
+      const double w = (b_[k] - old[k]) * design_.stats.inv[k];
+      before += penalty.value(j, old[k]);
+      fall += penalty.value(j, b_[k]) - penalty.value(j, old[k]);
+      if (w == 0.0) continue;
+      X.add(j, w, dz.data());
+      solution_.report.x_bytes += X.column_bytes(j);
+      intercept -= w * centre_[k];
+      step_base += w * design_.stats.mean[k];
+    }
+    step_base = design_.centred() ? step_base + intercept : 0.0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      if (design_.centred()) dz[i] += intercept;
+      fall -= u_[i] * dz[i];
+    }
+    const std::vector<double> target = b_;
+    const double first_base = base_;
+    for (double t = 1.0; t > 1e-10; t *= 0.5) {
+      for (std::size_t i = 0; i < n_; ++i) z_[i] = start[i] + t * dz[i];
+      double after = loss_.value(z_);
+      for (Index j : W) {
+        const std::size_t k = std::size_t(j);
+        b_[k] = t == 1.0 ? target[k] : old[k] + t * (target[k] - old[k]);
+        after += penalty.value(j, b_[k]);
+      }
+      if (after <= before + 1e-4 * t * std::min(0.0, fall) + 1e-15 * std::fabs(before)) {
+        base_ = first_base + t * step_base;
+        loss_.residual(z_, u_);
+        quiet_ = !(after < before);
+        return true;
+      }
+    }
+    b_ = old;
+    z_ = start;
+    return false;
+  }
+
+  Design& design_;
+  SmoothLoss loss_;
+  const Options& options_;
+  Penalty penalty_;
+  Monitor& monitor_;
+  Solution& solution_;
+  std::size_t n_;
+  std::vector<double> b_;               // (p,)
+  double base_ = 0.0;                   // intercept where every feature is at its mean
+  std::vector<double> z_, u_, h_;       // (n,) predictor, -omega f', omega f''
+  std::vector<double> null_u_;          // (n,) u at the null model
+  std::vector<double> c_;               // (p,)
+  std::vector<double> centre_, lipschitz_;  // (p,) of the model, set on W
+  Basis basis_;
+  std::vector<Index> projected_;
+  bool unprojected_ = false;
+  NullModel null_;
+  double alpha_max_ = 0.0, at_zero_ = 0.0, first_gradient_ = 0.0, last_violation_ = 0.0;
+  bool quiet_ = false;  // the last step lowered nothing that float64 can show
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

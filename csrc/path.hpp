@@ -1,0 +1,230 @@
+// The doors of a target: which solver a problem goes to, and the pieces that tests reach by themselves.
+#pragma once
+
+#include <string>
+
+#include "newton_path.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// What the modes would cost in seconds. Rates of one core, order of magnitude: bytes from memory,
+// flops of BLAS3, flops of a sparse Gram matrix.
+struct Costs {
+  double gram, residual;
+};
+
+inline Costs costs(const AnyMatrix& X, Index n_alphas) {
+  const double p = double(X.p), m = double(n_alphas), bandwidth = 1e10;
+  const double support = std::min(double(X.n), p) / 3.0;
+  Costs out;
+  out.gram = X.gram_seconds() + 2e-9 * p * p + m * 4e-10 * p * support * 4.0;
+  const double readings = 3.0 * m + 5.0, epochs = 50.0 * m;
+  out.residual = readings * X.size() / bandwidth +
+                 epochs * 2.0 * support * (X.size() / std::max(p, 1.0)) / bandwidth;
+  return out;
+}
+
+inline std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g s", seconds);
+  return text;
+}
+
+// The Gram matrix is taken where it fits and, since its direct solver reaches float64 accuracy,
+// even where coordinate descent promises to be up to 20 times faster.
+inline bool use_gram(const AnyMatrix& X, const Options& options, Report& report) {
+  const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2);
+  const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
+  const Costs cost = costs(X, options.n_alphas);
+  const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
+  const bool fits = 1.5 * bytes <= std::min(most, 4e9);
+  const bool gram = fits && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
+  report.mode = gram ? "gram" : "residual";
+  report.why = "predicted " + seconds_text(cost.gram) + " by one reading for X'X (" +
+               std::to_string(Index(bytes / 1e6)) + " MB" + (fits ? "" : ", too much memory") +
+               ") and " + seconds_text(cost.residual) + " by residuals";
+  return gram;
+}
+
+inline bool check_finite(const Design& design, Solution& solution) {
+  solution.bad_column = design.stats.bad_column();
+  if (solution.bad_column >= 0) solution.failure = Failure::not_finite;
+  return solution.bad_column < 0;
+}
+
+inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
+               Solution& solution) {
+  const Problem& problem = design.problem;
+  const Index P = design.X.p + 2;
+  std::vector<double> M(std::size_t(P * P), 0.0);
+  design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
+                design.n_threads, M.data(), design.stats);
+  Report& report = solution.report;
+  report.x_bytes += design.X.gram_readings() * design.X.size();
+  report.n_rhs += 1;
+  report.peak_bytes += 8.0 * double(P * P) + 48e6;
+  if (!check_finite(design, solution)) return;
+  const GramModel model(M.data(), P, design.X.p, design.stats.q.data(), design.tt);
+  auto square = [&](const std::vector<double>& b) {
+    std::vector<double> z(std::size_t(design.X.n), 0.0);
+    double shift = 0.0, sum = 0.0;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      if (b[j] == 0.0) continue;
+      const double w = b[j] * design.stats.inv[j];
+      design.X.add(Index(j), w, z.data());
+      report.x_bytes += design.X.column_bytes(Index(j));
+      shift += w * design.stats.mean[j];
+    }
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const double r = design.t[i] - z[i] + shift;
+      sum += design.omega[i] * r * r;
+    }
+    return sum;
+  };
+  auto go = [&](auto penalty) {
+    GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
+                                     design.t_square, square, monitor, solution);
+    path.run(design.t_mean);
+  };
+  if (problem.custom)
+    go(function_penalty(problem, design.stats));
+  else
+    go(elastic_net(problem, design.stats));
+}
+
+// Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
+inline bool use_kernel(const Design& design, const Options& options, const ElasticNet& penalty) {
+  const Problem& problem = design.problem;
+  const double n = double(design.X.n), bytes = 16.0 * n * n;
+  if (options.solver == Solver::cd || problem.l1_ratio != 0.0 || problem.lower || problem.upper ||
+      design.X.n >= design.X.p || !options.alphas)
+    return false;
+  for (Index j = 0; j < design.X.p; ++j)
+    if (!penalty.excluded(j) && !(penalty.factor2[std::size_t(j)] > 0.0)) return false;
+  for (Index k = 0; k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  return bytes <= (options.max_bytes > 0.0 ? options.max_bytes : 4e9);
+}
+
+inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
+                   Solution& solution) {
+  design.read_statistics(solution.report);
+  if (!check_finite(design, solution)) return;
+  const Problem& problem = design.problem;
+  auto go = [&](auto penalty) {
+    ResidualPath<decltype(penalty)> path(design, options, penalty, monitor, solution);
+    path.run();
+  };
+  if (problem.custom) {
+    go(function_penalty(problem, design.stats));
+    return;
+  }
+  const ElasticNet penalty = elastic_net(problem, design.stats);
+  if (!use_kernel(design, options, penalty)) {
+    go(penalty);
+    return;
+  }
+  solution.report.mode = "kernel";
+  solution.report.why = "pure L2 with fewer rows than features: Cholesky of the n x n matrix XX'";
+  const KernelRidge kernel(design, penalty, solution.report);
+  ResidualPath<ElasticNet> path(design, options, penalty, monitor, solution);
+  path.run(&kernel);
+}
+
+inline void newton_mode(Design& design, const Options& options, Monitor& monitor,
+                 Solution& solution) {
+  design.read_statistics(solution.report);
+  solution.report.mode = "newton";
+  solution.report.why = "a smooth loss by its functions: proximal Newton with coordinate descent";
+  if (!check_finite(design, solution)) return;
+  const Problem& problem = design.problem;
+  auto go = [&](auto penalty) {
+    NewtonPath<decltype(penalty)> path(design, options, penalty, monitor, solution);
+    path.run();
+  };
+  if (problem.custom)
+    go(function_penalty(problem, design.stats));
+  else
+    go(elastic_net(problem, design.stats));
+}
+
+inline void path(const Problem& problem, const Options& options, const Blas& blas,
+                 Solution& solution) {
+  Monitor monitor(options, solution);
+  Design design(problem, blas, options.n_threads);
+  solution.report.x_size = design.X.size();
+  const bool wide_ridge = problem.l1_ratio == 0.0 && !problem.custom && problem.X.n < problem.X.p;
+  if (!problem.loss.quadratic)
+    newton_mode(design, options, monitor, solution);
+  else if (use_gram(design.X, options, solution.report) && !wide_ridge)
+    gram_mode(design, options, monitor, solution);
+  else
+    residual_mode(design, options, monitor, solution);
+}
+
+// --- reached by tests on their own -------------------------------------------------------------
+
+inline double quadratic_value(double y, double z) { return 0.5 * (y - z) * (y - z); }
+inline double quadratic_gradient(double y, double z) { return z - y; }
+inline double quadratic_curvature(double, double) { return 1.0; }
+inline double quadratic_conjugate(double y, double v) { return v * y + 0.5 * v * v; }
+
+inline Judgement judge(const Problem& given, double alpha, const double* coef, double intercept,
+                       const Blas& blas, int n_threads) {
+  Problem problem = given;
+  if (problem.loss.quadratic)
+    problem.loss = {true, quadratic_value, quadratic_gradient, quadratic_curvature,
+                    quadratic_conjugate};
+  Verdict v;
+  Options options;
+  Solution solution;
+  Monitor monitor(options, solution);
+  Design design(problem, blas, n_threads);
+  design.read_statistics(solution.report);
+  auto go = [&](auto penalty) {
+    NewtonPath<decltype(penalty)> path(design, options, penalty, monitor, solution);
+    v = path.judge(alpha, coef, intercept);
+  };
+  if (problem.custom)
+    go(function_penalty(problem, design.stats));
+  else
+    go(elastic_net(problem, design.stats));
+  return {v.primal, v.dual, v.gap, v.relative_gap, v.kkt};
+}
+
+inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
+  open(X)->xtr(R, k, out, X.p, n_threads);
+}
+inline double dot(const MatrixRef& X, Index j, const double* u) { return open(X)->dot(j, u); }
+inline void axpy(const MatrixRef& X, Index j, double a, const double* weight, double* u) {
+  if (weight)
+    open(X)->axpy(j, a, weight, u);
+  else
+    open(X)->add(j, a, u);
+}
+inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, const Blas& blas,
+                        int n_threads, double* M, double* mean, double* norm) {
+  const std::size_t n = std::size_t(X.n);
+  Statistics stats(X.p);
+  std::vector<double> root(n), zero(n, 0.0);
+  for (std::size_t i = 0; i < n; ++i) root[i] = std::sqrt(weight[i]);
+  open(X)->gram(root.data(), zero.data(), centred, blas, n_threads, M, stats);
+  std::copy(stats.mean.begin(), stats.mean.end(), mean);
+  std::copy(stats.norm.begin(), stats.norm.end(), norm);
+}
+inline void column_statistics(const MatrixRef& X, const double* weight, bool centred,
+                              int n_threads, double* mean, double* norm) {
+  Statistics stats(X.p);
+  std::vector<double> zero(std::size_t(X.n), 0.0);
+  open(X)->statistics(weight, centred, zero.data(), n_threads, stats);
+  std::copy(stats.mean.begin(), stats.mean.end(), mean);
+  std::copy(stats.norm.begin(), stats.norm.end(), norm);
+}
+
+inline Target make_target(const char* name) {
+  return {name, path, judge, xtr, dot, axpy, gram_matrix, column_statistics};
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

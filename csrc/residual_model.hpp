@@ -1,0 +1,150 @@
+// The quadratic loss seen through its residual: loss(b) = sum_i omega_i r_i^2 / 2, r = t - Zb, with
+// u = omega r kept up to date. z_j = (x_j - m_j) / d_j is a view: X is read where it lies, and
+// centring costs one scalar, u = stored + shift omega, so that an update of a sparse feature
+// costs O(nnz_j). sum_i u_i = 0 whenever the features are centred.
+#pragma once
+
+#include <vector>
+
+#include "penalty.hpp"
+#include "statistics.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// Columns of a C-ordered X, gathered so that each is contiguous; slot_j is its place.
+struct Gathered {
+  std::vector<double> data;
+  std::vector<Index> slot;
+  Columns<double> columns{};
+
+  double column_bytes(Index) const { return 0.0; }  // a copy: not X's storage
+  Index place(Index j) const { return slot[std::size_t(j)]; }
+  double dot(Index j, const double* u) const { return columns.dot(place(j), u); }
+  void axpy(Index j, double a, const double* omega, double* u) const {
+    columns.axpy(place(j), a, omega, u);
+  }
+};
+
+// Fills `out` where X's columns are not contiguous; returns the bytes of X read for it.
+template <class Kind>
+double gather_columns(const Kind& X, const std::vector<Index>& W, Gathered& out) {
+  if constexpr (!Kind::by_rows) return 0.0;
+  out.slot.assign(std::size_t(X.p), -1);
+  out.data.resize(std::size_t(X.n) * W.size());
+  for (std::size_t k = 0; k < W.size(); ++k) {
+    out.slot[std::size_t(W[k])] = Index(k);
+    X.gather(W[k], &out.data[std::size_t(X.n) * k]);
+  }
+  out.columns = {out.data.data(), X.n, Index(W.size()), X.n};
+  return double(W.size()) * X.column_bytes(0);
+}
+
+struct ResidualModel;
+
+// The verbs of a kind, its readings of all features, and an epoch of coordinate descent on it.
+class AnyMatrix {
+ public:
+  const Index n, p;
+
+  AnyMatrix(Index rows, Index columns) : n(rows), p(columns) {}
+  virtual ~AnyMatrix() = default;
+  virtual double size() const = 0;
+  virtual double column_bytes(Index j) const = 0;
+  virtual double gram_readings() const = 0;
+  virtual double gram_seconds() const = 0;
+  virtual double dot(Index j, const double* u) const = 0;
+  virtual double square(Index j, const double* omega) const = 0;
+  virtual void axpy(Index j, double a, const double* omega, double* u) const = 0;
+  virtual void add(Index j, double a, double* z) const = 0;
+  virtual void gather(Index j, double* out) const = 0;
+  virtual void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
+  virtual void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
+                          Statistics& out) const = 0;
+  virtual void gram(const double* root, const double* t, bool centred, const Blas& blas,
+                    int n_threads, double* M, Statistics& out) const = 0;
+  virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;
+  virtual double epoch(ResidualModel& model, const ElasticNet& penalty,
+                       const std::vector<Index>& W, double* b) const = 0;
+  virtual double epoch(ResidualModel& model, const FunctionPenalty& penalty,
+                       const std::vector<Index>& W, double* b) const = 0;
+};
+
+struct ResidualModel {
+  const AnyMatrix& X;
+  const double* omega;       // (n,)
+  const double* mean;        // (p,) 0 when not centred
+  const double* inv;         // (p,) 1 / d
+  double mass;               // sum_i omega_i
+  const double* lipschitz_;  // (p,) sum_i omega_i z_ij^2, or null: all 1
+  std::vector<double> u;     // (n + 1,) stored, and the shift
+  double x_bytes = 0.0;
+  Gathered gathered{};
+
+  double& shift() { return u.back(); }
+  std::vector<double>& state() { return u; }
+  double lipschitz(Index j) const { return lipschitz_ ? lipschitz_[j] : 1.0; }
+
+  // Makes the features W ready for epochs.
+  void prepare(const std::vector<Index>& W) { x_bytes += X.gather_set(W, gathered); }
+
+  // z_j'u, over the storage given
+  template <class Storage>
+  double gradient_on(const Storage& columns, Index j) {
+    x_bytes += columns.column_bytes(j);
+    return inv[j] * (columns.dot(j, u.data()) + shift() * mass * mean[j]);
+  }
+  // r -= delta z_j
+  template <class Storage>
+  void update_on(const Storage& columns, Index j, double delta) {
+    x_bytes += columns.column_bytes(j);
+    const double a = -delta * inv[j];
+    columns.axpy(j, a, omega, u.data());
+    shift() -= a * mean[j];
+  }
+  double gradient(Index j) {
+    return gathered.data.empty() ? gradient_on(X, j) : gradient_on(gathered, j);
+  }
+  // u with the shift added in
+  void settle() {
+    const double s = shift();
+    for (Index i = 0; i < X.n; ++i) u[std::size_t(i)] += s * omega[i];
+    shift() = 0.0;
+  }
+  double residual_square() const {  // sum_i omega_i r_i^2 = sum_i u_i^2 / omega_i
+    const double s = u.back();
+    double sum = 0.0;
+    for (Index i = 0; i < X.n; ++i) {
+      const double w = omega[i], v = u[std::size_t(i)] + s * w;
+      if (w > 0.0) sum += v * v / w;
+    }
+    return sum;
+  }
+  double residual_target(const double* t) const {  // u't
+    const double s = u.back();
+    double sum = 0.0;
+    for (Index i = 0; i < X.n; ++i) sum += (u[std::size_t(i)] + s * omega[i]) * t[i];
+    return sum;
+  }
+  double loss(const double*) const { return 0.5 * residual_square(); }
+};
+
+// The model with its storage known at compile time: what the loop of an epoch runs on.
+template <class Storage>
+struct OnStorage {
+  const Storage& columns;
+  ResidualModel& model;
+
+  double lipschitz(Index j) const { return model.lipschitz(j); }
+  double gradient(Index j) { return model.gradient_on(columns, j); }
+  void update(Index j, double delta) { model.update_on(columns, j, delta); }
+};
+
+template <class Penalty>
+double epoch(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
+             double* b) {
+  return model.X.epoch(model, penalty, W, b);
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,270 @@
+// The path by coordinate descent on residuals, on working sets: X is read where it lies.
+//
+// At each alpha: solve on the working set W (the support and the features nearest to entering),
+// then one reading of X gives c = Z'u for all features, the duality gap and the next W.
+#pragma once
+
+#include "null_space.hpp"
+#include "ridge.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// The support and the features of least slack, `most` in all or the support alone if larger.
+template <class Penalty>
+std::vector<Index> choose_working_set(const Penalty& penalty, const std::vector<double>& b,
+                                      const std::vector<double>& c) {
+  std::vector<Index> W;
+  std::vector<std::pair<double, Index>> others;
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    const Index k = Index(j);
+    if (penalty.excluded(k)) continue;
+    const double slack = penalty.slack(k, c[j]);
+    if (b[j] != 0.0 || penalty.free(k))
+      W.push_back(k);
+    else if (std::isfinite(slack))
+      others.emplace_back(slack, k);
+  }
+  const std::size_t room = std::min(others.size(), std::max<std::size_t>(100, W.size()));
+  std::nth_element(others.begin(), others.begin() + std::ptrdiff_t(room), others.end());
+  for (std::size_t k = 0; k < room; ++k) W.push_back(others[k].second);
+  std::sort(W.begin(), W.end());
+  return W;
+}
+
+template <class Penalty>
+class ResidualPath {
+ public:
+  ResidualPath(Design& design, const Options& options, Penalty penalty, Monitor& monitor,
+               Solution& solution)
+      : design_(design), options_(options), penalty_(std::move(penalty)), monitor_(monitor),
+        solution_(solution), b_(std::size_t(design.X.p), 0.0), u_(std::size_t(design.X.n + 1)) {
+    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
+    solve_unpenalised(design_, null, b_, solution_.report);
+    refresh();
+    null_.objective = 0.5 * square();
+    null_.exact = null_.objective <= 1e-28 * 0.5 * design_.t_square;
+    if (std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
+      correlate(u_.data(), 1, c_);
+    else
+      c_ = design_.stats.q;
+    for (std::size_t j = 0; j < c_.size(); ++j)
+      null_.gradient = std::max(null_.gradient, std::fabs(c_[j]) * design_.stats.norm[j]);
+    alpha_max_ = largest_alpha(penalty_, c_);
+  }
+
+  // With a kernel, each alpha starts from its direct solution.
+  void run(const KernelRidge* kernel = nullptr) {
+    kernel_ = kernel;
+    solution_.alpha_max = alpha_max_;
+    solution_.null_objective = null_.objective;
+    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
+    start_from(options_.coef_init);
+    for (double alpha : grid) {
+      penalty_.alpha = alpha;
+      Verdict verdict;
+      const Status otherwise = solve_at(verdict);
+      const Status status =
+          judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
+      const double deviance = null_.exact ? 0.0 : 1.0 - 0.5 * square() / null_.objective;
+      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(), design_.t_mean, verdict,
+                                     deviance, status),
+                          Index(grid.size())))
+        break;
+    }
+    Report& report = solution_.report;
+    report.peak_bytes += basis_.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
+  }
+
+ private:
+  // u = omega (t - Zb), from scratch
+  void refresh() {
+    const Index n = design_.X.n;
+    std::vector<double>& u = u_;
+    double shift = 0.0;
+    for (Index i = 0; i < n; ++i)
+      u[std::size_t(i)] = design_.omega[std::size_t(i)] * design_.t[std::size_t(i)];
+    for (std::size_t j = 0; j < b_.size(); ++j) {
+      if (b_[j] == 0.0) continue;
+      const double w = b_[j] * design_.stats.inv[j];
+      design_.X.axpy(Index(j), -w, design_.omega.data(), u.data());
+      solution_.report.x_bytes += design_.X.column_bytes(Index(j));
+      shift += w * design_.stats.mean[j];
+    }
+    for (Index i = 0; i < n; ++i) u[std::size_t(i)] += shift * design_.omega[std::size_t(i)];
+    u[std::size_t(n)] = 0.0;
+  }
+
+  double square() const {  // sum u^2 / omega
+    double sum = 0.0;
+    for (std::size_t i = 0; i < design_.omega.size(); ++i)
+      if (design_.omega[i] > 0.0) sum += u_[i] * u_[i] / design_.omega[i];
+    return sum;
+  }
+
+  // c = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
+  void correlate(const double* v, int k, std::vector<double>& c) {
+    design_.xtr(v, k, c, solution_.report);
+    const std::size_t p = b_.size();
+    for (int l = 0; l < k; ++l) {
+      double sum = 0.0;
+      for (Index i = 0; i < design_.X.n; ++i) sum += v[i + l * design_.X.n];
+      for (std::size_t j = 0; j < p; ++j) {
+        double& value = c[j + p * std::size_t(l)];
+        value = (value - design_.stats.mean[j] * sum) * design_.stats.inv[j];
+      }
+    }
+  }
+
+  void start_from(const double* coef) {
+    if (!coef) return;
+    for (std::size_t j = 0; j < b_.size(); ++j) {
+      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm[j];
+      b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
+    }
+    refresh();
+    correlate(u_.data(), 1, c_);
+  }
+
+  // Chooses what to project off: again only when the set changes.
+  void set_basis() {
+    std::vector<Index> U = features_to_project(penalty_, b_.data(), c_);
+    const double bytes = 8.0 * double(design_.X.n) * double(U.size());
+    unprojected_ = U.size() > 8000 || bytes > 2e9;
+    if (unprojected_) U.clear();
+    if (U == projected_) return;
+    basis_.span(design_, U, solution_.report);
+    projected_ = std::move(U);
+  }
+
+  // One reading of X: gradient c_, gap and violation at b_.
+  Verdict certify() {
+    set_basis();
+    const std::size_t n = std::size_t(design_.X.n), p = b_.size();
+    std::vector<double> v(u_.begin(), u_.end() - 1);
+    Correlations z;
+    if (basis_.empty()) {
+      correlate(v.data(), 1, c_);
+      z.c = c_;
+    } else {
+      std::vector<double> both = v;
+      basis_.project(design_.blas, design_.root, v);
+      both.insert(both.end(), v.begin(), v.end());
+      std::vector<double> c;
+      correlate(both.data(), 2, c);
+      c_.assign(c.begin(), c.begin() + std::ptrdiff_t(p));
+      z.c.assign(c.begin() + std::ptrdiff_t(p), c.end());
+      for (Index j : projected_) z.c[std::size_t(j)] = 0.0;
+    }
+    double uu = 0.0, ut = 0.0, primal = 0.5 * square(), violation = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (design_.omega[i] > 0.0) uu += v[i] * v[i] / design_.omega[i];
+      ut += v[i] * design_.t[i];
+    }
+    bool is_null = true;
+    for (std::size_t j = 0; j < p; ++j) {
+      const Index k = Index(j);
+      if (b_[j] != 0.0) {
+        primal += penalty_.value(k, b_[j]);
+        is_null = is_null && !penalty_.penalised(k);
+      }
+      violation = std::max(violation, design_.stats.norm[j] * penalty_.distance(k, b_[j], c_[j]));
+    }
+    return judge_against(null_, primal, quadratic_dual(penalty_, z, ut, uu), violation, is_null);
+  }
+
+  bool proven(const Verdict& v) const {
+    return judge_status(design_.problem, v, options_.tol, unprojected_, Status::stalled) !=
+           Status::stalled;
+  }
+
+  // What to call the answer at this alpha if its gap does not prove it.
+  Status solve_at(Verdict& verdict) {
+    Index left = options_.max_iter > 0 ? options_.max_iter : std::numeric_limits<Index>::max();
+    double target = options_.tol * null_.objective;
+    std::vector<Index> before;
+    bool fresh = false;
+    if (kernel_ && kernel_->solve(penalty_, b_, solution_.report)) {
+      solution_.report.n_solves += 1;
+      refresh();
+      verdict = certify();
+      if (proven(verdict)) return Status::stalled;
+    }
+    for (;;) {
+      std::vector<Index> W = choose_working_set(penalty_, b_, c_);
+      solution_.report.working_set =
+          std::max(solution_.report.working_set, Index(W.size()));
+      const Descent d = solve_on(W, left, target);
+      left -= d.epochs;
+      refresh();
+      verdict = certify();
+      if (proven(verdict)) return Status::stalled;
+      if (monitor_.stopped()) return monitor_.status;
+      if (left <= 0) return Status::max_iter;
+      if (W == before && d.stalled) {
+        if (fresh) return Status::stalled;
+        fresh = true;
+      }
+      if (W == before) target *= 0.1;
+      before = std::move(W);
+    }
+  }
+
+  // Coordinate descent on W until the gap there is below 0.3 target.
+  Descent solve_on(const std::vector<Index>& W, Index most_epochs, double target) {
+    ResidualModel model{design_.X, design_.omega.data(), design_.stats.mean.data(),
+                        design_.stats.inv.data(), 1.0, nullptr, std::move(u_)};
+    model.prepare(W);
+    const Descent d = descend(model, penalty_, W, b_.data(), most_epochs, [&] {
+      return monitor_.stopped() || gap_on(model, W) <= 0.3 * target;
+    });
+    model.settle();
+    u_ = std::move(model.u);
+    solution_.report.x_bytes += model.x_bytes;
+    solution_.report.n_epochs += d.epochs;
+    solution_.report.peak_bytes =
+        std::max(solution_.report.peak_bytes, 8.0 * double(model.gathered.data.size()));
+    return d;
+  }
+
+  // Gap of the problem on W; without a conjugate, the decrease that one more epoch would give.
+  // Features that need c_j = 0 count with |c_j b_j|.
+  double gap_on(ResidualModel& model, const std::vector<Index>& W) {
+    Correlations z;
+    z.of = &W;
+    double primal = model.loss(nullptr), loose = 0.0, decrease = 0.0;
+    for (Index j : W) {
+      double c = model.gradient(j);
+      const double b = b_[std::size_t(j)], distance = penalty_.distance(j, b, c);
+      decrease += 0.5 * distance * distance;
+      primal += penalty_.value(j, b);
+      if (penalty_.free(j) && penalty_.limit(j, c) == 0.0) {
+        loose += std::fabs(c * b);
+        c = 0.0;
+      }
+      z.c.push_back(c);
+    }
+    if (!penalty_.has_conjugate() || !design_.problem.convex) return decrease;
+    const double dual = quadratic_dual(penalty_, z, model.residual_target(design_.t.data()),
+                                       model.residual_square());
+    return primal - dual + loose;
+  }
+
+  Design& design_;
+  const Options& options_;
+  Penalty penalty_;
+  Monitor& monitor_;
+  Solution& solution_;
+  std::vector<double> b_;  // (p,)
+  std::vector<double> u_;  // (n + 1,) omega r, and the shift of the model
+  std::vector<double> c_;  // (p,) Z'u at the last reading
+  const KernelRidge* kernel_ = nullptr;
+  Basis basis_;
+  std::vector<Index> projected_;
+  bool unprojected_ = false;  // too many free features to project off: KKT decides
+  NullModel null_;
+  double alpha_max_ = 0.0;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,123 @@
+// Pack: the doubles of one vector register, and the few operations that the kernels of X'R need.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <xmmintrin.h>
+#define REGSOLVE_INLINE __forceinline
+#else
+#define REGSOLVE_INLINE inline __attribute__((always_inline))
+#endif
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+constexpr int kLanes = REGSOLVE_SIMD_DOUBLES;
+constexpr int kLineBytes = 64;
+
+#if defined(__aarch64__)
+constexpr int kRegisters = 32;
+#else
+constexpr int kRegisters = kLanes == 8 ? 32 : 16;
+#endif
+
+#if defined(__GNUC__) && !defined(REGSOLVE_PLAIN_PACK)
+
+typedef double Pack __attribute__((vector_size(8 * REGSOLVE_SIMD_DOUBLES)));
+
+// Keeps x in a register: compilers otherwise read it again from memory for every product it enters.
+REGSOLVE_INLINE void hold(Pack& x) {
+#if defined(__x86_64__)
+  asm("" : "+v"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#else
+  (void)x;
+#endif
+}
+
+REGSOLVE_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+
+#else
+
+struct Pack {
+  double lane[kLanes];
+  double& operator[](int l) { return lane[l]; }
+  double operator[](int l) const { return lane[l]; }
+};
+REGSOLVE_INLINE Pack operator*(const Pack& x, const Pack& y) {
+  Pack out;
+  for (int l = 0; l < kLanes; ++l) out.lane[l] = x.lane[l] * y.lane[l];
+  return out;
+}
+REGSOLVE_INLINE Pack& operator+=(Pack& x, const Pack& y) {
+  for (int l = 0; l < kLanes; ++l) x.lane[l] += y.lane[l];
+  return x;
+}
+REGSOLVE_INLINE void hold(Pack&) {}
+REGSOLVE_INLINE void prefetch(const void* p) {
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+#else
+  (void)p;
+#endif
+}
+
+#endif
+
+// Any alignment will do in every load and store.
+REGSOLVE_INLINE Pack load(const double* p) {
+  Pack x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+
+// A list of the lanes compiles to one widening load, which __builtin_convertvector does not.
+REGSOLVE_INLINE Pack load(const float* p) {
+#if REGSOLVE_SIMD_DOUBLES == 8
+  return Pack{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
+#elif REGSOLVE_SIMD_DOUBLES == 4
+  return Pack{p[0], p[1], p[2], p[3]};
+#else
+  return Pack{p[0], p[1]};
+#endif
+}
+
+REGSOLVE_INLINE void store(double* p, const Pack& x) { std::memcpy(p, &x, sizeof x); }
+
+REGSOLVE_INLINE Pack broadcast(double value) {
+#if REGSOLVE_SIMD_DOUBLES == 8
+  return Pack{value, value, value, value, value, value, value, value};
+#elif REGSOLVE_SIMD_DOUBLES == 4
+  return Pack{value, value, value, value};
+#else
+  return Pack{value, value};
+#endif
+}
+
+// The first `count` < kLanes numbers, then zeros.
+template <class T>
+REGSOLVE_INLINE Pack load_part(const T* p, std::ptrdiff_t count) {
+  T lane[kLanes] = {};
+  for (std::ptrdiff_t l = 0; l < count; ++l) lane[l] = p[l];
+  return load(lane);
+}
+
+// z += x y
+REGSOLVE_INLINE void multiply_add(const Pack& x, const Pack& y, Pack& z) { z += x * y; }
+
+// The lanes added by halves: (x0 + x2) + (x1 + x3) for four.
+REGSOLVE_INLINE double sum(const Pack& x) {
+#if REGSOLVE_SIMD_DOUBLES == 8
+  return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+#elif REGSOLVE_SIMD_DOUBLES == 4
+  return (x[0] + x[2]) + (x[1] + x[3]);
+#else
+  return x[0] + x[1];
+#endif
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

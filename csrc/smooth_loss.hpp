@@ -1,0 +1,70 @@
+// A smooth loss over the linear predictor z_i = x_i'w + intercept + offset_i, and its dual.
+#pragma once
+
+#include "null_space.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+struct SmoothLoss {
+  const Design& design;
+
+  double value(const std::vector<double>& z) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < z.size(); ++i)
+      if (design.omega[i] > 0.0)
+        sum += design.omega[i] * design.problem.loss.value(design.problem.y[i], z[i]);
+    return std::isnan(sum) ? infinity : sum;
+  }
+  // u_i = -omega_i f'(z_i)
+  void residual(const std::vector<double>& z, std::vector<double>& u) const {
+    for (std::size_t i = 0; i < z.size(); ++i)
+      u[i] = design.omega[i] > 0.0
+                 ? -design.omega[i] * design.problem.loss.gradient(design.problem.y[i], z[i])
+                 : 0.0;
+  }
+  // omega_i f''(z_i), floored so that the quadratic model has curvature in every row
+  void curvature(const std::vector<double>& z, std::vector<double>& h) const {
+    double most = 0.0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      h[i] = design.omega[i] > 0.0
+                 ? design.omega[i] * design.problem.loss.curvature(design.problem.y[i], z[i])
+                 : 0.0;
+      if (!(h[i] >= 0.0)) h[i] = 0.0;
+      most = std::max(most, h[i]);
+    }
+    const double floor = most > 0.0 ? 1e-9 * most : 1.0;
+    for (std::size_t i = 0; i < z.size(); ++i)
+      if (design.omega[i] > 0.0) h[i] = std::max(h[i], floor);
+  }
+  // sum_i omega_i f*(-s u_i / omega_i) + s sum_i u_i offset_i
+  double conjugate(const std::vector<double>& u, double s) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      const double w = design.omega[i];
+      if (w == 0.0) continue;
+      sum += w * design.problem.loss.conjugate(design.problem.y[i], -s * u[i] / w);
+      if (design.problem.offset) sum += s * u[i] * design.problem.offset[i];
+    }
+    return std::isnan(sum) ? infinity : sum;
+  }
+  // u := (1 - t) u_null + t u with the largest t in [0, 1] that keeps the conjugate finite
+  void into_domain(const std::vector<double>& u_null, std::vector<double>& u) const {
+    if (std::isfinite(conjugate(u, 1.0))) return;
+    std::vector<double> trial(u.size());
+    auto mix = [&](double t) {
+      for (std::size_t i = 0; i < u.size(); ++i) trial[i] = u_null[i] + t * (u[i] - u_null[i]);
+    };
+    double low = 0.0, high = 1.0;
+    for (int k = 0; k < 50; ++k) {
+      const double middle = 0.5 * (low + high);
+      mix(middle);
+      (std::isfinite(conjugate(trial, 1.0)) ? low : high) = middle;
+    }
+    mix(low);
+    u = trial;
+  }
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,155 @@
+// The statistics reading: weighted means, norms and X'y of every feature in one reading of X.
+//
+//   m_j = sum_i omega_i x_ij (0 when not centred),   d_j^2 = sum_i omega_i (x_ij - m_j)^2,
+//   q_j = sum_i omega_i (x_ij - m_j) t_i,            sum_i omega_i = 1, sum_i omega_i t_i = 0 if centred.
+//
+// Sums run over x - pilot, with the pilot a value near the mean, so that a mean far above the
+// deviation costs no digits. NaN and infinity show up in the sums: no reading of their own.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "matrix.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+struct Statistics {
+  std::vector<double> mean;   // m, (p,)
+  std::vector<double> norm;   // d, (p,); 0 for a feature that is constant to rounding
+  std::vector<double> inv;    // 1 / d, 0 where d is 0
+  std::vector<double> q;      // z_j't = q_j / d_j, (p,)
+  explicit Statistics(Index p = 0)
+      : mean(std::size_t(p)), norm(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
+
+  // From sums over x - pilot: s1 = sum omega (x - pilot), s2 = sum omega (x - pilot)^2,
+  // s3 = sum omega (x - pilot) t.
+  void set(Index j, bool centred, double pilot, double s1, double s2, double s3) {
+    const double variance = centred ? s2 - s1 * s1 : s2;
+    const double m = centred ? pilot + s1 : 0.0;
+    constexpr double rounding = 8 * std::numeric_limits<double>::epsilon();
+    const bool constant = !(variance > rounding * rounding * m * m);
+    mean[std::size_t(j)] = m;
+    norm[std::size_t(j)] = constant ? 0.0 : std::sqrt(variance);
+    inv[std::size_t(j)] = constant ? 0.0 : 1.0 / norm[std::size_t(j)];
+    q[std::size_t(j)] = s3 * inv[std::size_t(j)];
+    if (!(std::isfinite(s1) && std::isfinite(s2) && std::isfinite(s3)))
+      norm[std::size_t(j)] = std::numeric_limits<double>::quiet_NaN();
+  }
+  // First column with NaN, infinity or an overflow in its squares; -1: none.
+  Index bad_column() const {
+    for (std::size_t j = 0; j < norm.size(); ++j)
+      if (!std::isfinite(norm[j])) return Index(j);
+    return -1;
+  }
+};
+
+// The average of up to 16 evenly spread values of column j.
+template <class Kind>
+double pilot_of(const Kind& X, Index j) {
+  const Index count = std::min<Index>(X.n, 16), stride = X.n / std::max<Index>(count, 1);
+  double sum = 0.0;
+  for (Index k = 0; k < count; ++k) sum += X.at(k * stride, j);
+  return sum / double(std::max<Index>(count, 1));
+}
+
+template <class T>
+void column_sums(const T* x, Index n, double pilot, const double* omega, const double* omega_t,
+                 double* sums) {
+  double s1 = 0.0, s2 = 0.0, s3 = 0.0;
+#pragma omp simd reduction(+ : s1, s2, s3)
+  for (Index i = 0; i < n; ++i) {
+    const double v = static_cast<double>(x[i]) - pilot, wv = omega[i] * v;
+    s1 += wv;
+    s2 += wv * v;
+    s3 += v * omega_t[i];
+  }
+  sums[0] = s1, sums[1] = s2, sums[2] = s3;
+}
+
+template <class T>
+void column_statistics(const Columns<T>& X, Index j, const double* omega, bool centred,
+                       const double* omega_t, Statistics& out) {
+  const T* x = X.data + j * X.ld;
+  double pilot = centred ? pilot_of(X, j) : 0.0, s[3];
+  column_sums(x, X.n, pilot, omega, omega_t, s);
+  if (centred && s[0] * s[0] > 1e4 * (s[1] - s[0] * s[0]) && std::isfinite(s[1])) {
+    pilot += s[0];  // a pilot far from the mean: the sums once more, about the mean
+    column_sums(x, X.n, pilot, omega, omega_t, s);
+  }
+  out.set(j, centred, pilot, s[0], s[1], s[2]);
+}
+
+// sum over stored values about the mean, the unstored ones in closed form
+template <class T, class I>
+void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool centred,
+                       const double* omega_t, Statistics& out) {
+  double mass = 0.0, s1 = 0.0;
+  for (I k = X.indptr[j]; k < X.indptr[j + 1]; ++k) {
+    const double w = omega[X.indices[k]];
+    mass += w;
+    s1 += w * static_cast<double>(X.data[k]);
+  }
+  const bool full = X.indptr[j + 1] - X.indptr[j] == X.n;
+  const double m = centred ? (full ? s1 / mass : s1) : 0.0;
+  double s2 = 0.0, s3 = 0.0, rest = 0.0;
+  for (I k = X.indptr[j]; k < X.indptr[j + 1]; ++k) {
+    const Index i = X.indices[k];
+    const double v = static_cast<double>(X.data[k]) - m;
+    rest += omega[i] * v;
+    s2 += omega[i] * v * v;
+    s3 += (full ? v : static_cast<double>(X.data[k])) * omega_t[i];
+  }
+  if (!full) {
+    s2 += m * m * std::max(0.0, 1.0 - mass);
+    rest = 0.0;  // m is the mean itself
+  }
+  out.set(j, centred, m, centred ? rest : 0.0, s2, s3);
+}
+
+template <class Kind>
+void statistics(const Kind& X, const double* omega, bool centred, const double* omega_t, int n_threads,
+                Statistics& out) {
+  const Index width = std::max<Index>(1, std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)));
+  const Index n_blocks = (X.p + width - 1) / width;
+  parallel_blocks(n_threads, n_blocks, [&](Index block) {
+    for (Index j = block * width; j < std::min(X.p, (block + 1) * width); ++j)
+      column_statistics(X, j, omega, centred, omega_t, out);
+  });
+}
+
+// C-order: fixed slabs of rows, each with its own sums, added in slab order.
+template <class T>
+void statistics(const Rows<T>& X, const double* omega, bool centred, const double* omega_t,
+                int n_threads, Statistics& out) {
+  const Index p = X.p, n_slabs = std::max<Index>(1, std::min<Index>(16, X.n / 64));
+  std::vector<double> pilot(std::size_t(p), 0.0), sums(std::size_t(3 * p * n_slabs), 0.0);
+  if (centred)
+    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = pilot_of(X, j);
+  parallel_blocks(n_threads, n_slabs, [&](Index slab) {
+    double *s1 = &sums[std::size_t(3 * p * slab)], *s2 = s1 + p, *s3 = s2 + p;
+    const double* shift = pilot.data();
+    for (Index i = X.n * slab / n_slabs; i < X.n * (slab + 1) / n_slabs; ++i) {
+      const T* x = X.data + i * X.ld;
+      const double w = omega[i], wt = omega_t[i];
+#pragma omp simd
+      for (Index j = 0; j < p; ++j) {
+        const double v = static_cast<double>(x[j]) - shift[j], wv = w * v;
+        s1[j] += wv;
+        s2[j] += wv * v;
+        s3[j] += v * wt;
+      }
+    }
+  });
+  for (Index j = 0; j < p; ++j) {
+    double s[3] = {};
+    for (Index slab = 0; slab < n_slabs; ++slab)
+      for (Index k = 0; k < 3; ++k) s[k] += sums[std::size_t(3 * p * slab + k * p + j)];
+    out.set(j, centred, pilot[std::size_t(j)], s[0], s[1], s[2]);
+  }
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,22 @@
+// Standard headers, included before any target region opens, so that no inline function of the
+// standard library is compiled for a CPU that may be absent.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../api.hpp"
+#include "../threads.hpp"

@@ -1,0 +1,193 @@
+// X'R for a dense X (n x p) and a block R (n x k) of k = 1..8 vectors. float32 is widened as it is
+// read; every product and sum is in double.
+//
+// One number of the result is the sum of its rows in blocks of kRows, each block a fixed set of
+// partial sums. Which columns are asked for together, and which vectors stand beside it, do not
+// change its bits; for row-major X the slabs of xtr_rows do, and they depend on n and p alone.
+//
+// Reading X is what costs. Four streams at a time outrun one, so a tile takes columns that lie some
+// way apart; blocks of more vectors than the registers hold meet X twice, the second time in cache.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "api.hpp"
+#include "simd.hpp"
+#include "threads.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+constexpr Index kRows = 2048;  // rows whose part of R stays in cache
+
+// How k vectors meet the registers: in one group, or in two of nearly equal size.
+template <int k>
+struct Shape {
+  static constexpr int capacity = kRegisters == 32 ? 8 : 4;
+  static constexpr int groups = (k + capacity - 1) / capacity;
+  static constexpr int first = (k + groups - 1) / groups, second = k - first;
+  static constexpr int columns = k <= 2 ? 4 : 3;          // of a tile
+  static constexpr int spacing = groups == 1 ? 8 : 2;     // between the columns of a tile
+  static constexpr Index depth = groups == 1 ? kRows : 256;  // rows before the group changes
+  static constexpr int panel = columns * spacing;
+};
+
+// The numbers of the next panel of columns, asked for a cache line at a time and column by column.
+struct Ahead {
+  const char* line;
+  const char* end;  // of the column in its block of rows
+  Index height, stride;
+
+  template <class T>
+  static REGSOLVE_INLINE Ahead from(const T* x, Index ld, Index rows) {
+    const char* start = reinterpret_cast<const char*>(x);
+    const Index height = rows * Index(sizeof(T));
+    return {start, start + height, height, ld * Index(sizeof(T))};
+  }
+  REGSOLVE_INLINE void next() {
+    prefetch(line);
+    line += kLineBytes;
+    if (line >= end) {
+      end += stride;
+      line = end - height;
+    }
+  }
+};
+
+// packed (rows / kLanes x V x kLanes): the rows of V vectors, zeros after the last
+template <int V>
+REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double* packed) {
+  Index i = 0;
+  for (; i + kLanes <= rows; i += kLanes)
+    for (int v = 0; v < V; ++v) store(packed + i * V + v * kLanes, load(R + i + v * ldr));
+  if (i < rows)
+    for (int v = 0; v < V; ++v)
+      store(packed + i * V + v * kLanes, load_part(R + i + v * ldr, rows - i));
+}
+
+// z_cv += x_c r_v
+template <int C, int V>
+REGSOLVE_INLINE void outer_product(Pack (&x)[C], const double* r, Pack (&z)[C][V]) {
+  for (int c = 0; c < C; ++c) hold(x[c]);
+  for (int v = 0; v < V; ++v) {
+    const Pack rv = load(r + v * kLanes);
+    for (int c = 0; c < C; ++c) multiply_add(x[c], rv, z[c][v]);
+  }
+}
+
+// sums[c stride + v] += sum_i x[i + c ld] r_iv, lane by lane
+template <int C, int V, int streams, class T>
+REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pack* sums,
+                          Index stride, Ahead* ahead) {
+  Pack z[C][V], xs[C];
+  for (int c = 0; c < C; ++c)
+    for (int v = 0; v < V; ++v) z[c][v] = sums[c * stride + v];
+  Index i = 0;
+  if constexpr (streams > 0) {
+    constexpr Index line = kLineBytes / Index(sizeof(T));
+    Ahead streaming[streams];
+    for (int s = 0; s < streams; ++s) streaming[s] = ahead[s];
+    for (; i + line <= rows; i += line) {
+      for (int s = 0; s < streams; ++s) streaming[s].next();
+      for (Index u = i; u < i + line; u += kLanes) {
+        for (int c = 0; c < C; ++c) xs[c] = load(x + u + c * ld);
+        outer_product(xs, r + u * V, z);
+      }
+    }
+    for (int s = 0; s < streams; ++s) ahead[s] = streaming[s];
+  }
+  for (; i + kLanes <= rows; i += kLanes) {
+    for (int c = 0; c < C; ++c) xs[c] = load(x + i + c * ld);
+    outer_product(xs, r + i * V, z);
+  }
+  if (i < rows) {
+    for (int c = 0; c < C; ++c) xs[c] = load_part(x + i + c * ld, rows - i);
+    outer_product(xs, r + i * V, z);
+  }
+  for (int c = 0; c < C; ++c)
+    for (int v = 0; v < V; ++v) sums[c * stride + v] = z[c][v];
+}
+
+// out[j + v ldo] (+)= sum_i x[i + j ld] r_iv for C spacing columns j and k vectors v of one block
+template <int k, int C, int streams, class T>
+REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, const double* packed,
+                           bool first_rows, double* out, Index ldo, Ahead* ahead) {
+  using S = Shape<k>;
+  Pack sums[C * S::spacing * k];
+  for (Index s = 0; s < C * spacing * k; ++s) sums[s] = broadcast(0.0);
+  for (Index i = 0; i < rows; i += S::depth) {
+    const Index height = std::min(S::depth, rows - i);
+    const double* r = packed + i * k;
+    for (Index t = 0; t < spacing; ++t) {
+      const T* xt = x + i + t * ld;
+      tile<C, S::first, streams>(xt, spacing * ld, height, r, sums + t * k, spacing * k, ahead);
+      if constexpr (S::second > 0)
+        tile<C, S::second, streams>(xt, spacing * ld, height, r + S::first * S::depth,
+                                    sums + t * k + S::first, spacing * k, ahead);
+    }
+  }
+  for (Index j = 0; j < C * spacing; ++j)
+    for (int v = 0; v < k; ++v) {
+      const double total = sum(sums[j * k + v]);
+      out[j + v * ldo] = first_rows ? total : out[j + v * ldo] + total;
+    }
+}
+
+template <int k, class T>
+void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, double* out,
+                    Index ldo) {
+  using S = Shape<k>;
+  constexpr int streams = S::groups == 1 ? 0 : 2;
+  alignas(kLineBytes) double packed[kRows * k];
+  for (Index i = 0; i < n; i += kRows) {
+    const Index rows = std::min(kRows, n - i);
+    for (Index s = 0; s < rows; s += S::depth) {
+      const Index height = std::min(S::depth, rows - s);
+      const double* r = R + i + s;
+      pack_vectors<S::first>(r, n, height, packed + s * k);
+      if constexpr (S::second > 0)
+        pack_vectors<S::second>(r + S::first * n, n, height, packed + s * k + S::first * S::depth);
+    }
+    Index j = j0;
+    for (; j + S::panel <= j1; j += S::panel) {
+      const T* x = X + i + j * ld;
+      const T* next = j + 2 * S::panel <= j1 ? x + S::panel * ld : X + i + j0 * ld + rows;
+      Ahead ahead[2] = {Ahead::from(next, ld, rows),
+                        Ahead::from(next + S::panel / 2 * ld, ld, rows)};
+      panel<k, S::columns, streams>(x, ld, S::spacing, rows, packed, i == 0, out + j, ldo, ahead);
+    }
+    for (; j + S::columns <= j1; j += S::columns)
+      panel<k, S::columns, 0>(X + i + j * ld, ld, 1, rows, packed, i == 0, out + j, ldo, nullptr);
+    for (; j < j1; ++j)
+      panel<k, 1, 0>(X + i + j * ld, ld, 1, rows, packed, i == 0, out + j, ldo, nullptr);
+  }
+}
+
+// work(std::integral_constant<int, k>) for k = 1..8
+template <class Work>
+REGSOLVE_INLINE void with_count(int k, const Work& work) {
+  switch (k) {
+    case 1: return work(std::integral_constant<int, 1>());
+    case 2: return work(std::integral_constant<int, 2>());
+    case 3: return work(std::integral_constant<int, 3>());
+    case 4: return work(std::integral_constant<int, 4>());
+    case 5: return work(std::integral_constant<int, 5>());
+    case 6: return work(std::integral_constant<int, 6>());
+    case 7: return work(std::integral_constant<int, 7>());
+    default: return work(std::integral_constant<int, 8>());
+  }
+}
+
+// out[j + v ldo] = sum_i X[i + j ld] R[i + v n],  j0 <= j < j1,  v < k;  X column-major, ld >= n
+template <class T>
+void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, int k,
+                 double* out, Index ldo) {
+  if (n == 0)
+    for (int v = 0; v < k; ++v) std::fill(out + j0 + v * ldo, out + j1 + v * ldo, 0.0);
+  with_count(k, [&](auto count) { xtr_columns_of<count()>(X, ld, n, j0, j1, R, out, ldo); });
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,326 @@
+"""Data files in: design X, target y and feature names for the command line.
+
+Every reader is NumPy's, SciPy's, pandas' or scikit-learn's. None of them unpickles anything:
+a file that holds Python objects is refused. ValueError and OSError carry one clear sentence.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
+FORMATS = ".svmlight .svm .libsvm .txt .npz .npy .mtx .csv .parquet"
+_COMPRESSED = (".gz", ".bz2")
+
+
+@dataclass(frozen=True)
+class Data:
+    """One regression problem: X (n, p) in its file's own layout, y (n,), names of X's columns."""
+
+    name: str
+    X: Any
+    y: NDArray[np.float64]
+    feature_names: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What a file holds before the target is chosen: y is None where it has no target."""
+
+    X: Any
+    y: Any = None
+    feature_names: list[str] | None = None
+
+
+def read(source: str, target: str | None = None) -> Data:
+    """Read a data file or a data set bundled with scikit-learn.
+
+    Parameters
+    ----------
+    source : str
+        A path ending in one of svmlight, svm, libsvm or txt (svmlight, also with .gz or .bz2),
+        npz (a SciPy sparse matrix, or keys X and y), npy (memory-mapped), mtx, csv, parquet; or
+        one of breast_cancer, diabetes, digits, iris, linnerud, wine.
+    target : str, optional
+        A column (its name, or its position) of .csv, .parquet and linnerud; else a file with
+        the n values of y. By default svmlight's labels, key y of .npz, the last column of .csv
+        and .parquet.
+
+    Raises
+    ------
+    ValueError
+        Unknown kind of file, a column that is not numeric, no target, Python objects in a file.
+    OSError
+        A file that cannot be read.
+    """
+    if source in BUNDLED:
+        contents = _bundled(source, target)
+    else:
+        path = Path(source)
+        reader = _READERS.get(_suffix(path))
+        if reader is None:
+            raise ValueError(
+                f"cannot read {source!r}: expected a file ending in one of {FORMATS}, "
+                f"or one of scikit-learn's data sets {', '.join(BUNDLED)}"
+            )
+        _require_file(path)
+        contents = reader(path, target)
+    y = contents.y
+    if y is None:
+        if target is None:
+            raise ValueError(f"{source} holds no target: name a file with y by --target FILE")
+        y = read_vector(target)
+    shape, names = np.shape(contents.X), contents.feature_names
+    if len(shape) != 2:
+        raise ValueError(
+            f"{source}: X must have samples as rows and features as columns, got {shape}"
+        )
+    if names is not None and len(names) != shape[1]:
+        raise ValueError(f"{source}: {len(names)} feature_names for {shape[1]} columns of X")
+    return Data(Path(source).name, contents.X, _as_vector(y, source), names)
+
+
+def read_vector(source: str, key: str = "y") -> NDArray[np.float64]:
+    """Read one vector, such as y or the alphas, from .npy, .npz, .txt, .csv or .mtx.
+
+    An .npz holds it under ``key`` or as its only array. A .csv or .txt has one number a line; a
+    first line that is not a number is its title. Errors are those of :func:`read`.
+    """
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if suffix not in (".npy", ".npz", ".txt", ".csv", ".mtx"):
+        raise ValueError(
+            f"{source!r} is neither a column of the data nor a file of one vector "
+            "(.npy .npz .txt .csv .mtx)"
+        )
+    _require_file(path)
+    if suffix in (".txt", ".csv"):
+        return _numbers(path)
+    if suffix == ".npz":
+        arrays = _arrays(path)
+        if key not in arrays and len(arrays) != 1:
+            raise ValueError(f"{path} has keys {_some(sorted(arrays))}: expected {key!r}")
+        return _as_vector(arrays[key if key in arrays else next(iter(arrays))], source)
+    return _as_vector(_READERS[suffix](path, None).X, source)
+
+
+def _suffix(path: Path) -> str:
+    """Lower-case ending that tells the kind, past any .gz or .bz2."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in _COMPRESSED else suffix
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+
+
+def _as_vector(values: Any, source: str) -> NDArray[np.float64]:
+    """Values as a 1-D float64 array; a single row or column is one too."""
+    values = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+    if values.ndim == 2 and 1 in values.shape:
+        values = values.ravel()
+    if values.ndim != 1:
+        raise ValueError(f"{source}: expected one column of numbers, got shape {values.shape}")
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{source}: expected numbers, got dtype {values.dtype}")
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _numbers(path: Path) -> NDArray[np.float64]:
+    """Numbers of a text file, one a line, below an optional title line."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    values = [line.strip().rstrip(",") for line in lines if line.strip()]
+    if values and not _is_number(values[0]):
+        values = values[1:]
+    try:
+        return np.array([float(value) for value in values], dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path}: expected one number a line ({error})") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _svmlight(path: Path, target: str | None) -> _Contents:
+    from sklearn.datasets import load_svmlight_file
+
+    try:
+        X, y = load_svmlight_file(str(path))
+    except ValueError as error:
+        raise ValueError(f"{path} is not in svmlight format: {error}") from None
+    return _Contents(X, y if target is None else None)
+
+
+def _npy(path: Path, _target: str | None) -> _Contents:
+    try:
+        return _Contents(np.lib.format.open_memmap(str(path), mode="r"))
+    except (ValueError, EOFError) as error:
+        raise ValueError(_refusal(path, error)) from None
+
+
+def _npz(path: Path, target: str | None) -> _Contents:
+    arrays = _arrays(path, skip=("data", "indices", "indptr", "row", "col", "offsets"))
+    y = arrays.get("y") if target is None else None
+    names = arrays.get("feature_names")
+    feature_names = None if names is None else [str(name) for name in names]
+    if {"format", "shape"} <= arrays.keys():
+        from scipy.sparse import load_npz
+
+        try:
+            return _Contents(load_npz(path), y, feature_names)
+        except (ValueError, KeyError) as error:
+            raise ValueError(_refusal(path, error)) from None
+    if "X" not in arrays:
+        raise ValueError(
+            f"{path} has keys {_some(sorted(arrays))}: expected X and y, or a sparse matrix "
+            "saved by scipy.sparse.save_npz"
+        )
+    return _Contents(arrays["X"], y, feature_names)
+
+
+def _arrays(path: Path, skip: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
+    """Arrays of an .npz archive but for ``skip``; one that needs unpickling is refused."""
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is not an .npz archive")
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files if key not in skip}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(_refusal(path, error)) from None
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    """Why a NumPy file was not read; pickled objects have their own remedy."""
+    if "object" in str(error).lower() or "pickle" in str(error).lower():
+        return (
+            f"{path} holds Python objects (a pickle), which are never loaded: "
+            "save plain numeric arrays"
+        )
+    return f"cannot read {path}: {error}"
+
+
+def _mtx(path: Path, _target: str | None) -> _Contents:
+    from scipy.io import mmread
+
+    try:
+        matrix = mmread(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a Matrix Market file: {error}") from None
+    return _Contents(matrix.tocsc() if hasattr(matrix, "tocsc") else matrix)
+
+
+def _csv(path: Path, target: str | None) -> _Contents:
+    pandas = _pandas(path)
+    try:
+        titles = pandas.read_csv(path, nrows=0).columns.tolist()
+        # A first line of numbers is data, unless it counts the columns as pandas writes them.
+        counted = titles == [str(k) for k in range(len(titles))]
+        if not counted and all(_is_number(title) for title in titles):
+            frame = pandas.read_csv(path, header=None)
+            frame.columns = [f"x{k}" for k in range(frame.shape[1])]
+        else:
+            frame = pandas.read_csv(path)
+    except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
+        raise ValueError(f"cannot read {path}: {error}") from None
+    return _table(frame, path, target)
+
+
+def _parquet(path: Path, target: str | None) -> _Contents:
+    pandas = _pandas(path)
+    try:
+        frame = pandas.read_parquet(path)
+    except ImportError:
+        raise _missing(path, "pyarrow") from None
+    except ValueError as error:  # pyarrow's errors are ValueErrors
+        raise ValueError(f"cannot read {path}: {error}") from None
+    return _table(frame, path, target)
+
+
+def _pandas(path: Path) -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise _missing(path, "pandas") from None
+    return pandas
+
+
+def _missing(path: Path, package: str) -> ValueError:
+    return ValueError(
+        f"reading {path} needs {package}: python -m pip install 'regsolve[cli]' brings it"
+    )
+
+
+def _table(frame: Any, path: Path, target: str | None) -> _Contents:
+    """Columns of a frame as X and y, by the column's name, its position, or the last one."""
+    names = [str(name) for name in frame.columns]
+    column = len(names) - 1 if target is None else _position(target, names)
+    if column is None and not Path(str(target)).is_file():
+        raise ValueError(
+            f"--target {target!r} is neither a column of {path} ({_some(names)}) nor a file"
+        )
+    for k, dtype in enumerate(frame.dtypes):
+        if getattr(dtype, "kind", "O") not in "biuf":
+            text = [str(value) for value in frame.iloc[:, k]]
+            value = next((value for value in text if not _is_number(value)), "")
+            raise ValueError(
+                f"{path}: column {names[k]!r} is not numeric (it holds {value[:30]!r}): "
+                "drop it or encode it as numbers"
+            )
+    kept = [k for k in range(len(names)) if k != column]
+    X = frame.iloc[:, kept].to_numpy(dtype=np.float64, na_value=np.nan)
+    y = None if column is None else frame.iloc[:, column].to_numpy(np.float64, na_value=np.nan)
+    return _Contents(X, y, [names[k] for k in kept])
+
+
+def _position(target: str, names: list[str]) -> int | None:
+    """Index of the column named ``target``, or standing at that position; None if neither."""
+    if target in names:
+        return names.index(target)
+    try:
+        return range(len(names))[int(target)]
+    except (ValueError, IndexError):
+        return None
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f", ... {len(names)} in all" if len(names) > most else "")
+
+
+def _bundled(name: str, target: str | None) -> _Contents:
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
+    y = bunch.target if target is None else None
+    if bunch.target.ndim == 2:
+        titles = [str(title) for title in bunch.target_names]
+        if target is None:
+            raise ValueError(f"{name} has {len(titles)} targets: --target {' or '.join(titles)}")
+        column = _position(target, titles)
+        y = None if column is None else bunch.target[:, column]
+    return _Contents(bunch.data, y, [str(feature) for feature in bunch.feature_names])
+
+
+_READERS: dict[str, Callable[[Path, str | None], _Contents]] = {
+    ".svmlight": _svmlight,
+    ".svm": _svmlight,
+    ".libsvm": _svmlight,
+    ".txt": _svmlight,
+    ".npz": _npz,
+    ".npy": _npy,
+    ".mtx": _mtx,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,188 @@
+"""Arrays in: layout, dtype, shapes and finiteness of what a user gives.
+
+The only place in Python that asks whether X is dense or sparse. NaN and infinity in X itself are
+found by the solver's first reading of it; `explain_column` then words the error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from . import _core
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """X as the core reads it; ``bytes_read`` of its storage went into validation."""
+
+    matrix: _core.Matrix
+    shape: tuple[int, int]
+    bytes_read: float
+    note: str
+
+
+def design(X: Any) -> Design:
+    """X where it lies if the core can read it there, else one copy that it can."""
+    if sparse.issparse(X):
+        checked = _compressed_columns(X)
+    else:
+        checked = _dense(X)
+    n, p = checked.shape
+    if n == 0:
+        raise ValueError(f"X has shape ({n}, {p}): at least one row is needed")
+    return checked
+
+
+def _refuse_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {dtype}: convert it to float64 or float32 first")
+
+
+def _float_storage(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _dense(X: Any) -> Design:
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
+                         "with X.reshape(-1, 1)")
+    _refuse_dtype(array.dtype)
+    note = ""
+    storage = _float_storage(array.dtype)
+    if array.dtype != storage or not array.flags.aligned:
+        array = np.asarray(array, dtype=storage, order="F").copy(order="F")
+        note = f"X was copied to {storage}"
+    if not _readable(array):
+        array = np.asfortranarray(array)
+        note = "X was copied: neither its rows nor its columns were contiguous"
+    return Design(_core.Matrix(array), array.shape, float(array.nbytes) if note else 0.0, note)
+
+
+def _readable(array: NDArray[Any]) -> bool:
+    n, p = array.shape
+    if array.flags.f_contiguous or array.flags.c_contiguous:
+        return True
+    row, column = array.strides
+    size = array.itemsize
+    columns = row == size and column >= n * size and column % size == 0
+    rows = column == size and row >= p * size and row % size == 0
+    return columns or rows
+
+
+def _compressed_columns(X: Any) -> Design:
+    _refuse_dtype(X.dtype)
+    if X.ndim != 2:
+        raise ValueError(f"X has {X.ndim} dimensions, expected 2")
+    notes, read = [], 0.0
+    if X.format != "csc":
+        notes.append(f"one CSC copy of X was built from {X.format.upper()}")
+        X = X.tocsc()
+        read += float(X.data.nbytes + X.indices.nbytes)
+    n, p = X.shape
+    storage = _float_storage(X.dtype)
+    data, indices, indptr = X.data, X.indices, X.indptr
+    _require_structure(data, indices, indptr, n, p)
+    view = sparse.csc_array((data, indices, indptr), shape=(n, p), copy=False)
+    read += float(indices.nbytes)
+    if not view.has_canonical_format:
+        view = view.copy()
+        view.sum_duplicates()
+        notes.append("X was copied to sort its indices and add its duplicates")
+    data, indices, indptr = view.data, view.indices, view.indptr
+    _require_rows(indices, indptr, n)
+    wide = np.int64 if np.int64 in (indices.dtype, indptr.dtype) else np.int32
+    indices, indptr = indices.astype(wide, copy=False), indptr.astype(wide, copy=False)
+    data = data.astype(storage, copy=False)
+    parts = [np.require(part, requirements=["C", "A"]) for part in (data, indices, indptr)]
+    return Design(_core.Matrix(*parts, (n, p)), (n, p), read, "; ".join(notes))
+
+
+def _require_structure(data: Any, indices: Any, indptr: Any, n: int, p: int) -> None:
+    broken = (
+        len(indptr) != p + 1
+        or indptr[0] != 0
+        or indptr[-1] > min(len(data), len(indices))
+        or bool(np.any(np.diff(indptr) < 0))
+    )
+    if broken:
+        raise ValueError("X.indptr does not describe its columns: rebuild the sparse matrix")
+
+
+def _require_rows(indices: Any, indptr: Any, n: int) -> None:
+    """Ascending rows stay inside [0, n) when the first and last of each column do."""
+    filled = np.flatnonzero(np.diff(indptr))
+    first, last = indices[indptr[filled]], indices[indptr[filled + 1] - 1]
+    if len(filled) and (first.min() < 0 or last.max() >= n):
+        raise ValueError(f"X.indices holds rows outside 0..{n - 1}: rebuild the sparse matrix")
+
+
+def explain_column(X: Any, j: int) -> ValueError:
+    """The error for a column whose sums are not finite."""
+    column = X[:, [j]] if not hasattr(X, "iloc") else X.iloc[:, [j]].to_numpy()
+    values = column.tocsc().data if sparse.issparse(column) else np.asarray(column)
+    if np.isfinite(values).all():
+        return ValueError(f"X has values too large in column {j}: their squares overflow float64; "
+                          "rescale that column")
+    return ValueError(f"X contains NaN or infinity, first in column {j}: impute or drop them")
+
+
+def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
+    """Finite float64 (n,) array; ValueErrors name the argument."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} has dtype {array.dtype}: give numbers")
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected 1"
+                         + (": use y.ravel() for a single target" if name == "y" else ""))
+    if len(array) != n:
+        raise ValueError(f"{name} has {len(array)} entries but X has {n} {of}")
+    out: Vector = np.ascontiguousarray(array, dtype=np.float64)
+    if not np.isfinite(out).all():
+        raise ValueError(f"{name} contains NaN or infinity: impute or drop those {of}")
+    return out
+
+
+def sample_weight(values: Any, n: int) -> Vector | None:
+    """Weights (n,) >= 0 that are not all zero; a scalar counts as equal weights."""
+    if values is None or (np.ndim(values) == 0 and np.isfinite(values) and values > 0):
+        return None
+    weights = vector("sample_weight", values, n)
+    if (weights < 0).any():
+        raise ValueError("sample_weight has negative entries: weights must be >= 0")
+    if not (weights > 0).any():
+        raise ValueError("sample_weight is zero everywhere: at least one must be positive")
+    return weights
+
+
+def positive_integer(name: str, value: Any, least: int = 1) -> int:
+    """An integer >= least."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}={value!r}: expected an integer >= {least}")
+    return int(value)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """A finite number > 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ValueError(f"{name}={value!r}: expected a number > 0")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}={value!r}: expected a finite number > 0")
+    return float(value)
+
+
+def descending(alphas: Any) -> Vector:
+    """Alphas (m,) >= 0, finite, sorted from large to small."""
+    array = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    if array.ndim != 1 or len(array) == 0:
+        raise ValueError("alphas is empty or not 1-D: give at least one alpha")
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError("alphas must be finite and >= 0")
+    return np.ascontiguousarray(np.sort(array)[::-1])

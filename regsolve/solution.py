@@ -1,0 +1,151 @@
+"""What a solve returns: Solution and Path, with the report of how they were reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csc_matrix
+
+    from .certificate import Certificate
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a running solve, as handed to ``callback``.
+
+    ``step`` of ``n_steps`` alphas are done; ``gap`` is relative to the null objective and
+    ``seconds`` is counted from the start of the call.
+    """
+
+    step: int
+    n_steps: int
+    alpha: float
+    gap: float
+    support: int
+    n_passes: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """How an answer was reached.
+
+    ``n_passes`` is bytes of X's storage read by anything over bytes of X; ``bytes_read``
+    counts stored directions and Gram matrices too; ``n_rhs`` is the number of vectors r in
+    all products X'r; ``n_solves`` counts direct linear solves and ``n_epochs`` epochs of
+    coordinate descent; ``peak_bytes`` is the most memory the solver held beyond X and y.
+    """
+
+    mode: str
+    n_passes: float
+    n_rhs: int
+    bytes_read: int
+    peak_bytes: int
+    working_set_size: int
+    n_solves: int
+    n_epochs: int
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Minimiser of one problem with its proof.
+
+    Attributes
+    ----------
+    coef : (p,) float64 array, in X's units.
+    intercept : float, 0.0 without ``fit_intercept``.
+    certificate : Certificate with primal, dual, gap, relative_gap, kkt_violation.
+    status : optimal, stationary, stalled, max_iter, time_limit or interrupted.
+    report : Report
+    """
+
+    coef: NDArray[np.float64] = field(repr=False)
+    intercept: float
+    certificate: Certificate
+    status: str
+    report: Report = field(repr=False)
+
+    def predict(self, X: Any, offset: Any = None) -> NDArray[np.float64]:
+        """Linear predictor X @ coef + intercept (+ offset), shape (n,)."""
+        linear = np.asarray(X @ self.coef, dtype=np.float64) + self.intercept
+        return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Path:
+    """Minimisers along a descending grid of alphas; field k belongs to ``alphas[k]``.
+
+    Attributes
+    ----------
+    alphas : (m,) descending.
+    coefs : SciPy CSC matrix, p x m.
+    intercepts, relative_gaps, kkt_violations, deviance_ratio : (m,)
+        ``deviance_ratio`` is 1 - loss / loss of the null model.
+    statuses : list of m strings; ``converged`` is true when all are optimal or stationary.
+    df : (m,) number of non-zero coefficients.
+    alpha_max : least alpha at which every penalised coefficient is zero.
+    report : Report
+    """
+
+    alphas: NDArray[np.float64]
+    coefs: csc_matrix = field(repr=False)
+    intercepts: NDArray[np.float64] = field(repr=False)
+    relative_gaps: NDArray[np.float64] = field(repr=False)
+    kkt_violations: NDArray[np.float64] = field(repr=False)
+    statuses: list[str] = field(repr=False)
+    df: NDArray[np.int64] = field(repr=False)
+    deviance_ratio: NDArray[np.float64] = field(repr=False)
+    alpha_max: float
+    report: Report = field(repr=False)
+
+    @property
+    def converged(self) -> bool:
+        """Whether every alpha is proven to tol (or stationary, when not convex)."""
+        return all(status in ("optimal", "stationary") for status in self.statuses)
+
+    def coef_at(self, alpha: float) -> tuple[NDArray[np.float64], float]:
+        """Coefficients (p,) and intercept at ``alpha``, linear between grid points.
+
+        The lasso path is piecewise linear in alpha, so this is exact between two grid points
+        with no event between them. Raises ValueError outside the grid.
+        """
+        alphas = self.alphas
+        if len(alphas) == 0 or not alphas[-1] <= alpha <= alphas[0]:
+            span = f"[{alphas[-1]:g}, {alphas[0]:g}]" if len(alphas) else "an empty path"
+            raise ValueError(f"alpha={alpha:g} is outside the path's alphas, {span}")
+        right = int(np.searchsorted(-alphas, -alpha))
+        left = max(right - 1, 0)
+        width = alphas[left] - alphas[right]
+        t = 0.0 if width == 0 else (alphas[left] - alpha) / width
+        both = self.coefs[:, [left, right]].toarray()
+        coef = (1.0 - t) * both[:, 0] + t * both[:, 1]
+        intercept = (1.0 - t) * self.intercepts[left] + t * self.intercepts[right]
+        return coef, float(intercept)
+
+    def predict(self, X: Any, alpha: float, offset: Any = None) -> NDArray[np.float64]:
+        """Linear predictor X @ coef + intercept (+ offset) at ``alpha``, shape (n,)."""
+        coef, intercept = self.coef_at(alpha)
+        linear = np.asarray(X @ coef, dtype=np.float64) + intercept
+        return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw every coefficient against alpha; see :func:`regsolve.plots.coefficient_path`."""
+        from .plots import coefficient_path
+
+        return coefficient_path(self, ax=ax, **options)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised on Ctrl-C; ``result`` is the certified best iterate, a Solution or a Path."""
+
+    def __init__(self, result: Solution | Path) -> None:
+        super().__init__("interrupted; the certified best iterate is in .result")
+        self.result = result
+

@@ -1,0 +1,387 @@
+"""The functional face: solve() for one alpha, path() for a grid; verify() stands in certificate."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from . import _core, _validate
+from ._threads import available_memory, available_threads, one_thread_blas
+from .certificate import Certificate
+from .custom import Pointer, pointer
+from .losses import Custom as CustomLoss
+from .losses import Quadratic
+from .penalties import L1, L2, ElasticNet
+from .penalties import Custom as CustomPenalty
+from .solution import Interrupted, Path, Progress, Report, Solution
+
+Callback = Callable[[Progress], Any]
+PROVEN = ("optimal", "stationary")
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A validated problem: the core's view of it, and what keeps compiled functions alive."""
+
+    setup: _core.Setup
+    design: _validate.Design
+    X: Any
+    owners: list[Pointer]
+
+
+def _addresses(functions: list[tuple[Any, int]], owners: list[Pointer]) -> tuple[int, ...]:
+    """Addresses of the functions given, 0 for those that are None."""
+    out = []
+    for function, n_arguments in functions:
+        if function is None:
+            out.append(0)
+            continue
+        compiled = pointer(function, n_arguments)
+        owners.append(compiled)
+        out.append(compiled.address)
+    return tuple(out)
+
+
+def _penalty_arguments(penalty: Any, p: int, owners: list[Pointer]) -> dict[str, Any]:
+    if isinstance(penalty, CustomPenalty):
+        functions = [
+            (penalty.value_function, 3),
+            (penalty.prox_function, 4),
+            (penalty.subdiff_distance_function, 4),
+            (penalty.conjugate_function, 3),
+            (penalty.zero_threshold_function, 2),
+        ]
+        known_convex = penalty.convex is True or (penalty.convex is None and penalty.has_conjugate)
+        return {
+            "functions": _addresses(functions, owners),
+            "factor": None if penalty.weights is None else penalty.factors(p),
+            "convex": known_convex,
+        }
+    if not isinstance(penalty, L1 | L2 | ElasticNet):
+        raise TypeError(
+            f"penalty is a {type(penalty).__name__}: expected regsolve.penalties.L1, L2, "
+            "ElasticNet or Custom"
+        )
+    factor = None if penalty.weights is None else penalty.factors(p)
+    lower, upper = penalty.bounds(p)
+    return {
+        "factor": factor,
+        "lower": None if penalty.lower is None else lower,
+        "upper": None if penalty.upper is None else upper,
+        "l1_ratio": float(penalty.l1_ratio),
+    }
+
+
+def _loss_arguments(loss: Any, owners: list[Pointer]) -> dict[str, Any]:
+    if isinstance(loss, Quadratic):
+        return {}
+    if not isinstance(loss, CustomLoss):
+        raise TypeError(
+            f"loss is a {type(loss).__name__}: expected regsolve.losses.Quadratic() or Custom"
+        )
+    functions = [
+        (loss.value_function, 2),
+        (loss.gradient_function, 2),
+        (loss.curvature_function, 2),
+        (loss.conjugate_function, 2),
+    ]
+    return {"loss": _addresses(functions, owners)}
+
+
+def _ready(
+    X: Any,
+    y: Any,
+    penalty: Any,
+    loss: Any,
+    sample_weight: Any,
+    offset: Any,
+    fit_intercept: bool,
+    standardize: bool,
+) -> _Ready:
+    owners: list[Pointer] = []
+    loss_arguments = _loss_arguments(loss, owners)
+    design = _validate.design(X)
+    n, p = design.shape
+    setup = _core.Setup(
+        design.matrix,
+        _validate.vector("y", y, n),
+        offset=None if offset is None else _validate.vector("offset", offset, n),
+        sample_weight=_validate.sample_weight(sample_weight, n),
+        fit_intercept=bool(fit_intercept),
+        standardize=bool(standardize),
+        **_penalty_arguments(penalty, p, owners),
+        **loss_arguments,
+    )
+    return _Ready(setup, design, X, owners)
+
+
+def _budget(
+    tol: Any, max_iter: Any, max_time: Any, max_memory: Any, n_threads: Any, solver: Any
+) -> dict[str, Any]:
+    if solver not in ("auto", "cd"):
+        raise ValueError(f"solver={solver!r}: expected 'auto' or 'cd'")
+    memory = 0.5 * available_memory() if max_memory is None else max_memory
+    if np.isinf(memory):
+        memory = 0.0
+    elif max_memory is not None:
+        memory = _validate.positive_number("max_memory", max_memory)
+    threads = (
+        available_threads()
+        if n_threads is None
+        else _validate.positive_integer("n_threads", n_threads)
+    )
+    return {
+        "tol": _validate.positive_number("tol", tol),
+        "max_iter": 0 if max_iter is None else _validate.positive_integer("max_iter", max_iter),
+        "max_time": 0.0 if max_time is None else _validate.positive_number("max_time", max_time),
+        "max_bytes": memory,
+        "n_threads": threads,
+        "solver": solver,
+    }
+
+
+def _run(ready: _Ready, callback: Callback | None, **options: Any) -> tuple[dict[str, Any], Any]:
+    """The core's answer and the Report of it; raises what the callback raised."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback={callback!r}: expected a function of one Progress")
+    start = time.perf_counter()
+    told = None
+    if callback is not None:
+
+        def told(*fields: Any) -> Any:
+            return callback(Progress(*fields))
+
+    with one_thread_blas():
+        result, error = _core.path(ready.setup, callback=told, **options)
+    if result["bad_column"] >= 0:
+        raise _validate.explain_column(ready.X, result["bad_column"])
+    counted = result["report"]
+    read = counted.pop("x_bytes") + ready.design.bytes_read
+    size = counted.pop("x_size")
+    counted["n_passes"] = read / size if size else 0.0
+    counted["bytes_read"] = int(read + counted.pop("other_bytes"))
+    counted["peak_bytes"] = int(counted["peak_bytes"])
+    if ready.design.note:
+        counted["why"] += "; " + ready.design.note
+    result["report"] = Report(seconds=time.perf_counter() - start, **counted)
+    if error is not None and not isinstance(error, KeyboardInterrupt):
+        raise error
+    return result, error
+
+
+def _warn_unproven(result: dict[str, Any], tol: float) -> None:
+    """One warning that states the worst gap and why it stayed."""
+    missed = [k for k, s in enumerate(result["statuses"]) if s not in (*PROVEN, "interrupted")]
+    if not missed:
+        return
+    from sklearn.exceptions import ConvergenceWarning
+
+    gaps = np.where(
+        np.isnan(result["relative_gap"]), result["kkt"], result["relative_gap"]
+    )[missed]
+    worst = missed[int(np.argmax(gaps))]
+    named = "KKT violation" if np.isnan(result["relative_gap"][worst]) else "relative gap"
+    warnings.warn(
+        f"{len(missed)} of {len(result['statuses'])} alphas missed tol={tol:g}: worst {named} "
+        f"{max(gaps):.3g} at alpha={result['alphas'][worst]:.6g}, status "
+        f"{result['statuses'][worst]}; allow more (max_iter, max_time) or loosen tol",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+def solve(
+    X: Any,
+    y: Any,
+    *,
+    penalty: L1 | L2 | ElasticNet | CustomPenalty,
+    loss: Quadratic | CustomLoss = Quadratic(),
+    sample_weight: Any = None,
+    offset: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    coef_init: Any = None,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    solver: str = "auto",
+) -> Solution:
+    r"""Fit one regularised linear model and prove it.
+
+    Minimises, over w (p,) and the intercept b,
+
+        sum_i s_i loss(y_i, x_i'w + b + offset_i) / sum_i s_i + penalty(w);  b is never penalised.
+
+    Parameters
+    ----------
+    X : array or SciPy sparse matrix, (n, p)
+        Read where it lies when it is float64 or float32, in columns, rows or CSC; never written.
+    y : (n,)
+    penalty : L1, L2, ElasticNet or Custom of regsolve.penalties
+    loss : Quadratic() or Custom of regsolve.losses
+    sample_weight : (n,), optional
+        s_i >= 0; only their ratios count.
+    offset : (n,), optional
+        A known part of the linear predictor.
+    standardize : bool
+        The penalty acts on s_j w_j, s_j the weighted standard deviation of column j; coef stays
+        in X's units and a constant column gets 0.
+    coef_init : (p,), optional
+        Where to start.
+    tol : float
+        On the duality gap over the objective of the null model.
+    max_iter : int, optional
+        Most direct solves, epochs or Newton steps; None: no limit.
+    max_time : float, optional
+        Seconds after which the best iterate is returned with status time_limit.
+    max_memory : float, optional
+        Bytes that the solver may hold beyond X and y; default half of what is free.
+    n_threads : int, optional
+        Default: the cores that the process may use. The answer does not depend on it.
+    callback : function of Progress, optional
+        A true return stops with status interrupted.
+    solver : "auto" or "cd"
+        "cd": coordinate descent with Anderson acceleration.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad input; the message names the argument and the remedy.
+    Interrupted
+        On Ctrl-C; ``.result`` is the certified best iterate.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When tol is missed, with the gap reached.
+    """
+    ready = _ready(X, y, penalty, loss, sample_weight, offset, fit_intercept, standardize)
+    start = None
+    if coef_init is not None:
+        start = _validate.vector("coef_init", coef_init, ready.design.shape[1], "columns")
+    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    alphas = np.array([penalty.alpha], dtype=np.float64)
+    result, error = _run(ready, callback, alphas=alphas, coef_init=start, **options)
+    coef = np.zeros(ready.design.shape[1])
+    data, indices, _ = result["coefs"]
+    coef[indices] = data
+    solution = Solution(
+        coef=coef,
+        intercept=float(result["intercepts"][0]),
+        certificate=Certificate(
+            primal=float(result["primal"][0]),
+            dual=float(result["dual"][0]),
+            gap=float(result["gap"][0]),
+            relative_gap=float(result["relative_gap"][0]),
+            kkt_violation=float(result["kkt"][0]),
+        ),
+        status=result["statuses"][0],
+        report=result["report"],
+    )
+    if error is not None:
+        raise Interrupted(solution) from error
+    _warn_unproven(result, options["tol"])
+    return solution
+
+
+def path(
+    X: Any,
+    y: Any,
+    *,
+    penalty: L1 | L2 | ElasticNet | CustomPenalty = L1(),
+    loss: Quadratic | CustomLoss = Quadratic(),
+    alphas: Any = None,
+    n_alphas: int = 100,
+    alpha_min_ratio: float | None = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    solver: str = "auto",
+    dfmax: int | None = None,
+    stop_at_deviance: float | None = None,
+) -> Path:
+    """Fit one model at each alpha of a grid, from large to small, and prove each.
+
+    ``penalty.alpha`` is ignored. Parameters that :func:`solve` has too mean the same here.
+
+    Parameters
+    ----------
+    alphas : (m,), optional
+        The grid, in any order. Default: ``n_alphas`` values in equal ratios from alpha_max, the
+        least alpha with no penalised feature, down to ``alpha_min_ratio`` alpha_max.
+    n_alphas : int
+    alpha_min_ratio : float, optional
+        Default 1e-2 if n < p, else 1e-3.
+    dfmax : int, optional
+        Stop after the first alpha with more non-zero coefficients than this.
+    stop_at_deviance : float, optional
+        Stop after the first alpha whose deviance ratio reaches this.
+
+    Returns
+    -------
+    Path
+        Cut to the finished alphas when stopped early.
+
+    Raises
+    ------
+    ValueError, TypeError, Interrupted
+        As :func:`solve`; l1_ratio = 0 (or L2) has no alpha_max and needs ``alphas``.
+    """
+    ready = _ready(X, y, penalty, loss, sample_weight, offset, fit_intercept, standardize)
+    n, p = ready.design.shape
+    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    if alphas is not None:
+        options["alphas"] = _validate.descending(alphas)
+    else:
+        if getattr(penalty, "l1_ratio", 1.0) == 0.0:
+            raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
+        ratio = (1e-2 if n < p else 1e-3) if alpha_min_ratio is None else alpha_min_ratio
+        ratio = _validate.positive_number("alpha_min_ratio", ratio)
+        if ratio >= 1.0:
+            raise ValueError(f"alpha_min_ratio={ratio!r}: expected a number in (0, 1)")
+        options["alpha_min_ratio"] = ratio
+        options["n_alphas"] = _validate.positive_integer("n_alphas", n_alphas)
+    if dfmax is not None:
+        options["dfmax"] = _validate.positive_integer("dfmax", dfmax, least=0)
+    if stop_at_deviance is not None:
+        options["stop_at_deviance"] = _validate.positive_number(
+            "stop_at_deviance", stop_at_deviance
+        )
+    result, error = _run(ready, callback, **options)
+    data, indices, indptr = result["coefs"]
+    out = Path(
+        alphas=result["alphas"],
+        coefs=sparse.csc_matrix((data, indices, indptr), shape=result["shape"]),
+        intercepts=result["intercepts"],
+        relative_gaps=result["relative_gap"],
+        kkt_violations=result["kkt"],
+        statuses=result["statuses"],
+        df=np.diff(indptr),
+        deviance_ratio=result["deviance_ratio"],
+        alpha_max=result["alpha_max"],
+        report=result["report"],
+    )
+    if error is not None:
+        raise Interrupted(out) from error
+    _warn_unproven(result, options["tol"])
+    return out

@@ -1,0 +1,53 @@
+"""Builds the one extension, regsolve._core; everything else stands in pyproject.toml."""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("REGSOLVE_DEBUG") == "1"
+SANITIZE = os.environ.get("REGSOLVE_SANITIZE", "")
+
+if sys.platform == "win32":
+    compile_args = ["/std:c++17", "/O2", "/EHsc", "/openmp:experimental"]
+    link_args = []
+else:
+    compile_args = ["-std=c++17", "-O3", "-fopenmp-simd", "-fvisibility=hidden", "-pthread"]
+    link_args = ["-pthread"]
+    if DEBUG:
+        compile_args += ["-O1", "-g", "-D_GLIBCXX_ASSERTIONS", "-DREGSOLVE_DEBUG"]
+    if os.environ.get("REGSOLVE_WERROR") == "1":
+        compile_args += ["-Wall", "-Wextra", "-Werror"]
+    if SANITIZE:
+        flags = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
+        compile_args += flags
+        link_args += flags
+
+core = Extension(
+    "regsolve._core",
+    sources=[
+        "regsolve/_core.pyx",
+        "csrc/targets/select.cpp",
+        "csrc/targets/baseline.cpp",
+        "csrc/targets/avx2.cpp",
+        "csrc/targets/avx512.cpp",
+    ],
+    include_dirs=["csrc"],
+    language="c++",
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
+
+setup(
+    ext_modules=cythonize(
+        [core],
+        language_level=3,
+        compiler_directives={
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "initializedcheck": False,
+            "freethreading_compatible": True,
+        },
+    )
+)

@@ -1,0 +1,239 @@
+"""The benchmark rooms: the judge is not fooled, adapters agree, and a failure is never fast."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+# Last, so that an installed regsolve is found before the source tree's.
+sys.path.append(str(Path(__file__).parents[1]))
+
+from bench.adapter import Fit, Library, Unsupported
+from bench.libraries import LIBRARIES
+from bench.problems import MissingProblem, load_problem
+from bench.race import _choose, judged_alphas, main, race, worst_gap
+from bench.result import Attempt, Lane, RaceResult
+
+# Compilation and R's start make these long.
+LONG = {"skglm", "glum", "glmnet"}
+SOLVERS = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
+    for name in LIBRARIES
+    if name != "zeros"
+]
+
+MISBEHAVING = '''
+import os
+import time
+
+from bench.libraries import ScikitLearn
+
+
+class Raises(ScikitLearn):
+    """Raises."""
+
+    name = "raises"
+
+    def _path(self, prepared, alphas, tol):
+        raise FloatingPointError("no answer")
+
+
+class Dies(ScikitLearn):
+    """Ends its process."""
+
+    name = "dies"
+
+    def _path(self, prepared, alphas, tol):
+        os._exit(3)
+
+
+class Hangs(ScikitLearn):
+    """Never returns, except from the warm-up on three alphas."""
+
+    name = "hangs"
+
+    def _path(self, prepared, alphas, tol):
+        if len(alphas) != 3:
+            time.sleep(600.0)
+        return super()._path(prepared, alphas, tol)
+
+
+class Absent(ScikitLearn):
+    """A package that is not here."""
+
+    name, package = "absent", "no_such_package"
+'''
+
+
+@pytest.fixture
+def small():
+    return load_problem("ar0.5-60x100", alphas=(12, 1e-3))
+
+
+def test_zeros_is_judged_by_the_formula(small):
+    """w = 0 has relative gap (1 - alpha / alpha_max)^2: near 1 at small alpha."""
+    fit = LIBRARIES["zeros"]().path(small, small.grid, 1.0)
+    for k, alpha in enumerate(small.grid):
+        expected = (1.0 - alpha / small.grid[0]) ** 2
+        assert worst_gap(small, fit, [k]) == pytest.approx(expected, abs=1e-12)
+    assert worst_gap(small, fit, range(12)) > 0.99
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_adapters_solve_the_same_objective(name):
+    library = LIBRARIES[name]()
+    if not library.available():
+        pytest.skip(f"{name} is not installed")
+    for problem, changes in [
+        ("ar0.5-50x70", {}),
+        ("ar0.5-90x20", {"l1_ratio": 0.3, "standardize": True}),
+        ("ar0.5-50x70", {"l1_ratio": 0.5, "fit_intercept": False}),
+        ("zipf5-80x60", {"l1_ratio": 0.5, "standardize": True}),
+        ("zipf5-80x60", {"fit_intercept": False}),
+    ]:
+        asked = load_problem(problem, alphas=(5, 0.05), **changes)
+        X = asked.X.copy()
+        prepared = library.prepare(asked)
+        try:
+            gaps = []
+            for tol in library.tolerances:
+                fit = library.path(prepared, asked.grid, tol)
+                gaps.append(worst_gap(asked, fit, range(5)))
+                if gaps[-1] <= 1e-6:
+                    break
+            assert gaps[-1] <= 1e-6, (problem, changes, gaps)
+        finally:
+            library.release(prepared)
+        assert abs(asked.X - X).max() == 0.0
+
+
+def test_what_fails_is_shown_as_failed(tmp_path, monkeypatch, small):
+    (tmp_path / "misbehaving.py").write_text(MISBEHAVING)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("misbehaving")
+    names = ["Raises", "Dies", "Hangs", "Absent"]
+    libraries = [getattr(module, name)() for name in names] + [LIBRARIES["zeros"]()]
+    result = race(small, libraries, repeats=1, cap_seconds=0.5)
+    notes = {lane.library.name: lane.note for lane in result.lanes}
+    assert notes["raises"] == "FloatingPointError: no answer"
+    assert notes["dies"] == "its process died (exit code 3)"
+    assert notes["hangs"] == "over 0.5 s"
+    assert notes["absent"] == "not installed"
+    assert result.gap is None
+    assert result.ratio is None
+    assert all(lane.median is None for lane in result.lanes)
+    assert "No peer reaches 0.001" in str(result)
+    assert "| raises | - | - | - | - | - | - | - | FloatingPointError: no answer |" in str(result)
+
+
+def test_a_race_finds_the_gap_that_a_peer_reaches(small):
+    libraries = [LIBRARIES["zeros"](), LIBRARIES["scikit-learn"]()]
+    result = race(small, libraries, repeats=2, target_gaps=(1e-4, 1e-3))
+    assert result.gap == 1e-4
+    peer = result.fastest_peer
+    assert peer is not None
+    assert peer.library.name == "scikit-learn"
+    assert 0.0 < peer.median < 10.0
+    assert result.ratio is None
+
+
+def _lane(name: str, *attempts: tuple[float, float]) -> Lane:
+    lane = Lane(LIBRARIES[name]())
+    lane.attempts = [Attempt(0.1**k, *attempt) for k, attempt in enumerate(attempts)]
+    return lane
+
+
+def test_all_are_compared_at_the_smallest_gap_that_any_peer_reaches(small):
+    lanes = [
+        _lane("regsolve", (1.0, 1e-8), (2.0, 1e-10)),
+        _lane("celer", (5.0, 5e-4), (9.0, 2e-5), (30.0, 8e-6)),
+        _lane("skglm", (1.0, 3e-3), (7.0, 5e-6), (6.0, 9e-6)),
+        _lane("glmnet", (0.1, 0.5)),
+    ]
+    gap = _choose(lanes, (1e-6, 1e-5, 1e-4, 1e-3), "regsolve")
+    assert gap == 1e-5
+    assert [lane.chosen and lane.chosen.seconds for lane in lanes] == [2.0, 30.0, 6.0, None]
+    for lane in lanes:
+        lane.median = lane.chosen and lane.chosen.seconds
+    result = RaceResult(small, lanes, lanes[0], gap, (1e-5, 1e-3), 1, 12, 12)
+    assert result.ratio == pytest.approx(3.0)
+    assert "**3 times** the fastest peer's speed" in str(result)
+    lanes[0].attempts.pop()
+    assert result.ratio is None
+    assert "misses 1e-09" in str(result)
+
+
+def test_missing_or_bad_answers_have_an_infinite_gap(small):
+    zeros = LIBRARIES["zeros"]().path(small, small.grid, 1.0)
+    short = Fit(zeros.coefs[:, :4], zeros.intercepts[:4])
+    assert worst_gap(small, short, [3]) < 1.0
+    assert worst_gap(small, short, [3, 4]) == math.inf
+    bad = Fit(np.full((100, 12), np.nan), zeros.intercepts)
+    assert worst_gap(small, bad, [11]) == math.inf
+
+
+def test_subset_of_alphas_judged_holds_the_last(small):
+    assert judged_alphas(small, 1e9) == list(range(12))
+    long = load_problem("ar0.5-60x100", alphas=(100, 0.01))
+    assert judged_alphas(long, 1e9) == list(range(100))
+    subset = judged_alphas(long, 1e3)
+    assert len(subset) == 12
+    assert subset[-1] == 99
+
+
+def test_simulated_problems_are_the_same_every_time():
+    for name in ("ar0.9-30x20", "equicorrelated0.5-30x20", "factor3-30x20", "genotypes0.9-30x60"):
+        first, second = load_problem(name), load_problem(name)
+        assert first.X.flags.f_contiguous
+        assert np.array_equal(first.X, second.X)
+        assert np.array_equal(first.y, second.y)
+    assert set(np.unique(load_problem("genotypes0.9-30x60").X)) <= {0.0, 1.0, 2.0}
+    sparse = load_problem("zipf5-200x50")
+    assert sp.issparse(sparse.X)
+    assert np.diff(sparse.X.indptr).max() <= 100
+
+
+def test_data_folders(tmp_path, capsys):
+    """A folder with load.py, or with .npz and svmlight files; a missing one says so."""
+    X, y = np.arange(12.0).reshape(4, 3), np.array([0.0, 1.0, 3.0, 2.0])
+    np.savez(tmp_path / "mine.npz", X=X, y=y)
+    (tmp_path / "other.svm").write_text("1 1:2 3:1\n2 2:5\n")
+    assert np.array_equal(load_problem("mine", tmp_path).X, X)
+    assert load_problem("other", tmp_path).X.shape == (2, 3)
+    with pytest.raises(MissingProblem, match="no data set 'absent'"):
+        load_problem("absent", tmp_path)
+    with pytest.raises(MissingProblem, match="--data DIR"):
+        load_problem("covtype")
+    assert main(["covtype", "--data", str(tmp_path / "nowhere")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    (tmp_path / "load.py").write_text(
+        "import numpy as np\n"
+        "def load(name):\n"
+        "    return {'X': np.arange(12.0).reshape(4, 3), 'y': np.ones(4)}\n"
+    )
+    covtype = load_problem("covtype", tmp_path)
+    assert np.array_equal(covtype.y, X[:, 0])
+    assert np.array_equal(covtype.X, X[:, 1:])
+
+
+def test_ridge_is_refused_where_a_library_cannot():
+    for name in ("scikit-learn", "celer"):
+        with pytest.raises(Unsupported, match="l1_ratio = 0"):
+            LIBRARIES[name]().prepare(load_problem("ar0.5-20x5", l1_ratio=0.0))
+    with pytest.raises(ValueError, match="give alphas as an array"):
+        _ = load_problem("ar0.5-20x5", l1_ratio=0.0).grid
+
+
+def test_every_adapter_says_what_it_is():
+    for name, kind in LIBRARIES.items():
+        assert issubclass(kind, Library)
+        assert kind.name == name
+        assert kind.__doc__ != Library.__doc__
+        assert list(kind.tolerances) == sorted(kind.tolerances, reverse=True)
+        assert name == "zeros" or len(kind.tolerances) >= 6

@@ -1,0 +1,424 @@
+"""The command line: every format is the same problem, every complaint is one line."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import io, sparse
+from sklearn.datasets import dump_svmlight_file, load_diabetes
+
+import regsolve
+from regsolve._read import BUNDLED, read, read_vector
+from regsolve.cli import main
+from regsolve.penalties import L1, ElasticNet
+
+
+@pytest.fixture
+def Xy() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(40, 6)) * (rng.random((40, 6)) < 0.7)
+    return X, X[:, 0] - 2.0 * X[:, 3] + 0.1 * rng.normal(size=40)
+
+
+def write(folder: Path, name: str, X: np.ndarray, y: np.ndarray) -> list[str]:
+    """Write the problem in the format of ``name``; the command line's words for it."""
+    import pandas
+
+    file, target = folder / name, folder / "y.npy"
+    frame = pandas.DataFrame(np.column_stack([X, y]), columns=[*"abcdef", "price"])
+    np.save(target, y)
+    if ".svm" in name or ".txt" in name or ".libsvm" in name:
+        dump_svmlight_file(X, y, str(folder / "plain"))
+        _compress((folder / "plain").read_bytes(), file)
+        return [str(file)]
+    if name == "dense.npz":
+        np.savez(file, X=X, y=y)
+    elif name == "sparse.npz":
+        sparse.save_npz(file, sparse.csc_matrix(X))
+        return [str(file), "--target", str(target)]
+    elif name == "both.npz":
+        S = sparse.csr_matrix(X)
+        parts = {"data": S.data, "indices": S.indices, "indptr": S.indptr, "shape": S.shape}
+        np.savez(file, format=np.array(b"csr"), y=y, **parts)
+    elif name.endswith(".npy"):
+        np.save(file, X)
+        return [str(file), "--target", str(target)]
+    elif name.endswith(".mtx"):
+        io.mmwrite(file, sparse.coo_matrix(X), precision=17)
+        return [str(file), "--target", str(target)]
+    elif name.endswith(".parquet"):
+        frame.to_parquet(file)
+    else:
+        frame.to_csv(file, index=False, header=name != "bare.csv")
+    return [str(file)]
+
+
+def _compress(content: bytes, file: Path) -> None:
+    import bz2
+    import gzip
+
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get(file.suffix, bytes)
+    file.write_bytes(pack(content))
+
+
+FILES = [
+    "a.svm",
+    "a.svmlight",
+    "a.libsvm.gz",
+    "a.svm.bz2",
+    "a.txt",
+    "dense.npz",
+    "sparse.npz",
+    "both.npz",
+    "a.npy",
+    "a.mtx",
+    "a.csv",
+    "a.csv.gz",
+    "bare.csv",
+    "a.parquet",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_is_the_same_problem(name: str, Xy: Any, tmp_path: Path) -> None:
+    X, y = Xy
+    words = write(tmp_path, name, X, y)
+    data = read(words[0], *words[2:])
+    dense = data.X.toarray() if sparse.issparse(data.X) else data.X
+    np.testing.assert_allclose(dense, X, rtol=1e-14, atol=0)
+    np.testing.assert_allclose(data.y, y, rtol=1e-14, atol=0)
+    assert main(["path", *words, "--out", str(tmp_path / "out.npz")]) == 0
+    coefs = sparse.load_npz(tmp_path / "out.npz").toarray()
+    np.testing.assert_allclose(coefs, regsolve.path(X, y).coefs.toarray(), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if name != "linnerud"])
+def test_bundled_data_are_certified(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["path", name, "--standardize"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "100 alphas: 100 optimal" in out
+
+
+def test_table_is_short_and_says_how(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["path", "diabetes"]) == 0
+    title, head, *rows, last = capsys.readouterr().out.splitlines()
+    assert title == "diabetes: 442 samples, 10 features, quadratic loss, lasso"
+    assert head.split() == ["alpha", "support", "deviance", "explained", "relative", "gap"]
+    cells = np.array([row.split() for row in rows], dtype=float)
+    assert len(cells) == 12
+    assert cells[0, 1] == 0
+    assert np.all(np.diff(cells[:, 0]) < 0)
+    assert np.all(np.diff(cells[:, 2]) > 0)
+    assert np.all(cells[:, 3] <= 1e-6)
+    for word in ("readings of X", "mode", " s,"):
+        assert word in last
+
+
+def test_npy_is_memory_mapped_and_read_only(tmp_path: Path, Xy: Any) -> None:
+    X = read(*write(tmp_path, "a.npy", *Xy)[::2]).X
+    assert isinstance(X, np.memmap)
+    assert not X.flags.writeable
+
+
+@pytest.mark.parametrize(("target", "column"), [("b", 1), ("0", 0), ("-2", 5), ("price", 6)])
+def test_target_is_any_column(target: str, column: int, Xy: Any, tmp_path: Path) -> None:
+    table = np.column_stack(Xy)
+    (file,) = write(tmp_path, "a.csv", *Xy)
+    data = read(file, target)
+    np.testing.assert_array_equal(data.y, table[:, column])
+    np.testing.assert_array_equal(data.X, np.delete(table, column, axis=1))
+    names = [*"abcdef", "price"]
+    assert data.feature_names == names[:column] + names[column + 1 :]
+
+
+@pytest.mark.parametrize("name", ["y.npy", "y.npz", "y.txt", "y.csv", "y.mtx"])
+def test_target_file_replaces_the_default(name: str, Xy: Any, tmp_path: Path) -> None:
+    X, y = Xy
+    (table,) = write(tmp_path, "a.csv", X, y)
+    (labelled,) = write(tmp_path, "a.svm", X, y)
+    file = tmp_path / name
+    other = -y
+    if name == "y.npz":
+        np.savez(file, only=other)
+    elif name == "y.npy":
+        np.save(file, other)
+    elif name == "y.mtx":
+        io.mmwrite(file, other[:, None], precision=17)
+    else:
+        title = "price\n" if name == "y.csv" else ""
+        file.write_text(title + "\n".join(map(repr, other.tolist())) + "\n")
+    np.testing.assert_array_equal(read(labelled, str(file)).y, other)
+    data = read(table, str(file))
+    np.testing.assert_array_equal(data.y, other)
+    np.testing.assert_array_equal(data.X, np.column_stack([X, y]))
+
+
+def test_linnerud_has_a_target_to_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["path", "linnerud"]) == 2
+    assert "--target Weight or Waist or Pulse" in capsys.readouterr().err
+    assert main(["path", "linnerud", "--target", "Pulse"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "keywords"),
+    [
+        ([], {}),
+        (["--alphas", "7"], {"n_alphas": 7}),
+        (["--alpha-min-ratio", "0.1"], {"alpha_min_ratio": 0.1}),
+        (["--l1-ratio", "0.5"], {"penalty": ElasticNet(l1_ratio=0.5)}),
+        (["--standardize"], {"standardize": True}),
+        (["--no-intercept"], {"fit_intercept": False}),
+        (["--threads", "1", "--max-time", "60", "--tol", "1e-8"], {"tol": 1e-8}),
+        (["--loss", "quadratic"], {"penalty": L1()}),
+    ],
+)
+def test_options_reach_the_solver(words: list[str], keywords: Any, tmp_path: Path) -> None:
+    file = tmp_path / "out.npz"
+    assert main(["path", "diabetes", *words, "--out", str(file)]) == 0
+    path = regsolve.path(*load_diabetes(return_X_y=True), **keywords)
+    with np.load(file) as saved:
+        np.testing.assert_array_equal(saved["alphas"], path.alphas)
+        np.testing.assert_allclose(saved["intercepts"], path.intercepts, rtol=1e-9)
+        np.testing.assert_array_less(saved["relative_gaps"], 1e-6)
+        assert saved["feature_names"].tolist() == load_diabetes().feature_names
+    coefs = sparse.load_npz(file)
+    assert coefs.format == "csc"
+    np.testing.assert_allclose(coefs.toarray(), path.coefs.toarray(), rtol=1e-9, atol=1e-9)
+
+
+def test_saved_alphas_are_a_grid_again(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.npz", tmp_path / "second.npz"
+    listed = tmp_path / "alphas.txt"
+    listed.write_text("2.0\n1.0\n0.5\n")
+    assert main(["path", "diabetes", "--alphas", str(listed), "--out", str(first)]) == 0
+    assert main(["path", "diabetes", "--alphas", str(first), "--out", str(second)]) == 0
+    assert read_vector(str(second), "alphas").tolist() == [2.0, 1.0, 0.5]
+
+
+def test_saved_table_is_long(tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    assert main(["path", "diabetes", "--alphas", "5", "--out", str(file)]) == 0
+    X, y = load_diabetes(return_X_y=True)
+    path = regsolve.path(X, y, n_alphas=5)
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["alpha", "relative_gap", "feature", "coef"]
+    assert len(rows) == path.coefs.nnz + len(path.alphas)
+    names = load_diabetes().feature_names
+    coefs = np.zeros(path.coefs.shape)
+    for row in rows:
+        k = int(np.flatnonzero(path.alphas == float(row["alpha"]))[0])
+        if row["feature"] != "(intercept)":
+            coefs[names.index(row["feature"]), k] = float(row["coef"])
+    np.testing.assert_allclose(coefs, path.coefs.toarray(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF"), ("a.svg", b"<?xml")]
+)
+def test_plot_is_drawn(name: str, start: bytes, tmp_path: Path) -> None:
+    assert main(["path", "breast_cancer", "--standardize", "--plot", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+class Trap:
+    """Unpickling this leaves a file behind."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.file),)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "sparse", "pickle", "target"])
+def test_no_pickle_is_ever_loaded(
+    kind: str, Xy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X, y = Xy
+    sprung = tmp_path / "sprung"
+    objects = np.array([[Trap(sprung)]], dtype=object)
+    file = tmp_path / ("a.npz" if kind in ("npz", "sparse") else "a.npy")
+    words = [str(file), "--target", str(tmp_path / "y.npy")]
+    np.save(tmp_path / "y.npy", y)
+    if kind == "npz":
+        np.savez(file, X=objects, y=y)
+    elif kind == "sparse":
+        np.savez(file, format=np.array(b"csc"), shape=X.shape, data=objects)
+    elif kind == "pickle":
+        file.write_bytes(pickle.dumps(Trap(sprung)))
+    else:
+        np.save(file, objects)
+    if kind == "target":
+        words = ["diabetes", "--target", str(file)]
+    assert main(["path", *words]) == 2
+    expected = "cannot read" if kind == "pickle" else "never loaded"
+    assert expected in capsys.readouterr().err
+    assert not sprung.exists()
+
+
+COMPLAINTS = [
+    ("missing.csv", "no such file"),
+    ("data.xyz", "expected a file ending in"),
+    ("words.csv", "column 'town' is not numeric (it holds 'Oslo')"),
+    ("words.csv --target town", "column 'town' is not numeric"),
+    ("a.csv --target rent", "neither a column"),
+    ("a.npy", "--target FILE"),
+    ("a.npy --target nothing.npy", "no such file"),
+    ("a.npy --target a.npy", "expected one column"),
+    ("a.npy --target short.npy", "y has 39 entries but X has 40"),
+    ("y.npy --target y.npy", "samples as rows and features as columns"),
+    ("strings.npy --target y.npy", "X has dtype"),
+    ("hole.csv", "X contains NaN"),
+    ("odd.npz", "expected X and y"),
+    ("fake.npz", "cannot read"),
+    ("fake.npy", "cannot read"),
+    ("fake.svm", "not in svmlight format"),
+    ("fake.mtx --target y.npy", "not a Matrix Market file"),
+    ("fake.parquet", "cannot read"),
+    ("empty.csv", "cannot read"),
+    ("diabetes --alphas fake.txt", "expected one number a line"),
+    ("diabetes --alphas none.txt", "no such file"),
+    ("diabetes --alphas 0", "n_alphas"),
+    ("diabetes --alphas some.txt --alpha-min-ratio 0.1", "--alpha-min-ratio has no meaning"),
+    ("diabetes --l1-ratio 2", "l1_ratio"),
+    ("diabetes --l1-ratio half", "--l1-ratio"),
+    ("diabetes --tol -1", "tol"),
+    ("diabetes --loss absolute", "--loss"),
+    ("diabetes --out a.pickle", "--out a.pickle: expected a name ending in .npz .csv"),
+    ("diabetes --out nowhere/a.npz", "no such folder"),
+    ("diabetes --plot a.gif", "--plot a.gif: expected a name ending in .png .pdf .svg"),
+    ("diabetes --what", "--what"),
+]
+
+
+@pytest.fixture
+def spoilt(Xy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of files with something wrong."""
+    X, y = Xy
+    for name in ("a.csv", "a.npy"):
+        write(tmp_path, name, X, y)
+    np.save(tmp_path / "short.npy", y[:-1])
+    np.save(tmp_path / "strings.npy", X.astype(str))
+    np.savez(tmp_path / "odd.npz", A=X, b=y)
+    (tmp_path / "words.csv").write_text("size,town,price\n1,2,3\n4,Oslo,6\n")
+    (tmp_path / "hole.csv").write_text("size,price\n1,3\n,6\n2,5\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "some.txt").write_text("1\n0.5\n")
+    for kind in ("npz", "npy", "svm", "mtx", "parquet", "txt"):
+        (tmp_path / f"fake.{kind}").write_text("not\nwhat it seems\n")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("spoilt")
+@pytest.mark.parametrize(("words", "reason"), COMPLAINTS)
+def test_bad_input_is_one_clear_line(
+    words: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["path", *words.split()]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("regsolve: error: ")
+    assert err.count("\n") == 1
+    assert reason in err
+
+
+def test_no_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_missing_extra_names_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], Xy: Any, tmp_path: Path
+) -> None:
+    words = write(tmp_path, "a.csv", *Xy)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert main(["path", *words]) == 2
+    assert "pip install 'regsolve[cli]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["path", "diabetes", "--plot", str(tmp_path / "a.png")]) == 2
+    assert "pip install 'regsolve[plot]'" in capsys.readouterr().err
+
+
+def test_missed_tolerance_warns_with_the_gap(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["path", "diabetes", "--tol", "1e-300"]) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("regsolve: warning: ")
+    assert "gap" in err
+    assert "100 alphas" in out
+
+
+def test_bar_is_shown_when_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["path", "diabetes"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["path", "diabetes", "--progress"]) == 0
+    assert "alpha" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert main(["path", "diabetes", "--progress"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_saves_what_is_finished(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    whole = regsolve.path
+
+    def stopped(*args: Any, callback: Any, **options: Any) -> Any:
+        assert callback is None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = whole(*args, callback=lambda progress: progress.step >= 30, **options)
+        raise regsolve.Interrupted(result)
+
+    monkeypatch.setattr(regsolve, "path", stopped)
+    files = [str(tmp_path / "out.npz"), str(tmp_path / "path.png")]
+    assert main(["path", "diabetes", "--out", files[0], "--plot", files[1]]) == 130
+    out, err = capsys.readouterr()
+    n_finished = len(read_vector(files[0], "alphas"))
+    assert 30 <= n_finished < 100
+    assert err == f"regsolve: interrupted after {n_finished} alphas\n"
+    assert f"{n_finished} alphas" in out
+    assert Path(files[1]).exists()
+
+
+def test_ctrl_c_while_reading(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("regsolve.cli.read", stopped)
+    assert main(["path", "diabetes"]) == 130
+    assert capsys.readouterr().err == "regsolve: interrupted\n"
+
+
+def test_module_runs(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "regsolve", "path", "wine"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "13 features" in done.stdout
+    words[-1] = str(tmp_path / "none.csv")
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_reader_may_leave_early() -> None:
+    words = [sys.executable, "-m", "regsolve", "path", "wine"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

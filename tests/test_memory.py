@@ -1,0 +1,202 @@
+"""X is used where it lies, nothing of the user's is written, and importing costs little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import regression
+from scipy import sparse
+
+from regsolve import path, solve
+from regsolve.penalties import L1
+
+FREE = 64e6
+KINDS: dict[str, Callable[[np.ndarray], Any]] = {
+    "F": np.asfortranarray,
+    "C": np.ascontiguousarray,
+    "float32": lambda X: np.asfortranarray(X, dtype=np.float32),
+    "csc": lambda X: sparse.csc_matrix(X * (np.abs(X) > 0.8)),
+}
+
+
+def allowed(n: int, p: int) -> float:
+    """8 (G + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, G = p^2 and m = 30 directions."""
+    return 8.0 * (p**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
+
+
+def size(X: Any) -> int:
+    """Bytes of X's storage."""
+    if sparse.issparse(X):
+        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
+    return int(X.nbytes)
+
+
+def frozen(X: Any) -> Any:
+    """X with every array of it read-only."""
+    for part in (X.data, X.indices, X.indptr) if sparse.issparse(X) else (X,):
+        part.setflags(write=False)
+    return X
+
+
+@pytest.mark.parametrize("solver", ["auto", "cd"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_copy_of_X_is_made(kind: str, solver: str) -> None:
+    """NumPy's allocations, which tracemalloc sees, stay far below X, and so do the solver's."""
+    X, y = regression(40_000, 30)
+    X = frozen(KINDS[kind](X))
+    path(X[:50], y[:50], n_alphas=3)
+    tracemalloc.start()
+    report = path(X, y, n_alphas=5, solver=solver).report
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.6 * size(X), f"{peak / size(X):.2f} times X"
+    assert 0 < report.peak_bytes < allowed(40_000, 30) - FREE / 2
+
+
+@pytest.mark.parametrize("solver", ["auto", "cd"])
+@pytest.mark.parametrize("order", ["F", "C"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_memory_mapped_X_is_read_in_place(
+    tmp_path: Path, order: Any, dtype: Any, solver: str
+) -> None:
+    X, y = regression(3000, 40)
+    X = np.array(X, order=order, dtype=dtype)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    bytes_before = (tmp_path / "X.npy").read_bytes()
+    tracemalloc.start()
+    answer = solve(mapped, y, penalty=L1(0.1), solver=solver)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(answer.coef, solve(X, y, penalty=L1(0.1), solver=solver).coef)
+    assert peak < X.nbytes
+    assert (tmp_path / "X.npy").read_bytes() == bytes_before
+
+
+def test_memory_mapped_sparse_X(tmp_path: Path) -> None:
+    X, y = regression(2000, 40)
+    X = KINDS["csc"](X)
+    parts = []
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / f"{name}.npy", getattr(X, name))
+        parts.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    mapped = sparse.csc_matrix(tuple(parts), shape=X.shape)
+    answer = solve(mapped, y, penalty=L1(0.1))
+    np.testing.assert_array_equal(answer.coef, solve(X, y, penalty=L1(0.1)).coef)
+
+
+@pytest.mark.parametrize("solver", ["auto", "cd"])
+@pytest.mark.parametrize("kind", [*KINDS, "csr"])
+def test_nothing_of_the_users_is_written(kind: str, solver: str) -> None:
+    X, y = regression(200, 20)
+    X = sparse.csr_matrix(X) if kind == "csr" else KINDS[kind](X)
+    rng = np.random.default_rng(0)
+    given = {
+        "sample_weight": rng.uniform(0.5, 2.0, 200),
+        "offset": rng.standard_normal(200),
+    }
+    factors, start, alphas = (
+        rng.uniform(0.5, 2.0, 20),
+        rng.standard_normal(20),
+        np.array([0.1, 1.0]),
+    )
+    arrays = [y, *given.values(), factors, start, alphas]
+    arrays += [X.data, X.indices, X.indptr] if sparse.issparse(X) else [X]
+    before = [array.tobytes(order="A") for array in arrays]
+    penalty = L1(0.1, weights=factors, lower=-np.abs(start), upper=np.abs(start))
+    options: dict[str, Any] = {"penalty": penalty, "solver": solver, "standardize": True, **given}
+    solve(X, y, coef_init=start, **options)
+    path(X, y, alphas=alphas, **options)
+    assert [array.tobytes(order="A") for array in arrays] == before
+    for array in arrays:
+        array.setflags(write=False)
+    solve(X, y, coef_init=start, **options)
+    path(X, y, alphas=alphas, **options)
+
+
+def test_answer_does_not_share_memory_with_input() -> None:
+    X, y = regression(50, 10)
+    start = np.zeros(10)
+    answer = solve(X, y, penalty=L1(0.1), coef_init=start)
+    assert not np.shares_memory(answer.coef, start)
+    assert answer.coef.flags.owndata or answer.coef.base is not None
+    alphas = np.array([1.0, 0.1])
+    assert not np.shares_memory(path(X, y, alphas=alphas).alphas, alphas)
+
+
+def in_child(code: str) -> Any:
+    """What a fresh interpreter prints, as JSON."""
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+PEAK = """
+import json, resource, sys
+import numpy as np
+import regsolve
+
+def peak():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+n, p = 100_000, 200
+rng = np.random.default_rng(0)
+X = np.empty((n, p), order="F", dtype={dtype!r})
+for j in range(p):
+    X[:, j] = rng.standard_normal(n)
+y = X[:, 3] - X[:, 5] + rng.standard_normal(n)
+regsolve.path(X[:100, :5], y[:100], n_alphas=2)
+before = peak()
+path = regsolve.path(X, y, n_alphas=20, solver={solver!r})
+assert path.converged
+print(json.dumps([peak() - before, X.nbytes, path.report.peak_bytes]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "solver"), [("float64", "auto"), ("float64", "cd"), ("float32", "auto")]
+)
+def test_resident_memory_keeps_the_promise(dtype: str, solver: str) -> None:
+    """The peak beyond X stays under the promised formula; a copy of X would break it."""
+    grown, matrix, told = in_child(PEAK.format(dtype=dtype, solver=solver))
+    limit = allowed(100_000, 200)
+    assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
+    assert told <= limit
+    assert dtype == "float32" or limit < matrix
+
+
+def test_import_is_light() -> None:
+    """scikit-learn, Numba and the plotting libraries are imported by those who use them."""
+    code = (
+        "import json, sys, regsolve, regsolve.penalties, regsolve.losses;"
+        "heavy = ['sklearn', 'numba', 'matplotlib', 'pandas', 'tqdm', 'scipy.stats'];"
+        "print(json.dumps([name for name in heavy if name in sys.modules]))"
+    )
+    assert in_child(code) == []
+
+
+def test_solving_needs_neither_numba_nor_scikit_learn() -> None:
+    code = (
+        "import json, sys; import numpy as np; import regsolve;"
+        "X = np.arange(12.0).reshape(6, 2) % 5; y = np.arange(6.0);"
+        "regsolve.path(X, y); regsolve.solve(X, y, penalty=regsolve.penalties.L1(0.1));"
+        "heavy = ['sklearn', 'numba', 'matplotlib', 'pandas'];"
+        "print(json.dumps([name for name in heavy if name in sys.modules]))"
+    )
+    assert in_child(code) == []
+
+
+def test_judge_does_not_load_the_core() -> None:
+    """certificate.py judges the compiled code and so may not import it."""
+    source = Path(in_child("import json, regsolve.certificate as c; print(json.dumps(c.__file__))"))
+    assert "_core" not in [word.strip("., ") for word in source.read_text().split()]

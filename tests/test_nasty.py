@@ -1,0 +1,205 @@
+"""Random hard problems: every one ends certified, or says why not, and never harms its input.
+
+``REGSOLVE_FUZZ=10000`` sets how many seeds are run; ``-m slow`` runs the second 10,000 in blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import EPS, Problem, nasty
+from scipy import sparse
+
+import regsolve
+
+SEEDS = range(int(os.environ.get("REGSOLVE_FUZZ", "300")))
+BLOCK = 100
+
+
+def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> float:
+    """sum_i s_i (y_i - z_i)^2 / 2 / sum_i s_i + penalty, with z = X w + b + offset."""
+    residual = problem.root * (problem.target - problem.dense @ coef - intercept)
+    used = coef != 0
+    w, factors = (coef * problem.spread)[used], problem.factors[used]
+    ratio = problem.l1_ratio
+    cost = alpha * factors @ (ratio * np.abs(w) + (1.0 - ratio) * w**2 / 2.0)
+    return float(residual @ residual / 2.0 + cost)
+
+
+def rounding_floors(
+    problem: Problem, alpha: float, coef: np.ndarray, intercept: float
+) -> tuple[float, float, float]:
+    """Rounding errors of primal, relative_gap and kkt_violation, from the size of the data.
+
+    With u the unit of rounding times the length of the sums, a residual r_i is known to
+    e_i = u (|y_i| + |offset_i| + |b| + sum_j |x_ij w_j|) and a gradient c_j to
+    d_j = sum_i s_i |x_ij| (e_i + u |r_i|), sum_i s_i = 1. The primal then moves by sum_i s_i |r_i|
+    e_i, the dual by sum_j |w_j| d_j and, where it is scaled to |c_j| <= l_j, by the share
+    max_j d_j / l_j of its quadratic. The gap is relative to the null objective, the violation to
+    the largest gradient there.
+    """
+    s, X, t = problem.root**2, np.abs(problem.dense), problem.target
+    u = 4.0 * EPS * (len(t) + X.shape[1] + 8)
+    residual = np.abs(t - problem.dense @ coef - intercept)
+    size = np.abs(problem.y) + np.abs(problem.options.get("offset", 0.0)) + abs(intercept)
+    e = u * (size + X @ np.abs(coef))
+    d = X.T @ (s * (e + u * residual))
+    primal = s @ (residual * e + e**2) + u * objective(problem, alpha, coef, intercept)
+    finite = np.isfinite(problem.factors)
+    limit = alpha * problem.l1_ratio * np.where(finite, problem.factors, 0.0) * problem.spread
+    scaled = limit > 0
+    share = min(1.0, float(np.max(d[scaled] / limit[scaled], initial=0.0)))
+    null = problem.null_residual()
+    dual = np.abs(coef) @ d + share * (s @ (residual + np.abs(null)) ** 2)
+    slopes = np.abs(problem.dense.T @ (s * null))[finite]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.float64(primal + dual) / (s @ null**2 / 2.0)
+        kkt = np.float64(np.max(d, initial=s @ e)) / np.max(slopes, initial=0.0)
+    kkt = kkt if kkt < 0.1 else np.inf  # the null model's gradient is rounding itself
+    return (
+        float(primal),
+        float(np.nan_to_num(gap, nan=np.inf)),
+        float(np.nan_to_num(kkt, nan=np.inf)),
+    )
+
+
+def fingerprint(problem: Problem) -> str:
+    """Hash of every byte that the user handed over."""
+    X = problem.X
+    parts = [X.data, X.indices, X.indptr] if sparse.issparse(X) else [X]
+    parts += [problem.y, *problem.options.values(), *problem.constraints.values()]
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(str(part.dtype).encode() + part.tobytes(order="A"))
+    return digest.hexdigest()
+
+
+def solved(problem: Problem) -> list[tuple[float, np.ndarray, float, float, float, str]]:
+    """(alpha, coef, intercept, relative_gap, kkt_violation, status) of every alpha solved."""
+    limit = 5.0 if problem.solver == "cd" else None
+    options = {**problem.options, "tol": problem.tol, "solver": problem.solver, "max_time": limit}
+    if not problem.is_path:
+        alpha = float(problem.alphas[0])
+        one = regsolve.solve(problem.X, problem.y, penalty=problem.penalty(alpha), **options)
+        proof = one.certificate
+        return [
+            (alpha, one.coef, one.intercept, proof.relative_gap, proof.kkt_violation, one.status)
+        ]
+    grid: dict[str, Any] = {"alphas": problem.alphas}
+    if problem.grid is not None:
+        grid = {"n_alphas": problem.grid}
+    path = regsolve.path(problem.X, problem.y, penalty=problem.penalty(1.0), **grid, **options)
+    assert np.all(np.diff(path.alphas) <= 0), problem.label
+    if set(path.statuses) <= {"optimal", "stalled"}:
+        assert len(path.alphas) == len(problem.alphas), problem.label
+    coefs = path.coefs.toarray()
+    return [
+        (
+            float(a),
+            coefs[:, k],
+            path.intercepts[k],
+            path.relative_gaps[k],
+            path.kkt_violations[k],
+            s,
+        )
+        for k, (a, s) in enumerate(zip(path.alphas, path.statuses, strict=True))
+    ]
+
+
+def check(seed: int) -> None:
+    """Solve problem ``seed`` and hold every claim of the answer against the judge."""
+    problem = nasty(seed)
+    before = fingerprint(problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", regsolve.ConvergenceWarning)
+        warnings.simplefilter("error", RuntimeWarning)
+        answers = solved(problem)
+        assert fingerprint(problem) == before, f"input written: {problem.label}"
+        for alpha, coef, intercept, gap, kkt, status in answers:
+            where = f"{problem.label}, alpha {alpha:.6g}, {problem.solver}, {status}"
+            check_admissible(problem, coef, intercept, where)
+            judged = regsolve.verify(
+                problem.X,
+                problem.y,
+                coef,
+                intercept,
+                penalty=problem.penalty(alpha),
+                **problem.options,
+            )
+            floors = rounding_floors(problem, alpha, coef, intercept)
+            value = objective(problem, alpha, coef, intercept)
+            assert abs(judged.primal - value) <= floors[0], (
+                f"primal {judged.primal} {value}: {where}"
+            )
+            check_honest(problem, (gap, kkt, status), judged, floors, where)
+
+
+def check_admissible(problem: Problem, coef: np.ndarray, intercept: float, where: str) -> None:
+    """Finite, inside the bounds, zero where the factor is infinite, no intercept unasked."""
+    assert np.all(np.isfinite(coef)), f"coef not finite: {where}"
+    assert np.isfinite(intercept), f"intercept not finite: {where}"
+    bounds = problem.constraints
+    lower = 0.0 if bounds.get("positive") else bounds.get("lower", -np.inf)
+    assert np.all(coef >= lower), f"below lower: {where}"
+    assert np.all(coef <= bounds.get("upper", np.inf)), f"above upper: {where}"
+    assert np.all(coef[np.isinf(problem.factors)] == 0.0), f"excluded feature used: {where}"
+    assert problem.options["fit_intercept"] or intercept == 0.0, f"intercept: {where}"
+
+
+def check_honest(
+    problem: Problem,
+    claim: tuple[float, float, str],
+    judged: Any,
+    floors: tuple[float, float, float],
+    where: str,
+) -> None:
+    """The claim is the judge's to rounding, and the status follows from it.
+
+    A claim and the judge are two computations of one number, so they differ by twice its rounding
+    error at most, plus a relative 1e-6 where the number is far from zero.
+    """
+    gap, kkt, status = claim
+    _, gap_floor, kkt_floor = floors
+    assert not np.isnan([gap, kkt, judged.relative_gap, judged.kkt_violation]).any(), (
+        f"NaN: {where}"
+    )
+    if np.isfinite(gap_floor):
+        room = 2.0 * gap_floor + 1e-12 + 1e-6 * abs(judged.relative_gap)
+        told = f"gap {gap:.3e}, judge {judged.relative_gap:.3e}, room {room:.1e}"
+        assert gap == judged.relative_gap or abs(gap - judged.relative_gap) <= room, (
+            f"{told}: {where}"
+        )
+    if np.isfinite(kkt_floor):
+        room = 2.0 * kkt_floor + 1e-12 + 1e-6 * judged.kkt_violation
+        told = f"KKT {kkt:.3e}, judge {judged.kkt_violation:.3e}, room {room:.1e}"
+        assert kkt == judged.kkt_violation or abs(kkt - judged.kkt_violation) <= room, (
+            f"{told}: {where}"
+        )
+    if status == "optimal":
+        limit = max(problem.tol, 2.0 * gap_floor)
+        assert judged.relative_gap <= limit, f"gap {judged.relative_gap:.3e} > {limit:.1e}: {where}"
+    elif status == "stalled":
+        limit = max(4.0 * kkt_floor, 1e-12)
+        assert judged.kkt_violation <= limit, (
+            f"KKT {judged.kkt_violation:.3e} > {limit:.1e}: {where}"
+        )
+    else:
+        assert (status, problem.solver) == ("time_limit", "cd"), where
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_problem_is_certified(seed: int) -> None:
+    check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(100))
+def test_random_problems_are_certified(block: int) -> None:
+    for seed in range(1000 + BLOCK * block, 1000 + BLOCK * (block + 1)):
+        check(seed)

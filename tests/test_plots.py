@@ -1,0 +1,227 @@
+"""The coefficient path's picture: what it shows, what it leaves alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.datasets import load_diabetes
+
+import regsolve
+from regsolve.plots import _spread, coefficient_path
+from regsolve.solution import Path, Report
+
+
+def made(coefs: NDArray[np.float64], alphas: NDArray[np.float64] | None = None) -> Path:
+    """A path with these coefficients (p, m); its other fields are what they imply."""
+    m = coefs.shape[1]
+    if alphas is None:
+        alphas = np.geomspace(1.0, 1e-3, m)
+    zeros = np.zeros(m)
+    report = Report("gram", 1.0, 1, 0, 0, 0, 0, 0, 0.0, "made by hand")
+    return Path(
+        alphas=alphas,
+        coefs=sparse.csc_matrix(coefs),
+        intercepts=zeros,
+        relative_gaps=zeros,
+        kkt_violations=zeros,
+        statuses=["optimal"] * m,
+        df=np.count_nonzero(coefs, axis=0),
+        deviance_ratio=np.linspace(0.0, 0.9, m),
+        alpha_max=1.0,
+        report=report,
+    )
+
+
+def growing(p: int, m: int = 30, seed: int = 0) -> Path:
+    """Coefficients that enter one after another and grow."""
+    rng = np.random.default_rng(seed)
+    slopes, starts = rng.normal(size=(p, 1)), rng.uniform(0.0, 0.9, size=(p, 1))
+    return made(slopes * np.maximum(np.linspace(0.0, 1.0, m) - starts, 0.0))
+
+
+def labels(ax: Any) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def drawn(ax: Any) -> int:
+    return sum(len(collection.get_paths()) for collection in ax.collections)
+
+
+def test_real_path_is_drawn_through_its_method() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    path = regsolve.path(X, y)
+    ax = path.plot(feature_names=load_diabetes().feature_names)
+    final = np.abs(path.coef_at(path.alphas[-1])[0])
+    order = np.argsort(-final)[: np.count_nonzero(final)]
+    assert labels(ax) == [load_diabetes().feature_names[j] for j in order]
+
+
+def test_alpha_falls_to_the_right() -> None:
+    path = growing(5)
+    ax = coefficient_path(path)
+    assert ax.get_xscale() == "log"
+    assert ax.get_xlim() == (path.alphas[0], path.alphas[-1])
+
+
+@pytest.mark.parametrize("x", ["norm", "deviance"])
+def test_other_axes_rise(x: Any) -> None:
+    path = growing(5)
+    ax = coefficient_path(path, x=x)
+    ends = {"norm": np.abs(path.coefs[:, [-1]]).sum(), "deviance": 0.9}
+    assert ax.get_xlim() == pytest.approx((0.0, ends[x]))
+    assert ax.get_xlabel()
+
+
+@pytest.mark.parametrize("x", ["alpha", "norm", "deviance"])
+def test_upper_axis_counts_the_non_zeros(x: Any) -> None:
+    path = growing(40)
+    ax = coefficient_path(path, x=x)
+    (top,) = ax.child_axes
+    horizontal = {
+        "alpha": path.alphas,
+        "norm": np.asarray(abs(path.coefs).sum(axis=0)).ravel(),
+        "deviance": path.deviance_ratio,
+    }[x]
+    at = [int(np.abs(horizontal - tick).argmin()) for tick in top.get_xticks()]
+    assert [text.get_text() for text in top.get_xticklabels()] == [str(path.df[k]) for k in at]
+    assert at[0] == 0
+    assert at[-1] == len(path.alphas) - 1
+
+
+@pytest.mark.parametrize("n_labels", [0, 3, 10])
+def test_largest_final_coefficients_are_named(n_labels: int) -> None:
+    path = growing(50)
+    order = np.argsort(-np.abs(path.coefs[:, [-1]].toarray().ravel()))
+    ax = coefficient_path(path, n_labels=n_labels)
+    assert labels(ax) == [f"x{j}" for j in order[:n_labels]]
+
+
+@pytest.mark.parametrize("spacing", [0.0, 1.0])
+def test_labels_never_overlap(spacing: float) -> None:
+    # All final values equal is the hardest case; apart, they need not move.
+    final = 1.0 + spacing * np.arange(12)
+    ax = coefficient_path(made(np.outer(final, np.linspace(0.0, 1.0, 20))), n_labels=12)
+    ax.figure.canvas.draw()
+    # Text's own extent leaves the leader line out.
+    boxes = sorted((Text.get_window_extent(text) for text in ax.texts), key=lambda box: box.y0)
+    assert len(boxes) == 12
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_more_labels_than_fit_keeps_the_largest() -> None:
+    path = growing(400)
+    names = labels(coefficient_path(path, n_labels=400))
+    assert 10 < len(names) < 100
+    assert names[:10] == labels(coefficient_path(path))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spread_is_the_nearest_ordered_placement(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    targets, spacing = rng.random(8), 0.1
+    places = _spread(targets, spacing)
+    assert np.all(np.diff(places[np.argsort(targets)]) >= spacing - 1e-12)
+    assert places.min() >= 0.0
+    assert places.max() <= 1.0 + 1e-12
+    # Projection onto a convex set: every feasible placement makes an obtuse angle there.
+    for _ in range(200):
+        gaps = spacing + rng.dirichlet(np.ones(9))[:8] * (1.0 - 7 * spacing)
+        gaps[0] -= spacing
+        other = np.empty(8)
+        other[np.argsort(targets)] = np.cumsum(gaps)
+        assert (targets - places) @ (other - places) <= 1e-9
+
+
+def test_lines_differ_without_colour() -> None:
+    ax = coefficient_path(growing(8), n_labels=8)
+    faint, bold = ax.collections
+    assert len(faint.get_paths()) == 0
+    kinds = {
+        (to_hex(colour), str(dashes))
+        for colour, dashes in zip(bold.get_colors(), bold.get_linestyles(), strict=True)
+    }
+    assert len(kinds) == 8
+    assert len({dashes for _, dashes in kinds}) == 4
+
+
+def test_only_active_features_of_thousands_are_drawn() -> None:
+    coefs = np.zeros((20_000, 30))
+    coefs[::100] = growing(200).coefs.toarray()
+    active = np.count_nonzero(coefs.any(axis=1))
+    ax = coefficient_path(made(coefs))
+    assert drawn(ax) == active
+    assert all(int(name[1:]) % 100 == 0 for name in labels(ax))
+
+
+def test_zero_stretches_are_cut_but_for_their_ends() -> None:
+    row = np.array([0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0])
+    ax = coefficient_path(made(row[None, :]))
+    (line,) = ax.collections[0].get_segments()
+    heights = line[:, 1]
+    np.testing.assert_array_equal(heights[np.isfinite(heights)], [0.0, 1.0, 2.0, 0.0])
+
+
+@pytest.mark.parametrize("coefs", [np.zeros((3, 10)), np.zeros((3, 1)), np.ones((3, 1))])
+@pytest.mark.parametrize("x", ["alpha", "norm", "deviance"])
+def test_bare_paths_are_drawn(coefs: NDArray[np.float64], x: Any, tmp_path: Any) -> None:
+    ax = coefficient_path(made(coefs), x=x)
+    ax.figure.savefig(tmp_path / "a.png")
+    assert len(labels(ax)) == np.count_nonzero(coefs[:, -1])
+
+
+def test_alpha_of_zero_is_left_off_the_log_axis() -> None:
+    path = made(np.outer([1.0, 2.0], [0.0, 0.5, 1.0]), np.array([1.0, 0.1, 0.0]))
+    assert coefficient_path(path).get_xlim() == (1.0, 0.1)
+    assert coefficient_path(path, x="norm").get_xlim() == (0.0, 3.0)
+
+
+def test_given_axes_are_used() -> None:
+    ax = Figure().subplots()
+    assert coefficient_path(growing(3), ax) is ax
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"x": "lambda"}, "x must be one of alpha, norm, deviance"),
+        ({"feature_names": ["a"]}, "1 names for 3 features"),
+    ],
+)
+def test_bad_options_are_refused(options: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        coefficient_path(growing(3), **options)
+
+
+def test_empty_path_is_refused() -> None:
+    path = replace(growing(3), alphas=np.zeros(0), coefs=sparse.csc_matrix((3, 0)))
+    with pytest.raises(ValueError, match="no alpha to draw"):
+        coefficient_path(path)
+
+
+def test_nothing_global_changes() -> None:
+    settings = dict(mpl.rcParams)
+    coefficient_path(growing(3))
+    assert dict(mpl.rcParams) == settings
+
+
+def test_pyplot_and_windows_are_not_loaded() -> None:
+    code = (
+        "import sys, numpy as np, regsolve\n"
+        "rng = np.random.default_rng(0)\n"
+        "X = rng.normal(size=(30, 4))\n"
+        "regsolve.path(X, X[:, 0], n_alphas=5).plot().figure.canvas.draw()\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
