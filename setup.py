@@ -47,6 +47,7 @@ setup(
             "boundscheck": DEBUG,
             "wraparound": False,
             "initializedcheck": False,
+            "autotestdict": False,
             "freethreading_compatible": True,
         },
     )

@@ -4,11 +4,11 @@
 // On the free features F with signs s the problem is a linear system, H x = q - l1 s on F with
 // H = G_FF + diag(l2), whose Cholesky factor follows F. From any b: Newton direction on F, exact
 // line search over its breakpoints (objective falls strictly), features that stop at zero or at a
-// bound leave F; once F is stationary, features that violate their optimality condition join, several
-// at once, less those that would move against their sign. A feature that depends linearly on F
-// moves along the null vector until another reaches zero and takes its place. Started from the solution at
-// a larger alpha, the first Newton step is the predictor of the path. Lee, Battle, Raina and Ng
-// (2007), feature-sign search; Osborne, Presnell and Turlach (2000), homotopy.
+// bound leave F; once F is stationary, features that violate their optimality condition join,
+// several at once, less those that would move against their sign. A feature that depends linearly
+// on F moves along the null vector until another reaches zero and takes its place. Started from the
+// solution at a larger alpha, the first Newton step is the predictor of the path. Lee, Battle,
+// Raina and Ng (2007), feature-sign search; Osborne, Presnell and Turlach (2000), homotopy.
 #pragma once
 
 #include <algorithm>
@@ -105,13 +105,14 @@ class ActiveSet {
     F_.clear();
     sign_.clear();
     std::fill(in_.begin(), in_.end(), char(0));
-    const bool definite = factor_.factor(Index(support.size()), least_pivot, [&](double* R, Index ld) {
-      for (std::size_t k = 0; k < support.size(); ++k) {
-        const double* column = model_.G + support[k] * model_.ld;
-        for (std::size_t i = 0; i < k; ++i) R[Index(i) + Index(k) * ld] = column[support[i]];
-        R[Index(k) * (ld + 1)] = 1.0 + penalty_.l2(support[k]);
-      }
-    });
+    const bool definite =
+        factor_.factor(Index(support.size()), least_pivot, [&](double* R, Index ld) {
+          for (std::size_t k = 0; k < support.size(); ++k) {
+            const double* column = model_.G + support[k] * model_.ld;
+            for (std::size_t i = 0; i < k; ++i) R[Index(i) + Index(k) * ld] = column[support[i]];
+            R[Index(k) * (ld + 1)] = 1.0 + penalty_.l2(support[k]);
+          }
+        });
     if (!definite) factor_.clear();
     for (Index j : support) {
       if (definite)
@@ -365,10 +366,10 @@ class ActiveSet {
   const ElasticNet& penalty_;
   double* b_;
   Cholesky factor_;
-  std::vector<Index> F_;       // free features, in the order of the factor
-  std::vector<double> sign_;   // of b_F, 0 without an l1 term
-  std::vector<char> in_;       // (p,) whether j is in F
-  std::vector<int> entries_;   // (p,) how often j joined at this alpha
+  std::vector<Index> F_;      // free features, in the order of the factor
+  std::vector<double> sign_;  // of b_F, 0 without an l1 term
+  std::vector<char> in_;      // (p,) whether j is in F
+  std::vector<int> entries_;  // (p,) how often j joined at this alpha
   std::vector<double> d_, work_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;

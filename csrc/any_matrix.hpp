@@ -29,7 +29,6 @@ class Door final : public AnyMatrix {
 
   double size() const override { return kind_.size(); }
   double column_bytes(Index j) const override { return kind_.column_bytes(j); }
-  double gram_readings() const override { return Kind::gram_readings; }
   double gram_seconds() const override { return gram_flop_seconds(kind_); }
   double dot(Index j, const double* u) const override { return kind_.dot(j, u); }
   double square(Index j, const double* omega) const override { return kind_.square(j, omega); }

@@ -74,14 +74,14 @@ struct Options {
   const double* alphas = nullptr;  // (n_alphas,) descending, or null: a geometric grid
   Index n_alphas = 0;
   double alpha_min_ratio = 1e-3;
-  double tol = 1e-6;              // on gap / P0
-  Index max_iter = 0;             // outer iterations an alpha, 0: no limit
-  double max_time = 0.0;          // seconds, 0: no limit
-  double max_bytes = 0.0;         // memory the solver may hold, 0: no limit
+  double tol = 1e-6;       // on gap / P0
+  Index max_iter = 0;      // outer iterations an alpha, 0: no limit
+  double max_time = 0.0;   // seconds, 0: no limit
+  double max_bytes = 0.0;  // memory the solver may hold, 0: no limit
   int n_threads = 1;
   Solver solver = Solver::automatic;
-  Index dfmax = -1;               // stop the path beyond this many non-zeros, -1: never
-  double stop_at_deviance = 2.0;  // stop the path at this deviance ratio, > 1: never
+  Index dfmax = -1;                   // stop the path beyond this many non-zeros, -1: never
+  double stop_at_deviance = 2.0;      // stop the path at this deviance ratio, > 1: never
   const double* coef_init = nullptr;  // (p,) or null
   // Called often; a non-zero answer stops the solve. step is null between alphas.
   int (*poll)(void* context, const Step* step) = nullptr;
@@ -114,7 +114,8 @@ struct Solution {
   double null_objective = 0.0;
   Report report;
   Failure failure = Failure::none;
-  Index bad_column = -1;  // first column of X with NaN or infinity
+  bool timed_out = false;  // max_time ended it
+  Index bad_column = -1;   // first column of X with NaN or infinity
 };
 
 struct Judgement {  // certificate.hpp's verdict on given coefficients
@@ -129,6 +130,8 @@ struct Target {
                      const Blas&, int n_threads);
   // out (p x k, column-major) = X' R,  R (n x k, column-major)
   void (*xtr)(const MatrixRef&, const double* R, int k, double* out, int n_threads);
+  // the sum of n numbers, at the speed of memory: what a reading of X costs at least
+  double (*stream)(const double* x, Index n, int n_threads);
   double (*dot)(const MatrixRef&, Index j, const double* u);
   void (*axpy)(const MatrixRef&, Index j, double a, const double* weight, double* u);
   // centred, scaled Gram matrix (p x p, column-major, both triangles) and its statistics

@@ -1,5 +1,5 @@
-// The BLAS and LAPACK routines that the solvers call, as a table of pointers. The binding fills it from
-// scipy.linalg.cython_blas and cython_lapack, so the library links no BLAS of its own.
+// The BLAS and LAPACK routines that the solvers call, as a table of pointers. The binding fills it
+// from scipy.linalg.cython_blas and cython_lapack, so the library links no BLAS of its own.
 #pragma once
 
 namespace regsolve {
@@ -23,17 +23,17 @@ inline void gemm(const Blas& blas, char ta, char tb, int m, int n, int k, double
                  const double* A, int lda, const double* B, int ldb, double beta, double* C,
                  int ldc) {
   if (m > 0 && n > 0)
-    blas.dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(A), &lda,
-               const_cast<double*>(B), &ldb, &beta, C, &ldc);
+    blas.dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(A), &lda, const_cast<double*>(B),
+               &ldb, &beta, C, &ldc);
 }
 
 // y := alpha op(A) x + beta y,  A is m x n
-inline void gemv(const Blas& blas, char trans, int m, int n, double alpha, const double* A,
-                 int lda, const double* x, double beta, double* y) {
+inline void gemv(const Blas& blas, char trans, int m, int n, double alpha, const double* A, int lda,
+                 const double* x, double beta, double* y) {
   int one = 1;
   if (m > 0 && n > 0)
-    blas.dgemv(&trans, &m, &n, &alpha, const_cast<double*>(A), &lda, const_cast<double*>(x),
-               &one, &beta, y, &one);
+    blas.dgemv(&trans, &m, &n, &alpha, const_cast<double*>(A), &lda, const_cast<double*>(x), &one,
+               &beta, y, &one);
 }
 
 // upper triangle of C := A'A + C,  A is k x n
@@ -57,8 +57,7 @@ inline void syrk_outer(const Blas& blas, int n, int k, const double* A, int lda,
 inline void trsv(const Blas& blas, char trans, int n, const double* R, int ldr, double* x) {
   char upper = 'U', diag = 'N';
   int one = 1;
-  if (n > 0)
-    blas.dtrsv(&upper, &trans, &diag, &n, const_cast<double*>(R), &ldr, x, &one);
+  if (n > 0) blas.dtrsv(&upper, &trans, &diag, &n, const_cast<double*>(R), &ldr, x, &one);
 }
 
 // B := R'^{-1} B,  R upper triangular m x m, B m x n

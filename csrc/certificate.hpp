@@ -35,8 +35,7 @@ double scaling_limit(const Penalty& penalty, const Correlations& z) {
 template <class Penalty>
 double conjugate_sum(const Penalty& penalty, const Correlations& z, double s) {
   double sum = 0.0;
-  for (std::size_t k = 0; k < z.c.size(); ++k)
-    sum += penalty.conjugate(z.feature(k), s * z.c[k]);
+  for (std::size_t k = 0; k < z.c.size(); ++k) sum += penalty.conjugate(z.feature(k), s * z.c[k]);
   return sum;
 }
 
@@ -69,27 +68,40 @@ double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, 
   return s * ut - 0.5 * s * s * uu - conjugate_sum(penalty, z, s);
 }
 
-// max_j distance of c_j = -(gradient) to the subdifferential, in X's units: d_j times that of z_j.
+// max_j |c_j| in X's units over the features that are not out
 template <class Penalty>
-double largest_violation(const Penalty& penalty, const double* b, const std::vector<double>& c,
-                         const std::vector<double>& norm) {
+double steepest(const Penalty& penalty, const std::vector<double>& c,
+                const std::vector<double>& norm) {
   double largest = 0.0;
   for (std::size_t j = 0; j < c.size(); ++j)
-    largest = std::max(largest, norm[j] * penalty.distance(Index(j), b[j], c[j]));
+    if (!penalty.excluded(Index(j))) largest = std::max(largest, std::fabs(c[j]) * norm[j]);
   return largest;
 }
 
 // The reference of both relative figures: the null model, penalised b = 0 and the rest optimal.
+// Beside them the same at w = 0 and no intercept, against which rounding is told from a figure.
 struct NullModel {
   double objective = 0.0;  // P0
   double gradient = 0.0;   // max_j |gradient_j|, in X's units
-  bool exact = false;      // P0 is zero to rounding
+  double unfitted = 0.0;   // objective at w = 0, intercept 0
+  double size = 0.0;       // bound of max_j sum_i |x_ij| |u_i| there
+
+  bool exact() const { return objective <= 1e-28 * unfitted; }
 };
 
 struct Verdict {
   double primal = 0.0, dual = 0.0, gap = 0.0, relative_gap = 0.0, kkt = 0.0;
 };
 
+// The verdict on a null model that fits exactly: it is the minimiser, since losses are >= 0.
+inline Verdict exact_fit(const NullModel& null) {
+  Verdict v;
+  v.primal = null.objective;
+  v.gap = null.objective;
+  return v;
+}
+
+// Where the null model fits exactly, it is the answer: its figures are 0, all others infinite.
 inline Verdict judge_against(const NullModel& null, double primal, double dual, double violation,
                              bool is_null) {
   Verdict v;
@@ -98,14 +110,14 @@ inline Verdict judge_against(const NullModel& null, double primal, double dual, 
   v.gap = std::isnan(dual) ? dual : std::max(0.0, primal - dual);
   if (std::isnan(dual))
     v.relative_gap = dual;
-  else if (null.exact)
-    v.relative_gap = is_null ? 0.0 : infinity;
+  else if (null.exact())
+    v.relative_gap = is_null && primal <= 1e-20 * null.unfitted ? 0.0 : infinity;
   else
     v.relative_gap = v.gap / null.objective;
-  if (null.exact || null.gradient == 0.0)
-    v.kkt = is_null || violation == 0.0 ? 0.0 : infinity;
-  else
+  if (null.gradient > 1e-14 * null.size)
     v.kkt = violation / null.gradient;
+  else
+    v.kkt = violation <= 1e-10 * null.size ? 0.0 : infinity;
   return v;
 }
 

@@ -1,7 +1,8 @@
 // Cyclic coordinate descent on a quadratic model, Anderson-accelerated.
 //
-// A model M offers gradient(j) = -(d loss / d b_j), update(j, delta) for b_j += delta, lipschitz(j),
-// loss(b) and its state, a vector that is affine in b: residual_model.hpp and gram_model.hpp.
+// A model M offers gradient(j) = -(d loss / d b_j), update(j, delta) for b_j += delta,
+// lipschitz(j), loss(b) and its state, a vector that is affine in b: residual_model.hpp and
+// gram_model.hpp.
 #pragma once
 
 #include <vector>
@@ -12,7 +13,8 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-// One epoch:  b_j := prox_j(b_j + c_j / L_j, 1 / L_j) for j in W. Returns the largest L_j delta_j^2.
+// One epoch:  b_j := prox_j(b_j + c_j / L_j, 1 / L_j) for j in W. Returns the largest L_j
+// delta_j^2.
 template <class Model, class Penalty>
 double epoch(Model& model, const Penalty& penalty, const std::vector<Index>& W, double* b) {
   double largest = 0.0;

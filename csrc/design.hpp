@@ -15,9 +15,9 @@ struct Design {
   const Problem& problem;
   std::unique_ptr<AnyMatrix> storage;
   const AnyMatrix& X;
-  std::vector<double> omega;  // (n,), sum 1
-  std::vector<double> root;   // sqrt(omega), (n,)
-  std::vector<double> t;     // quadratic loss: y - offset, centred; else 0
+  std::vector<double> omega;      // (n,), sum 1
+  std::vector<double> root;       // sqrt(omega), (n,)
+  std::vector<double> t;          // quadratic loss: y - offset, centred; else 0
   double t_mean = 0.0, tt = 0.0;  // tt = sum omega t^2
   double t_square = 0.0;          // sum omega (y - offset)^2, before centring
   Statistics stats;
@@ -25,9 +25,15 @@ struct Design {
   int n_threads;
 
   Design(const Problem& given, const Blas& table, int threads)
-      : problem(given), storage(open(given.X)), X(*storage),
-        omega(std::size_t(X.n), 1.0 / double(X.n)), root(std::size_t(X.n)),
-        t(std::size_t(X.n), 0.0), stats(X.p), blas(table), n_threads(threads) {
+      : problem(given),
+        storage(open(given.X)),
+        X(*storage),
+        omega(std::size_t(X.n), 1.0 / double(X.n)),
+        root(std::size_t(X.n)),
+        t(std::size_t(X.n), 0.0),
+        stats(X.p),
+        blas(table),
+        n_threads(threads) {
     set_weights();
     if (problem.loss.quadratic) set_target();
   }
@@ -44,9 +50,20 @@ struct Design {
     report.n_rhs += k;
   }
 
+  // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
+  // square = sum_i u_i^2 / omega_i
+  double gradient_size(double square) const {
+    double largest = 0.0;
+    for (std::size_t j = 0; j < stats.norm.size(); ++j)
+      if (stats.norm[j] > 0.0)
+        largest = std::max(largest, std::hypot(stats.norm[j], stats.mean[j]));
+    return largest * std::sqrt(square);
+  }
+
   void read_statistics(Report& report) {
     std::vector<double> omega_t(std::size_t(X.n));
-    for (Index i = 0; i < X.n; ++i) omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
+    for (Index i = 0; i < X.n; ++i)
+      omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
     X.statistics(omega.data(), centred(), omega_t.data(), n_threads, stats);
     report.x_bytes += X.size();
     report.n_rhs += 1;
@@ -58,8 +75,7 @@ struct Design {
       double most = 0.0, sum = 0.0;
       for (Index i = 0; i < X.n; ++i) most = std::max(most, problem.sample_weight[i]);
       for (Index i = 0; i < X.n; ++i) sum += problem.sample_weight[i] / most;
-      for (Index i = 0; i < X.n; ++i)
-        omega[std::size_t(i)] = problem.sample_weight[i] / most / sum;
+      for (Index i = 0; i < X.n; ++i) omega[std::size_t(i)] = problem.sample_weight[i] / most / sum;
     }
     for (Index i = 0; i < X.n; ++i) root[std::size_t(i)] = std::sqrt(omega[std::size_t(i)]);
   }

@@ -39,8 +39,8 @@ void pack_rows(const Rows<T>& X, Index i0, Index i1, Index j0, Index j1, const d
 
 // M (P x P, upper) += Z'Z over fixed slabs of rows, each with its own sum, added in slab order.
 template <class Kind>
-void cross_products_by_slab(const Kind& X, const double* root, const double* t,
-                            const double* pilot, const Blas& blas, int n_threads, double* M) {
+void cross_products_by_slab(const Kind& X, const double* root, const double* t, const double* pilot,
+                            const Blas& blas, int n_threads, double* M) {
   const Index P = X.p + 2;
   const Index n_slabs =
       std::max<Index>(1, std::min<Index>({16, (Index(32) << 20) / (8 * P * P), X.n / 256}));
@@ -84,8 +84,8 @@ void cross_products_by_panel(const Kind& X, const double* root, const double* t,
     parallel_blocks(n_threads, n_panels, [&](Index k) {
       const Index j0 = (n_panels - 1 - k) * width, j1 = std::min(P, j0 + width);
       const double* right = &Z[std::size_t(j0 * m)];
-      gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m),
-           1.0, M + j0 * P, int(P));
+      gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m), 1.0,
+           M + j0 * P, int(P));
       syrk(blas, int(j1 - j0), int(m), right, int(m), M + j0 + j0 * P, int(P));
     });
   }
@@ -100,78 +100,90 @@ void cross_products(const Kind& X, const double* root, const double* t, const do
     cross_products_by_panel(X, root, t, pilot, blas, n_threads, M);
 }
 
-// Compressed rows of one block of X, less the pilot of full columns.
-struct RowsOfBlock {
-  std::vector<Index> start;          // (rows + 1,)
-  std::vector<std::int32_t> column;  // ascending in a row
-  std::vector<double> value;
+// One block of rows of X, less the pilot of full columns, by columns and by rows.
+struct SparseBlock {
+  std::vector<Index> column_start, row_start;  // (p + 1,), (rows + 1,)
+  std::vector<std::int32_t> row, column;       // row of each value by columns, column by rows
+  std::vector<double> by_column, by_row;
 };
 
+// Reads rows i0 .. i1, of which column j goes on at next_j, and moves next_j behind them.
 template <class T, class I>
-void compress_rows(const Csc<T, I>& X, Index i0, Index i1, const std::vector<I>& from,
-                   std::vector<I>& to, const double* pilot, RowsOfBlock& out) {
-  out.start.assign(std::size_t(i1 - i0 + 1), 0);
+void read_block(const Csc<T, I>& X, Index i0, Index i1, const double* pilot, std::vector<I>& next,
+                SparseBlock& out) {
+  out.column_start.assign(std::size_t(X.p + 1), 0);
+  out.row_start.assign(std::size_t(i1 - i0 + 1), 0);
+  out.row.clear();
+  out.by_column.clear();
   for (Index j = 0; j < X.p; ++j) {
-    I k = from[std::size_t(j)];
-    for (; k < X.indptr[j + 1] && X.indices[k] < i1; ++k)
-      ++out.start[std::size_t(Index(X.indices[k]) - i0 + 1)];
-    to[std::size_t(j)] = k;
+    I& k = next[std::size_t(j)];
+    for (; k < X.indptr[j + 1] && X.indices[k] < i1; ++k) {
+      const std::size_t i = std::size_t(Index(X.indices[k]) - i0);
+      out.row.push_back(std::int32_t(i));
+      out.by_column.push_back(static_cast<double>(X.data[k]) - pilot[j]);
+      ++out.row_start[i + 1];
+    }
+    out.column_start[std::size_t(j + 1)] = Index(out.row.size());
   }
-  for (std::size_t i = 1; i < out.start.size(); ++i) out.start[i] += out.start[i - 1];
-  out.column.resize(std::size_t(out.start.back()));
-  out.value.resize(std::size_t(out.start.back()));
-  std::vector<Index> next(out.start.begin(), out.start.end() - 1);
+  for (std::size_t i = 1; i < out.row_start.size(); ++i) out.row_start[i] += out.row_start[i - 1];
+  out.column.resize(out.row.size());
+  out.by_row.resize(out.row.size());
+  std::vector<Index> place(out.row_start.begin(), out.row_start.end() - 1);
   for (Index j = 0; j < X.p; ++j)
-    for (I k = from[std::size_t(j)]; k < to[std::size_t(j)]; ++k) {
-      const std::size_t at = std::size_t(next[std::size_t(Index(X.indices[k]) - i0)]++);
+    for (Index k = out.column_start[std::size_t(j)]; k < out.column_start[std::size_t(j + 1)];
+         ++k) {
+      const std::size_t at = std::size_t(place[std::size_t(out.row[std::size_t(k)])]++);
       out.column[at] = std::int32_t(j);
-      out.value[at] = static_cast<double>(X.data[k]) - pilot[j];
+      out.by_row[at] = out.by_column[std::size_t(k)];
     }
 }
 
 // M[:, j] += sum over the rows i of column j of omega_i z_ij Z_i: the running sum stays in cache.
+inline void add_block(const SparseBlock& block, Index j, const double* root, const double* t,
+                      Index p, std::vector<double>& sum, double* M) {
+  const Index P = p + 2;
+  double with_t = 0.0, with_one = 0.0;
+  for (Index k = block.column_start[std::size_t(j)]; k < block.column_start[std::size_t(j + 1)];
+       ++k) {
+    const std::size_t i = std::size_t(block.row[std::size_t(k)]);
+    const double wz = root[i] * root[i] * block.by_column[std::size_t(k)];
+    with_t += wz * t[i];
+    with_one += wz;
+    const std::size_t stop = std::size_t(block.row_start[i + 1]);
+    for (std::size_t e = std::size_t(block.row_start[i]); e < stop; ++e) {
+      if (block.column[e] > j) break;
+      sum[std::size_t(block.column[e])] += wz * block.by_row[e];
+    }
+  }
+  for (Index k = 0; k <= j; ++k) {
+    M[k + j * P] += sum[std::size_t(k)];
+    sum[std::size_t(k)] = 0.0;
+  }
+  M[j + p * P] += with_t;
+  M[j + (p + 1) * P] += with_one;
+}
+
 template <class T, class I>
 void cross_products(const Csc<T, I>& X, const double* root, const double* t, const double* pilot,
                     const Blas&, int n_threads, double* M) {
-  const Index P = X.p + 2, width = 32, n_panels = (X.p + width - 1) / width;
+  const Index p = X.p, P = p + 2, width = 32, n_panels = (p + width - 1) / width;
   const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
   const Index rows = std::max<Index>(256, Index(double(Index(1) << 20) / (per_row + 1.0)));
-  std::vector<I> from(X.indptr, X.indptr + X.p), to(from);
-  RowsOfBlock block;
+  std::vector<I> next(X.indptr, X.indptr + p);
+  SparseBlock block;
   for (Index i0 = 0; i0 < X.n; i0 += rows) {
-    const Index i1 = std::min(X.n, i0 + rows);
-    compress_rows(X, i0, i1, from, to, pilot, block);
+    read_block(X, i0, std::min(X.n, i0 + rows), pilot, next, block);
     parallel_blocks(n_threads, n_panels, [&](Index panel) {
-      std::vector<double> sum(static_cast<std::size_t>(P));
-      for (Index j = panel * width; j < std::min(X.p, (panel + 1) * width); ++j) {
-        double with_t = 0.0, with_one = 0.0;
-        for (I k = from[std::size_t(j)]; k < to[std::size_t(j)]; ++k) {
-          const Index i = X.indices[k];
-          const double wz = root[i] * root[i] * (static_cast<double>(X.data[k]) - pilot[j]);
-          with_t += wz * t[i];
-          with_one += wz;
-          const std::size_t stop = std::size_t(block.start[std::size_t(i - i0 + 1)]);
-          for (std::size_t e = std::size_t(block.start[std::size_t(i - i0)]); e < stop; ++e) {
-            if (block.column[e] > j) break;
-            sum[std::size_t(block.column[e])] += wz * block.value[e];
-          }
-        }
-        double* column = M + j * P;
-        for (Index k = 0; k <= j; ++k) {
-          column[k] += sum[std::size_t(k)];
-          sum[std::size_t(k)] = 0.0;
-        }
-        M[j + X.p * P] += with_t;
-        M[j + (X.p + 1) * P] += with_one;
-      }
+      std::vector<double> sum(static_cast<std::size_t>(p));
+      for (Index j = panel * width; j < std::min(p, (panel + 1) * width); ++j)
+        add_block(block, j, root + i0, t + i0, p, sum, M);
     });
-    from.swap(to);
   }
   for (Index i = 0; i < X.n; ++i) {
     const double w = root[i] * root[i];
-    M[X.p + X.p * P] += w * t[i] * t[i];
-    M[X.p + (X.p + 1) * P] += w * t[i];
-    M[(X.p + 1) + (X.p + 1) * P] += w;
+    M[p + p * P] += w * t[i] * t[i];
+    M[p + (p + 1) * P] += w * t[i];
+    M[(p + 1) + (p + 1) * P] += w;
   }
 }
 

@@ -10,7 +10,7 @@ namespace regsolve {
 namespace REGSOLVE_TARGET {
 
 struct GramModel {
-  const double* G;        // (p, p) column-major, unit diagonal (0: constant feature)
+  const double* G;  // (p, p) column-major, unit diagonal (0: constant feature)
   Index ld, p;
   const double* q;        // (p,)
   double tt;              // t't
@@ -39,8 +39,7 @@ struct GramModel {
                    *c3 = G + F[k + 3] * ld;
       const double d0 = t * d[k], d1 = t * d[k + 1], d2 = t * d[k + 2], d3 = t * d[k + 3];
 #pragma omp simd
-      for (Index i = 0; i < p; ++i)
-        out[i] -= (d0 * c0[i] + d1 * c1[i]) + (d2 * c2[i] + d3 * c3[i]);
+      for (Index i = 0; i < p; ++i) out[i] -= (d0 * c0[i] + d1 * c1[i]) + (d2 * c2[i] + d3 * c3[i]);
     }
     for (; k < F.size(); ++k) update(F[k], t * d[k]);
   }

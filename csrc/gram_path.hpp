@@ -20,21 +20,28 @@ ElasticNet null_penalty(const Penalty& penalty, const Problem& problem, const St
   return out;
 }
 
-// Features whose conjugate is infinite off c_j = 0: the dual point must be orthogonal to them.
+// Free features with b_j strictly inside one or no bound: the dual point must be orthogonal to
+// them, since their conjugate is infinite on one side of c_j = 0 at least.
 template <class Penalty>
-std::vector<Index> features_to_project(const Penalty& penalty, const double* b,
-                                       const std::vector<double>& c) {
-  std::vector<Index> out;
-  if (!penalty.has_conjugate()) return out;
-  for (std::size_t k = 0; k < c.size(); ++k) {
+std::vector<Index> features_to_project(const Penalty& penalty, const std::vector<double>& b) {
+  std::vector<Index> U;
+  for (std::size_t k = 0; penalty.has_conjugate() && k < b.size(); ++k) {
     const Index j = Index(k);
-    if (!penalty.free(j)) continue;
-    const bool two_sided = std::isinf(penalty.lo(j)) && std::isinf(penalty.hi(j));
-    const bool one_sided = std::isinf(penalty.lo(j)) || std::isinf(penalty.hi(j));
-    if (two_sided || (one_sided && (b[j] != 0.0 || penalty.limit(j, c[k]) == 0.0)))
-      out.push_back(j);
+    if (penalty.free(j) && (std::isinf(penalty.lo(j)) || std::isinf(penalty.hi(j))) &&
+        b[k] > penalty.lo(j) && b[k] < penalty.hi(j))
+      U.push_back(j);
   }
-  return out;
+  return U;
+}
+
+// Adds the free features whose conjugate is infinite at c_j; false if there are none.
+template <class Penalty>
+bool add_infeasible(const Penalty& penalty, const std::vector<double>& c, std::vector<Index>& U) {
+  const std::size_t before = U.size();
+  for (std::size_t k = 0; penalty.has_conjugate() && k < c.size(); ++k)
+    if (penalty.free(Index(k)) && penalty.limit(Index(k), c[k]) == 0.0) U.push_back(Index(k));
+  std::sort(U.begin(), U.end());
+  return U.size() > before;
 }
 
 template <class Penalty>
@@ -42,31 +49,36 @@ class GramPath {
  public:
   // square(b) = ||t - Zb||^2 from the residual itself, for the null model's P0
   GramPath(const Problem& problem, const Options& options, const Blas& blas,
-           const Statistics& stats, Penalty penalty, GramModel model, double t_square,
+           const Statistics& stats, Penalty penalty, GramModel model, double t_square, double size,
            std::function<double(const std::vector<double>&)> square, Monitor& monitor,
            Solution& solution)
-      : problem_(problem), options_(options), blas_(blas), stats_(stats),
-        penalty_(std::move(penalty)), model_(std::move(model)), monitor_(monitor),
-        solution_(solution), b_(std::size_t(model_.p), 0.0) {
-    find_null(t_square, square);
+      : problem_(problem),
+        options_(options),
+        blas_(blas),
+        stats_(stats),
+        penalty_(std::move(penalty)),
+        model_(std::move(model)),
+        monitor_(monitor),
+        solution_(solution),
+        b_(std::size_t(model_.p), 0.0) {
+    find_null(t_square, size, square);
   }
 
   void run(double base) {
     solution_.alpha_max = alpha_max_;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
-    start_from(options_.coef_init);
+    if (!null_.exact()) start_from(options_.coef_init);
     ActiveSet* active = make_active();
     for (double alpha : grid) {
       penalty_.alpha = alpha;
-      Status otherwise = solve_at(active);
-      const Verdict verdict = judge(nullptr);
-      const Status status =
-          judge_status(problem_, verdict, options_.tol, false, otherwise);
-      const double deviance =
-          null_.exact ? 0.0 : 1.0 - model_.loss(b_.data()) / null_.objective;
-      if (monitor_.record(make_point(problem_, alpha, stats_, b_.data(), base, verdict, deviance, status),
-                          Index(grid.size())))
+      const Status otherwise = null_.exact() ? Status::optimal : solve_at(active);
+      const Verdict verdict = null_.exact() ? exact_fit(null_) : judge(nullptr);
+      const Status status = judge_status(problem_, verdict, options_.tol, false, otherwise);
+      const double deviance = null_.exact() ? 0.0 : 1.0 - model_.loss(b_.data()) / null_.objective;
+      if (monitor_.record(
+              make_point(problem_, alpha, stats_, b_.data(), base, verdict, deviance, status),
+              Index(grid.size())))
         break;
     }
     Report& report = solution_.report;
@@ -78,7 +90,8 @@ class GramPath {
   }
 
  private:
-  void find_null(double t_square, const std::function<double(const std::vector<double>&)>& square) {
+  void find_null(double t_square, double size,
+                 const std::function<double(const std::vector<double>&)>& square) {
     ElasticNet null = null_penalty(penalty_, problem_, stats_);
     std::vector<double> b(std::size_t(model_.p), 0.0);
     bool any = false;
@@ -88,10 +101,9 @@ class GramPath {
       active.solve(0, [&] { return monitor_.stopped(); });
     }
     null_.objective = 0.5 * (any ? square(b) : model_.tt);
-    null_.exact = null_.objective <= 1e-28 * 0.5 * t_square;
-    for (Index j = 0; j < model_.p; ++j)
-      null_.gradient = std::max(null_.gradient,
-                                std::fabs(model_.gradient(j)) * stats_.norm[std::size_t(j)]);
+    null_.unfitted = 0.5 * t_square;
+    null_.size = size;
+    null_.gradient = steepest(penalty_, model_.g, stats_.norm);
     alpha_max_ = largest_alpha(penalty_, model_.g);
     b_ = b;
   }
@@ -147,7 +159,8 @@ class GramPath {
     for (;;) {
       W.clear();
       for (Index j = 0; j < model_.p; ++j)
-        if (b_[std::size_t(j)] != 0.0 || penalty_.slack(j, model_.gradient(j)) < 0.0) W.push_back(j);
+        if (b_[std::size_t(j)] != 0.0 || penalty_.slack(j, model_.gradient(j)) < 0.0)
+          W.push_back(j);
       bool on_set = false;
       const Descent d = descend(model_, penalty_, W, b_.data(), left, [&] {
         on_set = proven(&W);
@@ -173,8 +186,13 @@ class GramPath {
     double uu = model_.residual_square(b), ut = model_.residual_target(b);
     Correlations z;
     z.c = model_.g;
-    const std::vector<double> gradient = z.c;
-    project(features_to_project(penalty_, b, z.c), z.c, ut, uu);
+    const std::vector<double>& gradient = model_.g;
+    std::vector<Index> U = features_to_project(penalty_, b_);
+    do {
+      z.c = gradient;
+      uu = model_.residual_square(b), ut = model_.residual_target(b);
+      project(U, z.c, ut, uu);
+    } while (add_infeasible(penalty_, z.c, U));
     if (W) {
       Correlations on;
       on.of = W;
@@ -196,8 +214,7 @@ class GramPath {
   }
 
   // u := u - Z_U a with G_UU a = c_U, so that c_U = 0
-  void project(const std::vector<Index>& U, std::vector<double>& c, double& ut,
-               double& uu) const {
+  void project(const std::vector<Index>& U, std::vector<double>& c, double& ut, double& uu) const {
     double largest = 0.0;
     for (Index j : U) largest = std::max(largest, std::fabs(c[std::size_t(j)]));
     if (largest > 1e-15 * std::sqrt(model_.tt)) {
@@ -217,7 +234,7 @@ class GramPath {
         uu -= a[k] * model_.g[std::size_t(kept[k])];
         for (std::size_t j = 0; j < c.size(); ++j) c[j] -= a[k] * column[j];
       }
-      uu = std::max(0.0, uu);
+      if (!(uu > 1e-15 * model_.residual_square(b_.data()))) uu = ut = 0.0;
     }
     for (Index j : U) c[std::size_t(j)] = 0.0;
   }

@@ -1,10 +1,8 @@
 // The kinds of design matrix, and the only place that knows how one is stored.
 //
 // A kind K offers, with u and the row weights omega (n,):
-//   n, p, size(), by_rows               rows, columns, bytes of storage, whether rows are contiguous
-//   gram_readings                       readings of X that its cross_products makes
-//   column_bytes(j)                     bytes of column j
-//   dot(j, u)                           sum_i x_ij u_i
+//   n, p, size(), by_rows               rows, columns, bytes of storage, whether rows are
+//   contiguous column_bytes(j)                     bytes of column j dot(j, u) sum_i x_ij u_i
 //   square(j, omega)                    sum_i omega_i x_ij^2
 //   axpy(j, a, omega, u)                u_i += a omega_i x_ij
 //   add(j, a, z)                        z_i += a x_ij
@@ -51,7 +49,6 @@ struct Columns {
   Index n, p, ld;
 
   static constexpr bool by_rows = false;
-  static constexpr double gram_readings = 1.0;  // of X by cross_products
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -95,7 +92,6 @@ struct Rows {
   Index n, p, ld;
 
   static constexpr bool by_rows = true;
-  static constexpr double gram_readings = 1.0;  // of X by cross_products
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -137,7 +133,6 @@ struct Csc {
   Index n, p;
 
   static constexpr bool by_rows = false;
-  static constexpr double gram_readings = 2.0;  // once to lay out its rows, once by columns
 
   Index nnz() const { return static_cast<Index>(indptr[p]) - static_cast<Index>(indptr[0]); }
   double size() const {
@@ -155,14 +150,7 @@ struct Csc {
                : 0.0;
   }
   double dot(Index j, const double* u) const {
-    double sums[4] = {};
-    I k = indptr[j];
-    const I end = indptr[j + 1];
-    for (; k + 4 <= end; k += 4)
-      for (int l = 0; l < 4; ++l) sums[l] += static_cast<double>(data[k + l]) * u[indices[k + l]];
-    double rest = 0.0;
-    for (; k < end; ++k) rest += static_cast<double>(data[k]) * u[indices[k]];
-    return ((sums[0] + sums[2]) + (sums[1] + sums[3])) + rest;
+    return dot_csc(data, indices, indptr[j], indptr[j + 1], u);
   }
   double square(Index j, const double* omega) const {
     double sum = 0.0;

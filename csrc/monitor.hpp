@@ -21,7 +21,7 @@ class Monitor {
     if (stop_) return true;
     const auto now = Clock::now();
     if (options_.max_time > 0.0 && seconds(now) > options_.max_time) {
-      stop_ = true;
+      stop_ = solution_.timed_out = true;
       status = Status::time_limit;
     } else if (options_.poll && now - polled_ > std::chrono::milliseconds(20)) {
       polled_ = now;
@@ -32,12 +32,15 @@ class Monitor {
 
   // Records an answer and tells the callback; true when the path ends here.
   bool record(Point&& point, Index n_steps) {
-    Step step{Index(solution_.points.size()) + 1, n_steps, point.alpha, point.relative_gap,
-              Index(point.support.size()), 0.0, seconds(Clock::now())};
+    Step step{Index(solution_.points.size()) + 1, n_steps, point.alpha,          point.relative_gap,
+              Index(point.support.size()),        0.0,     seconds(Clock::now())};
     if (solution_.report.x_size > 0.0)
       step.n_passes = solution_.report.x_bytes / solution_.report.x_size;
     const bool enough = (options_.dfmax >= 0 && step.support > options_.dfmax) ||
                         point.deviance_ratio >= options_.stop_at_deviance;
+    const bool proven = point.status == Status::optimal || point.status == Status::stationary;
+    if (stop_ && !proven && !solution_.points.empty())
+      return true;  // a path keeps what is finished
     solution_.points.push_back(std::move(point));
     if (options_.poll) ask(&step);
     return stop_ || enough;
@@ -110,24 +113,24 @@ inline std::vector<double> alpha_grid(const Options& options, double alpha_max) 
 inline Status judge_status(const Problem& problem, const Verdict& verdict, double tol, bool by_kkt,
                            Status otherwise) {
   if (!problem.convex) return verdict.kkt <= tol ? Status::stationary : otherwise;
-  const bool proven = std::isnan(verdict.relative_gap) || by_kkt ? verdict.kkt <= tol
-                                                                 : verdict.relative_gap <= tol;
+  const bool proven =
+      std::isnan(verdict.relative_gap) || by_kkt ? verdict.kkt <= tol : verdict.relative_gap <= tol;
   return proven ? Status::optimal : otherwise;
 }
 
-// A point in X's units: w_j = b_j / d_j, kept from leaving its bounds by rounding;
-// intercept = base - sum_j m_j w_j.
+// A point in X's units: w_j = b_j / d_j, exactly on its bound where b_j is, and the intercept
+// base - sum_j m_j w_j.
 inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
-                        const double* b, double base, const Verdict& verdict,
-                        double deviance_ratio, Status status) {
+                        const double* b, double base, const Verdict& verdict, double deviance_ratio,
+                        Status status) {
   Point point;
   point.alpha = alpha;
   point.intercept = base;
   for (std::size_t j = 0; j < stats.inv.size(); ++j) {
     if (b[j] == 0.0) continue;
     double w = b[j] * stats.inv[j];
-    if (problem.lower) w = std::max(w, problem.lower[j]);
-    if (problem.upper) w = std::min(w, problem.upper[j]);
+    if (problem.lower && b[j] <= stats.norm[j] * problem.lower[j]) w = problem.lower[j];
+    if (problem.upper && b[j] >= stats.norm[j] * problem.upper[j]) w = problem.upper[j];
     point.support.push_back(Index(j));
     point.coef.push_back(w);
     point.intercept -= stats.mean[j] * w;

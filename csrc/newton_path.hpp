@@ -1,8 +1,9 @@
 // The path for any smooth loss: proximal Newton on working sets.
 //
-// At z the loss is replaced by its quadratic model with row weights h_i = omega_i f''(z_i); coordinate
-// descent solves the penalised model, whose optimal intercept is implied by centring under h; a
-// backtracking line search keeps the objective falling. Yuan, Ho and Lin (2012), newGLMNET.
+// At z the loss is replaced by its quadratic model with row weights h_i = omega_i f''(z_i);
+// coordinate descent solves the penalised model, whose optimal intercept is implied by centring
+// under h; a backtracking line search keeps the objective falling. Yuan, Ho and Lin (2012),
+// newGLMNET.
 #pragma once
 
 #include "residual_path.hpp"
@@ -16,15 +17,26 @@ class NewtonPath {
  public:
   NewtonPath(Design& design, const Options& options, Penalty penalty, Monitor& monitor,
              Solution& solution)
-      : design_(design), loss_{design}, options_(options), penalty_(std::move(penalty)),
-        monitor_(monitor), solution_(solution), n_(std::size_t(design.X.n)),
-        b_(std::size_t(design.X.p), 0.0), z_(n_), u_(n_), h_(n_) {
+      : design_(design),
+        loss_{design},
+        options_(options),
+        penalty_(std::move(penalty)),
+        monitor_(monitor),
+        solution_(solution),
+        n_(std::size_t(design.X.n)),
+        b_(std::size_t(design.X.p), 0.0),
+        z_(n_),
+        u_(n_),
+        h_(n_) {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
     std::vector<Index> U;
     for (std::size_t j = 0; j < b_.size(); ++j)
       if (!null.excluded(Index(j))) U.push_back(Index(j));
     predict();
-    at_zero_ = loss_.value(z_);
+    const double at_zero = loss_.value(z_);
+    double square = 0.0;
+    for (std::size_t i = 0; i < n_; ++i)
+      if (design_.omega[i] > 0.0) square += u_[i] * u_[i] / design_.omega[i];
     if (design_.problem.loss.quadratic) {
       solve_unpenalised(design_, null, b_, solution_.report);
       base_ = design_.t_mean;
@@ -33,11 +45,11 @@ class NewtonPath {
     while (!design_.problem.loss.quadratic && newton_step(null, U, 1e-14) && !monitor_.stopped()) {
     }
     null_.objective = loss_.value(z_);
-    null_.exact = null_.objective <= 1e-28 * at_zero_;
+    null_.unfitted = at_zero;
+    null_.size = design_.gradient_size(square);
     null_u_ = u_;
     correlate(u_, c_);
-    for (std::size_t j = 0; j < c_.size(); ++j)
-      null_.gradient = std::max(null_.gradient, std::fabs(c_[j]) * design_.stats.norm[j]);
+    null_.gradient = steepest(penalty_, c_, design_.stats.norm);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
@@ -45,17 +57,18 @@ class NewtonPath {
     solution_.alpha_max = alpha_max_;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
-    if (options_.coef_init) start_from(options_.coef_init);
+    if (options_.coef_init && !null_.exact()) start_from(options_.coef_init);
     for (double alpha : grid) {
       penalty_.alpha = alpha;
       Verdict verdict;
-      const Status otherwise = solve_at(verdict);
+      const Status otherwise = null_.exact() ? Status::optimal : solve_at(verdict);
+      if (null_.exact()) verdict = exact_fit(null_);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
-      const double deviance = null_.exact ? 0.0 : 1.0 - loss_.value(z_) / null_.objective;
-      if (monitor_.record(
-              make_point(design_.problem, alpha, design_.stats, b_.data(), base_, verdict, deviance, status),
-              Index(grid.size())))
+      const double deviance = null_.exact() ? 0.0 : 1.0 - loss_.value(z_) / null_.objective;
+      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(), base_,
+                                     verdict, deviance, status),
+                          Index(grid.size())))
         break;
     }
     solution_.report.peak_bytes += basis_.bytes() + 8.0 * double(16 * n_ + 10 * b_.size());
@@ -110,44 +123,51 @@ class NewtonPath {
     correlate(u_, c_);
   }
 
-  // Gap and violation at b_: one reading of X.
-  Verdict certify() {
-    predict();
-    std::vector<Index> U = features_to_project(penalty_, b_.data(), c_);
-    unprojected_ = U.size() > 8000 || 8.0 * double(n_) * double(U.size()) > 2e9;
-    if (unprojected_) U.clear();
+  bool too_many(const std::vector<Index>& U) const {
+    return U.size() > 8000 || 8.0 * double(n_) * double(U.size()) > 2e9;
+  }
+
+  // u centred, projected off U and moved into the conjugate's domain.
+  std::vector<double> dual_point(const std::vector<Index>& U, double sum, bool has_dual) {
     if (U != projected_) {
       basis_.span(design_, U, solution_.report);
       projected_ = U;
     }
     std::vector<double> v = u_;
-    double intercept_gradient = 0.0;
-    if (design_.centred()) {
-      for (double value : u_) intercept_gradient += value;
-      for (std::size_t i = 0; i < n_; ++i) v[i] -= design_.omega[i] * intercept_gradient;
-    }
+    for (std::size_t i = 0; i < n_; ++i) v[i] -= design_.omega[i] * sum;
     basis_.project(design_.blas, design_.root, v);
-    const bool has_dual = design_.problem.loss.conjugate && penalty_.has_conjugate();
     if (has_dual && !design_.problem.loss.quadratic) loss_.into_domain(null_u_, v);
-    std::vector<double> both = u_, c;
-    both.insert(both.end(), v.begin(), v.end());
-    design_.xtr(both.data(), 2, c, solution_.report);
+    return v;
+  }
+
+  // Gap and violation at b_: two readings of X.
+  Verdict certify() {
+    predict();
     const std::size_t p = b_.size();
+    double intercept_gradient = 0.0;
+    for (std::size_t i = 0; design_.centred() && i < n_; ++i) intercept_gradient += u_[i];
+    const bool has_dual = design_.problem.loss.conjugate && penalty_.has_conjugate();
+    correlate(u_, c_);
+    std::vector<double> v;
     Correlations dual_c;
+    std::vector<Index> U = features_to_project(penalty_, b_);
+    unprojected_ = too_many(U);
+    if (unprojected_) U.clear();
+    do {
+      v = dual_point(U, intercept_gradient, has_dual);
+      correlate(v, dual_c.c);
+      for (Index j : projected_) dual_c.c[std::size_t(j)] = 0.0;
+    } while (!unprojected_ && add_infeasible(penalty_, dual_c.c, U) && !too_many(U));
     double primal = loss_.value(z_), violation = std::fabs(intercept_gradient);
     bool is_null = true;
-    c_.resize(p);
     for (std::size_t j = 0; j < p; ++j) {
       const Index k = Index(j);
-      c_[j] = c[j] * design_.stats.inv[j];
-      dual_c.c.push_back(c[j + p] * design_.stats.inv[j]);
       if (b_[j] != 0.0) {
         primal += penalty_.value(k, b_[j]);
         is_null = is_null && !penalty_.penalised(k);
       }
       violation = std::max(violation, design_.stats.norm[j] * penalty_.distance(k, b_[j], c_[j]));
     }
-    for (Index j : projected_) dual_c.c[std::size_t(j)] = 0.0;
     double dual = std::numeric_limits<double>::quiet_NaN();
     if (design_.problem.loss.quadratic) {
       double ut = 0.0, uu = 0.0;
@@ -209,8 +229,8 @@ class NewtonPath {
     }
     std::vector<double> state(u_);
     state.push_back(-sum / mass);
-    ResidualModel model{X, h_.data(), centre_.data(), design_.stats.inv.data(), mass,
-                        lipschitz_.data(), std::move(state)};
+    ResidualModel model{X,    h_.data(),         centre_.data(),  design_.stats.inv.data(),
+                        mass, lipschitz_.data(), std::move(state)};
     model.prepare(W);
     return model;
   }
@@ -311,17 +331,17 @@ class NewtonPath {
   Monitor& monitor_;
   Solution& solution_;
   std::size_t n_;
-  std::vector<double> b_;               // (p,)
-  double base_ = 0.0;                   // intercept where every feature is at its mean
-  std::vector<double> z_, u_, h_;       // (n,) predictor, -omega f', omega f''
-  std::vector<double> null_u_;          // (n,) u at the null model
-  std::vector<double> c_;               // (p,)
+  std::vector<double> b_;                   // (p,)
+  double base_ = 0.0;                       // intercept where every feature is at its mean
+  std::vector<double> z_, u_, h_;           // (n,) predictor, -omega f', omega f''
+  std::vector<double> null_u_;              // (n,) u at the null model
+  std::vector<double> c_;                   // (p,)
   std::vector<double> centre_, lipschitz_;  // (p,) of the model, set on W
   Basis basis_;
   std::vector<Index> projected_;
   bool unprojected_ = false;
   NullModel null_;
-  double alpha_max_ = 0.0, at_zero_ = 0.0, first_gradient_ = 0.0, last_violation_ = 0.0;
+  double alpha_max_ = 0.0, first_gradient_ = 0.0, last_violation_ = 0.0;
   bool quiet_ = false;  // the last step lowered nothing that float64 can show
 };
 

@@ -49,11 +49,14 @@ class Basis {
     if (rank_ == 0) return;
     std::vector<double> v(static_cast<std::size_t>(n_)), a(static_cast<std::size_t>(rank_));
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = root[i] > 0.0 ? u[i] / root[i] : 0.0;
+    const double before = dot_dense(v.data(), v.data(), n_);
     for (int round = 0; round < 2; ++round) {
       gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, a.data());
       gemv(blas, 'N', int(n_), int(rank_), -1.0, Q_.data(), int(n_), a.data(), 1.0, v.data());
     }
-    for (std::size_t i = 0; i < v.size(); ++i) u[i] = root[i] * v[i];
+    // what is left of a vector of the span is rounding, and scaling would make a bound of it
+    const bool inside = dot_dense(v.data(), v.data(), n_) <= 1e-28 * before;
+    for (std::size_t i = 0; i < v.size(); ++i) u[i] = inside ? 0.0 : root[i] * v[i];
   }
 
  private:
@@ -62,38 +65,46 @@ class Basis {
 };
 
 // b_U: minimiser of the quadratic loss over the features that `null` leaves in, within its bounds.
-inline void solve_unpenalised(const Design& design, const ElasticNet& null,
-                              std::vector<double>& b, Report& report) {
+inline void solve_unpenalised(const Design& design, const ElasticNet& null, std::vector<double>& b,
+                              Report& report) {
   std::vector<Index> U;
   for (std::size_t j = 0; j < b.size(); ++j)
     if (!null.excluded(Index(j))) U.push_back(Index(j));
   if (U.empty()) return;
-  const Index n = design.X.n, m = Index(U.size());
-  std::vector<double> Z(std::size_t(n * m)), G(std::size_t(m * m), 0.0), q, solution(U.size());
-  ElasticNet part;
+  const std::size_t n = std::size_t(design.X.n);
+  const Index m = Index(U.size());
+  std::vector<double> Z(n * U.size()), G(std::size_t(m * m), 0.0), r(n);
   for (std::size_t k = 0; k < U.size(); ++k) {
     const std::size_t j = std::size_t(U[k]);
-    double* z = &Z[std::size_t(n) * k];
+    double* z = &Z[n * k];
     design.X.gather(U[k], z);
     report.x_bytes += design.X.column_bytes(U[k]);
-    double zt = 0.0;
-    for (std::size_t i = 0; i < std::size_t(n); ++i) {
+    for (std::size_t i = 0; i < n; ++i)
       z[i] = design.root[i] * (z[i] - design.stats.mean[j]) * design.stats.inv[j];
-      zt += z[i] * design.root[i] * design.t[i];
-    }
-    q.push_back(zt);
-    part.factor1.push_back(0.0);
-    part.factor2.push_back(0.0);
-    part.lower.push_back(null.lo(U[k]));
-    part.upper.push_back(null.hi(U[k]));
   }
   syrk(design.blas, int(m), int(n), Z.data(), int(n), G.data(), int(m));
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
-  GramModel model(G.data(), m, m, q.data(), design.tt);
-  ActiveSet active(design.blas, model, part, solution.data());
-  active.solve(0, [] { return false; });
-  for (std::size_t k = 0; k < U.size(); ++k) b[std::size_t(U[k])] = solution[k];
+  for (std::size_t i = 0; i < n; ++i) r[i] = design.root[i] * design.t[i];
+  for (int round = 0; round < 3; ++round) {  // the second and third refine on the residual
+    ElasticNet part;
+    std::vector<double> q, step(U.size());
+    for (std::size_t k = 0; k < U.size(); ++k) {
+      q.push_back(dot_dense(&Z[n * k], r.data(), Index(n)));
+      const double at = b[std::size_t(U[k])];
+      part.factor1.push_back(0.0);
+      part.factor2.push_back(0.0);
+      part.lower.push_back(std::min(0.0, null.lo(U[k]) - at));
+      part.upper.push_back(std::max(0.0, null.hi(U[k]) - at));
+    }
+    GramModel model(G.data(), m, m, q.data(), dot_dense(r.data(), r.data(), Index(n)));
+    ActiveSet active(design.blas, model, part, step.data());
+    active.solve(0, [] { return false; });
+    for (std::size_t k = 0; k < U.size(); ++k) {
+      b[std::size_t(U[k])] += step[k];
+      for (std::size_t i = 0; i < n; ++i) r[i] -= step[k] * Z[n * k + i];
+    }
+  }
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -1,4 +1,5 @@
-// The doors of a target: which solver a problem goes to, and the pieces that tests reach by themselves.
+// The doors of a target: which solver a problem goes to, and the pieces that tests reach by
+// themselves.
 #pragma once
 
 #include <string>
@@ -54,14 +55,14 @@ inline bool check_finite(const Design& design, Solution& solution) {
 }
 
 inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
-               Solution& solution) {
+                      Solution& solution) {
   const Problem& problem = design.problem;
   const Index P = design.X.p + 2;
   std::vector<double> M(std::size_t(P * P), 0.0);
   design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
                 design.n_threads, M.data(), design.stats);
   Report& report = solution.report;
-  report.x_bytes += design.X.gram_readings() * design.X.size();
+  report.x_bytes += design.X.size();
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
   if (!check_finite(design, solution)) return;
@@ -84,7 +85,8 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
   };
   auto go = [&](auto penalty) {
     GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
-                                     design.t_square, square, monitor, solution);
+                                     design.t_square, design.gradient_size(design.t_square), square,
+                                     monitor, solution);
     path.run(design.t_mean);
   };
   if (problem.custom)
@@ -94,21 +96,20 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
 }
 
 // Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
-inline bool use_kernel(const Design& design, const Options& options, const ElasticNet& penalty) {
-  const Problem& problem = design.problem;
-  const double n = double(design.X.n), bytes = 16.0 * n * n;
-  if (options.solver == Solver::cd || problem.l1_ratio != 0.0 || problem.lower || problem.upper ||
-      design.X.n >= design.X.p || !options.alphas)
+inline bool use_kernel(const Problem& problem, const Options& options) {
+  const double n = double(problem.X.n), bytes = 16.0 * n * n;
+  if (options.solver == Solver::cd || problem.custom || problem.l1_ratio != 0.0 || problem.lower ||
+      problem.upper || problem.X.n >= problem.X.p || !options.alphas)
     return false;
-  for (Index j = 0; j < design.X.p; ++j)
-    if (!penalty.excluded(j) && !(penalty.factor2[std::size_t(j)] > 0.0)) return false;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j)
+    if (problem.factor[j] == 0.0) return false;
   for (Index k = 0; k < options.n_alphas; ++k)
     if (!(options.alphas[k] > 0.0)) return false;
   return bytes <= (options.max_bytes > 0.0 ? options.max_bytes : 4e9);
 }
 
 inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
-                   Solution& solution) {
+                          Solution& solution) {
   design.read_statistics(solution.report);
   if (!check_finite(design, solution)) return;
   const Problem& problem = design.problem;
@@ -121,7 +122,7 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
     return;
   }
   const ElasticNet penalty = elastic_net(problem, design.stats);
-  if (!use_kernel(design, options, penalty)) {
+  if (!use_kernel(problem, options)) {
     go(penalty);
     return;
   }
@@ -133,7 +134,7 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
 }
 
 inline void newton_mode(Design& design, const Options& options, Monitor& monitor,
-                 Solution& solution) {
+                        Solution& solution) {
   design.read_statistics(solution.report);
   solution.report.mode = "newton";
   solution.report.why = "a smooth loss by its functions: proximal Newton with coordinate descent";
@@ -154,10 +155,9 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
   Monitor monitor(options, solution);
   Design design(problem, blas, options.n_threads);
   solution.report.x_size = design.X.size();
-  const bool wide_ridge = problem.l1_ratio == 0.0 && !problem.custom && problem.X.n < problem.X.p;
   if (!problem.loss.quadratic)
     newton_mode(design, options, monitor, solution);
-  else if (use_gram(design.X, options, solution.report) && !wide_ridge)
+  else if (use_gram(design.X, options, solution.report) && !use_kernel(problem, options))
     gram_mode(design, options, monitor, solution);
   else
     residual_mode(design, options, monitor, solution);
@@ -165,10 +165,18 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
 
 // --- reached by tests on their own -------------------------------------------------------------
 
-inline double quadratic_value(double y, double z) { return 0.5 * (y - z) * (y - z); }
-inline double quadratic_gradient(double y, double z) { return z - y; }
-inline double quadratic_curvature(double, double) { return 1.0; }
-inline double quadratic_conjugate(double y, double v) { return v * y + 0.5 * v * v; }
+inline double quadratic_value(double y, double z) {
+  return 0.5 * (y - z) * (y - z);
+}
+inline double quadratic_gradient(double y, double z) {
+  return z - y;
+}
+inline double quadratic_curvature(double, double) {
+  return 1.0;
+}
+inline double quadratic_conjugate(double y, double v) {
+  return v * y + 0.5 * v * v;
+}
 
 inline Judgement judge(const Problem& given, double alpha, const double* coef, double intercept,
                        const Blas& blas, int n_threads) {
@@ -196,7 +204,24 @@ inline Judgement judge(const Problem& given, double alpha, const double* coef, d
 inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
   open(X)->xtr(R, k, out, X.p, n_threads);
 }
-inline double dot(const MatrixRef& X, Index j, const double* u) { return open(X)->dot(j, u); }
+inline double stream(const double* x, Index n, int n_threads) {
+  const Index length = Index(1) << 16, n_blocks = (n + length - 1) / length;
+  std::vector<double> sums(static_cast<std::size_t>(n_blocks));
+  parallel_blocks(n_threads, n_blocks, [&](Index block) {
+    constexpr int lanes = 64;
+    double sum[lanes] = {};
+    const Index end = std::min(n, (block + 1) * length);
+    for (Index i = block * length; i + lanes <= end; i += lanes)
+      for (int l = 0; l < lanes; ++l) sum[l] += x[i + l];
+    for (double part : sum) sums[std::size_t(block)] += part;
+  });
+  double total = 0.0;
+  for (double part : sums) total += part;
+  return total;
+}
+inline double dot(const MatrixRef& X, Index j, const double* u) {
+  return open(X)->dot(j, u);
+}
 inline void axpy(const MatrixRef& X, Index j, double a, const double* weight, double* u) {
   if (weight)
     open(X)->axpy(j, a, weight, u);
@@ -213,8 +238,8 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
   std::copy(stats.mean.begin(), stats.mean.end(), mean);
   std::copy(stats.norm.begin(), stats.norm.end(), norm);
 }
-inline void column_statistics(const MatrixRef& X, const double* weight, bool centred,
-                              int n_threads, double* mean, double* norm) {
+inline void column_statistics(const MatrixRef& X, const double* weight, bool centred, int n_threads,
+                              double* mean, double* norm) {
   Statistics stats(X.p);
   std::vector<double> zero(std::size_t(X.n), 0.0);
   open(X)->statistics(weight, centred, zero.data(), n_threads, stats);
@@ -223,7 +248,7 @@ inline void column_statistics(const MatrixRef& X, const double* weight, bool cen
 }
 
 inline Target make_target(const char* name) {
-  return {name, path, judge, xtr, dot, axpy, gram_matrix, column_statistics};
+  return {name, path, judge, xtr, stream, dot, axpy, gram_matrix, column_statistics};
 }
 
 }  // namespace REGSOLVE_TARGET

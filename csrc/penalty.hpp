@@ -2,16 +2,17 @@
 // solvers. A penalty P offers, for feature j:
 //   value(j, b)               penalty_j(b), infinite outside the bounds
 //   prox(j, v, step)          argmin_b (b - v)^2 / 2 + step penalty_j(b)
-//   distance(j, b, c)         distance of c to the subdifferential at b, c = -(gradient of the loss)
-//   conjugate(j, c)           max_b c b - penalty_j(b)
-//   argument(j, c)            a b that attains it (0 where it is infinite)
-//   argument_slope(j, c)      derivative of argument in c
+//   distance(j, b, c)         distance of c to the subdifferential at b, c = -(gradient of the
+//   loss) conjugate(j, c)           max_b c b - penalty_j(b) argument(j, c)            a b that
+//   attains it (0 where it is infinite) argument_slope(j, c)      derivative of argument in c
 //   limit(j, c)               largest s with conjugate(j, s c) finite
 //   slack(j, c)               how far |c| is from moving b_j off 0; negative: it moves
-//   has_argument              whether argument and its slope are known (else the scale s is 1 at most)
-//   excluded(j), free(j)      b_j must be 0; the penalty is absent and b_j unbounded on the side of c
+//   has_argument              whether argument and its slope are known (else the scale s is 1 at
+//   most) excluded(j), free(j)      b_j must be 0; the penalty is absent and b_j unbounded on the
+//   side of c
 // To add a penalty: give it these members, name it in path.hpp's dispatch and in penalties.py; the
-// contract tests of tests/test_penalties.py and tests/test_invariances.py then hold it to its formula.
+// contract tests of tests/test_penalties.py and tests/test_invariances.py then hold it to its
+// formula.
 #pragma once
 
 #include <cmath>

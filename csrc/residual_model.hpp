@@ -51,7 +51,6 @@ class AnyMatrix {
   virtual ~AnyMatrix() = default;
   virtual double size() const = 0;
   virtual double column_bytes(Index j) const = 0;
-  virtual double gram_readings() const = 0;
   virtual double gram_seconds() const = 0;
   virtual double dot(Index j, const double* u) const = 0;
   virtual double square(Index j, const double* omega) const = 0;
@@ -64,8 +63,8 @@ class AnyMatrix {
   virtual void gram(const double* root, const double* t, bool centred, const Blas& blas,
                     int n_threads, double* M, Statistics& out) const = 0;
   virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;
-  virtual double epoch(ResidualModel& model, const ElasticNet& penalty,
-                       const std::vector<Index>& W, double* b) const = 0;
+  virtual double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
+                       double* b) const = 0;
   virtual double epoch(ResidualModel& model, const FunctionPenalty& penalty,
                        const std::vector<Index>& W, double* b) const = 0;
 };
@@ -141,8 +140,7 @@ struct OnStorage {
 };
 
 template <class Penalty>
-double epoch(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
-             double* b) {
+double epoch(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W, double* b) {
   return model.X.epoch(model, penalty, W, b);
 }
 

@@ -37,19 +37,24 @@ class ResidualPath {
  public:
   ResidualPath(Design& design, const Options& options, Penalty penalty, Monitor& monitor,
                Solution& solution)
-      : design_(design), options_(options), penalty_(std::move(penalty)), monitor_(monitor),
-        solution_(solution), b_(std::size_t(design.X.p), 0.0), u_(std::size_t(design.X.n + 1)) {
+      : design_(design),
+        options_(options),
+        penalty_(std::move(penalty)),
+        monitor_(monitor),
+        solution_(solution),
+        b_(std::size_t(design.X.p), 0.0),
+        u_(std::size_t(design.X.n + 1)) {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
     solve_unpenalised(design_, null, b_, solution_.report);
     refresh();
     null_.objective = 0.5 * square();
-    null_.exact = null_.objective <= 1e-28 * 0.5 * design_.t_square;
+    null_.unfitted = 0.5 * design_.t_square;
+    null_.size = design_.gradient_size(design_.t_square);
     if (std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
       correlate(u_.data(), 1, c_);
     else
       c_ = design_.stats.q;
-    for (std::size_t j = 0; j < c_.size(); ++j)
-      null_.gradient = std::max(null_.gradient, std::fabs(c_[j]) * design_.stats.norm[j]);
+    null_.gradient = steepest(penalty_, c_, design_.stats.norm);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
@@ -63,12 +68,13 @@ class ResidualPath {
     for (double alpha : grid) {
       penalty_.alpha = alpha;
       Verdict verdict;
-      const Status otherwise = solve_at(verdict);
+      const Status otherwise = null_.exact() ? Status::optimal : solve_at(verdict);
+      if (null_.exact()) verdict = exact_fit(null_);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
-      const double deviance = null_.exact ? 0.0 : 1.0 - 0.5 * square() / null_.objective;
-      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(), design_.t_mean, verdict,
-                                     deviance, status),
+      const double deviance = null_.exact() ? 0.0 : 1.0 - 0.5 * square() / null_.objective;
+      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(),
+                                     design_.t_mean, verdict, deviance, status),
                           Index(grid.size())))
         break;
     }
@@ -117,7 +123,7 @@ class ResidualPath {
   }
 
   void start_from(const double* coef) {
-    if (!coef) return;
+    if (!coef || null_.exact()) return;
     for (std::size_t j = 0; j < b_.size(); ++j) {
       const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm[j];
       b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
@@ -126,9 +132,8 @@ class ResidualPath {
     correlate(u_.data(), 1, c_);
   }
 
-  // Chooses what to project off: again only when the set changes.
-  void set_basis() {
-    std::vector<Index> U = features_to_project(penalty_, b_.data(), c_);
+  // Chooses what to project off; the basis is made again only when the set changes.
+  void set_basis(std::vector<Index> U) {
     const double bytes = 8.0 * double(design_.X.n) * double(U.size());
     unprojected_ = U.size() > 8000 || bytes > 2e9;
     if (unprojected_) U.clear();
@@ -139,21 +144,20 @@ class ResidualPath {
 
   // One reading of X: gradient c_, gap and violation at b_.
   Verdict certify() {
-    set_basis();
     const std::size_t n = std::size_t(design_.X.n), p = b_.size();
     std::vector<double> v(u_.begin(), u_.end() - 1);
     Correlations z;
-    if (basis_.empty()) {
-      correlate(v.data(), 1, c_);
-      z.c = c_;
-    } else {
-      std::vector<double> both = v;
+    correlate(v.data(), 1, c_);
+    z.c = c_;
+    std::vector<Index> U = features_to_project(penalty_, b_);
+    unprojected_ = false;
+    for (bool more = !U.empty() || add_infeasible(penalty_, z.c, U); more;
+         more = add_infeasible(penalty_, z.c, U)) {
+      set_basis(U);
+      if (unprojected_) break;
+      v.assign(u_.begin(), u_.end() - 1);
       basis_.project(design_.blas, design_.root, v);
-      both.insert(both.end(), v.begin(), v.end());
-      std::vector<double> c;
-      correlate(both.data(), 2, c);
-      c_.assign(c.begin(), c.begin() + std::ptrdiff_t(p));
-      z.c.assign(c.begin() + std::ptrdiff_t(p), c.end());
+      correlate(v.data(), 1, z.c);
       for (Index j : projected_) z.c[std::size_t(j)] = 0.0;
     }
     double uu = 0.0, ut = 0.0, primal = 0.5 * square(), violation = 0.0;
@@ -192,8 +196,7 @@ class ResidualPath {
     }
     for (;;) {
       std::vector<Index> W = choose_working_set(penalty_, b_, c_);
-      solution_.report.working_set =
-          std::max(solution_.report.working_set, Index(W.size()));
+      solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
       const Descent d = solve_on(W, left, target);
       left -= d.epochs;
       refresh();
@@ -212,8 +215,9 @@ class ResidualPath {
 
   // Coordinate descent on W until the gap there is below 0.3 target.
   Descent solve_on(const std::vector<Index>& W, Index most_epochs, double target) {
-    ResidualModel model{design_.X, design_.omega.data(), design_.stats.mean.data(),
-                        design_.stats.inv.data(), 1.0, nullptr, std::move(u_)};
+    ResidualModel model{
+        design_.X, design_.omega.data(), design_.stats.mean.data(), design_.stats.inv.data(), 1.0,
+        nullptr,   std::move(u_)};
     model.prepare(W);
     const Descent d = descend(model, penalty_, W, b_.data(), most_epochs, [&] {
       return monitor_.stopped() || gap_on(model, W) <= 0.3 * target;

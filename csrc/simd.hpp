@@ -38,7 +38,9 @@ REGSOLVE_INLINE void hold(Pack& x) {
 #endif
 }
 
-REGSOLVE_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+REGSOLVE_INLINE void prefetch(const void* p) {
+  __builtin_prefetch(p);
+}
 
 #else
 
@@ -85,7 +87,9 @@ REGSOLVE_INLINE Pack load(const float* p) {
 #endif
 }
 
-REGSOLVE_INLINE void store(double* p, const Pack& x) { std::memcpy(p, &x, sizeof x); }
+REGSOLVE_INLINE void store(double* p, const Pack& x) {
+  std::memcpy(p, &x, sizeof x);
+}
 
 REGSOLVE_INLINE Pack broadcast(double value) {
 #if REGSOLVE_SIMD_DOUBLES == 8
@@ -106,7 +110,9 @@ REGSOLVE_INLINE Pack load_part(const T* p, std::ptrdiff_t count) {
 }
 
 // z += x y
-REGSOLVE_INLINE void multiply_add(const Pack& x, const Pack& y, Pack& z) { z += x * y; }
+REGSOLVE_INLINE void multiply_add(const Pack& x, const Pack& y, Pack& z) {
+  z += x * y;
+}
 
 // The lanes added by halves: (x0 + x2) + (x1 + x3) for four.
 REGSOLVE_INLINE double sum(const Pack& x) {

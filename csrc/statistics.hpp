@@ -1,7 +1,8 @@
 // The statistics reading: weighted means, norms and X'y of every feature in one reading of X.
 //
 //   m_j = sum_i omega_i x_ij (0 when not centred),   d_j^2 = sum_i omega_i (x_ij - m_j)^2,
-//   q_j = sum_i omega_i (x_ij - m_j) t_i,            sum_i omega_i = 1, sum_i omega_i t_i = 0 if centred.
+//   q_j = sum_i omega_i (x_ij - m_j) t_i,            sum_i omega_i = 1, sum_i omega_i t_i = 0 if
+//   centred.
 //
 // Sums run over x - pilot, with the pilot a value near the mean, so that a mean far above the
 // deviation costs no digits. NaN and infinity show up in the sums: no reading of their own.
@@ -17,10 +18,10 @@ namespace regsolve {
 namespace REGSOLVE_TARGET {
 
 struct Statistics {
-  std::vector<double> mean;   // m, (p,)
-  std::vector<double> norm;   // d, (p,); 0 for a feature that is constant to rounding
-  std::vector<double> inv;    // 1 / d, 0 where d is 0
-  std::vector<double> q;      // z_j't = q_j / d_j, (p,)
+  std::vector<double> mean;  // m, (p,)
+  std::vector<double> norm;  // d, (p,); 0 for a feature that is constant to rounding
+  std::vector<double> inv;   // 1 / d, 0 where d is 0
+  std::vector<double> q;     // z_j't = q_j / d_j, (p,)
   explicit Statistics(Index p = 0)
       : mean(std::size_t(p)), norm(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
 
@@ -110,8 +111,8 @@ void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool ce
 }
 
 template <class Kind>
-void statistics(const Kind& X, const double* omega, bool centred, const double* omega_t, int n_threads,
-                Statistics& out) {
+void statistics(const Kind& X, const double* omega, bool centred, const double* omega_t,
+                int n_threads, Statistics& out) {
   const Index width = std::max<Index>(1, std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)));
   const Index n_blocks = (X.p + width - 1) / width;
   parallel_blocks(n_threads, n_blocks, [&](Index block) {

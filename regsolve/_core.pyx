@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uintptr_t
 from libcpp cimport bool as cbool
@@ -111,6 +112,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         double alpha_max, null_objective
         Report report
         Index bad_column
+        cbool timed_out
 
     cdef cppclass Judgement:
         double primal, dual, gap, relative_gap, kkt
@@ -121,6 +123,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
+        double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
         void (*gram)(const MatrixRef&, const double*, cbool, const Blas&, int, double*, double*,
@@ -183,6 +186,8 @@ cdef const double* doubles(object array) except? NULL:
     return <const double*> address(array)
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Matrix:
     """A design matrix where it lies: the arrays are kept alive and never written.
 
@@ -279,6 +284,8 @@ cdef class Matrix:
         return mean, norm
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Poll:
     cdef object callback
     cdef object error
@@ -303,6 +310,8 @@ cdef void set_functions(void* table, tuple addresses) noexcept:
         (<uintptr_t*> table)[k] = <uintptr_t> (addresses[k] or 0)
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Setup:
     """A Problem and the arrays that it points to.
 
@@ -402,6 +411,7 @@ cdef object unpack(const Solution& solution, Index p):
     result["statuses"] = statuses
     result["alpha_max"] = solution.alpha_max
     result["null_objective"] = solution.null_objective
+    result["timed_out"] = solution.timed_out
     result["bad_column"] = solution.bad_column
     report = solution.report
     result["report"] = {
@@ -417,6 +427,16 @@ cdef object unpack(const Solution& solution, Index p):
         "n_epochs": report.n_epochs,
     }
     return result
+
+
+def stream(x, int n_threads=1):
+    """Sum of a contiguous float64 array at the speed of memory (multiples of 64 entries)."""
+    cdef const double* values = doubles(x)
+    cdef Index n = x.size
+    cdef double total
+    with nogil:
+        total = target.stream(values, n, n_threads)
+    return total
 
 
 def judge(Setup setup, double alpha, coef, double intercept, int n_threads=1):

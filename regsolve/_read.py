@@ -229,13 +229,23 @@ def _csv(path: Path, target: str | None) -> _Contents:
         # A first line of numbers is data, unless it counts the columns as pandas writes them.
         counted = titles == [str(k) for k in range(len(titles))]
         if not counted and all(_is_number(title) for title in titles):
-            frame = pandas.read_csv(path, header=None)
+            frame = pandas.read_csv(path, header=None, **_exact(pandas))
             frame.columns = [f"x{k}" for k in range(frame.shape[1])]
         else:
-            frame = pandas.read_csv(path)
+            frame = pandas.read_csv(path, **_exact(pandas))
     except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"cannot read {path}: {error}") from None
     return _table(frame, path, target)
+
+
+def _exact(pandas: Any) -> dict[str, str]:
+    """Keywords by which read_csv rounds each number to the nearest float64.
+
+    From pandas 3.1 on that is the default and the keyword warns; before, the default may be an
+    ulp off.
+    """
+    major, minor = (int(part) for part in pandas.__version__.split(".")[:2])
+    return {"float_precision": "round_trip"} if (major, minor) < (3, 1) else {}
 
 
 def _parquet(path: Path, target: str | None) -> _Contents:

@@ -30,10 +30,7 @@ class Design:
 
 def design(X: Any) -> Design:
     """X where it lies if the core can read it there, else one copy that it can."""
-    if sparse.issparse(X):
-        checked = _compressed_columns(X)
-    else:
-        checked = _dense(X)
+    checked = _compressed_columns(X) if sparse.issparse(X) else _dense(X)
     n, p = checked.shape
     if n == 0:
         raise ValueError(f"X has shape ({n}, {p}): at least one row is needed")
@@ -52,8 +49,10 @@ def _float_storage(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _dense(X: Any) -> Design:
     array = np.asarray(X)
     if array.ndim != 2:
-        raise ValueError(f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
-                         "with X.reshape(-1, 1)")
+        raise ValueError(
+            f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
+            "with X.reshape(-1, 1)"
+        )
     _refuse_dtype(array.dtype)
     note = ""
     storage = _float_storage(array.dtype)
@@ -89,7 +88,7 @@ def _compressed_columns(X: Any) -> Design:
     n, p = X.shape
     storage = _float_storage(X.dtype)
     data, indices, indptr = X.data, X.indices, X.indptr
-    _require_structure(data, indices, indptr, n, p)
+    _require_structure(data, indices, indptr, p)
     view = sparse.csc_array((data, indices, indptr), shape=(n, p), copy=False)
     read += float(indices.nbytes)
     if not view.has_canonical_format:
@@ -101,11 +100,13 @@ def _compressed_columns(X: Any) -> Design:
     wide = np.int64 if np.int64 in (indices.dtype, indptr.dtype) else np.int32
     indices, indptr = indices.astype(wide, copy=False), indptr.astype(wide, copy=False)
     data = data.astype(storage, copy=False)
-    parts = [np.require(part, requirements=["C", "A"]) for part in (data, indices, indptr)]
-    return Design(_core.Matrix(*parts, (n, p)), (n, p), read, "; ".join(notes))
+    data, indices, indptr = (
+        np.require(part, requirements=["C", "A"]) for part in (data, indices, indptr)
+    )
+    return Design(_core.Matrix(data, indices, indptr, (n, p)), (n, p), read, "; ".join(notes))
 
 
-def _require_structure(data: Any, indices: Any, indptr: Any, n: int, p: int) -> None:
+def _require_structure(data: Any, indices: Any, indptr: Any, p: int) -> None:
     broken = (
         len(indptr) != p + 1
         or indptr[0] != 0
@@ -126,11 +127,16 @@ def _require_rows(indices: Any, indptr: Any, n: int) -> None:
 
 def explain_column(X: Any, j: int) -> ValueError:
     """The error for a column whose sums are not finite."""
-    column = X[:, [j]] if not hasattr(X, "iloc") else X.iloc[:, [j]].to_numpy()
-    values = column.tocsc().data if sparse.issparse(column) else np.asarray(column)
+    if sparse.issparse(X):
+        columns: Any = X
+        values = columns.tocsc()[:, [j]].data
+    else:
+        values = np.asarray(X)[:, j]
     if np.isfinite(values).all():
-        return ValueError(f"X has values too large in column {j}: their squares overflow float64; "
-                          "rescale that column")
+        return ValueError(
+            f"X has values too large in column {j}: their squares overflow float64; "
+            "rescale that column"
+        )
     return ValueError(f"X contains NaN or infinity, first in column {j}: impute or drop them")
 
 
@@ -140,8 +146,10 @@ def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} has dtype {array.dtype}: give numbers")
     if array.ndim != 1:
-        raise ValueError(f"{name} has {array.ndim} dimensions, expected 1"
-                         + (": use y.ravel() for a single target" if name == "y" else ""))
+        raise ValueError(
+            f"{name} has {array.ndim} dimensions, expected 1"
+            + (": use y.ravel() for a single target" if name == "y" else "")
+        )
     if len(array) != n:
         raise ValueError(f"{name} has {len(array)} entries but X has {n} {of}")
     out: Vector = np.ascontiguousarray(array, dtype=np.float64)

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Vector = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 EPS = float(np.finfo(np.float64).eps)
 BLOCK_ENTRIES = 1 << 22  # entries of X widened to float64 at a time
@@ -312,7 +311,7 @@ def _problem(
         finite = np.isfinite(columns.transposed_dot(np.ones(n)))
     if not finite.all():
         raise ValueError(f"X holds NaN or infinity, first in column {np.argmin(finite)}")
-    penalty.factors(p), penalty.bounds(p)
+    penalty.factors(p), penalty.bounds(p)  # raise on arrays of another length than p
     problem = _Problem(*parts, scale=None)
     if not standardize:
         return problem
@@ -350,12 +349,12 @@ class _Span:
         n, k = self.columns.shape
         if not np.any(self.norms):
             return np.zeros((n, 0))
-        Q, R, _ = qr(self.columns, mode="economic", pivoting=True, check_finite=False)
-        diagonal = np.abs(np.diag(R))
-        return np.asarray(Q[:, diagonal > max(n, k) * EPS * diagonal[0]])
+        factors: Any = qr(self.columns, mode="economic", pivoting=True, check_finite=False)
+        diagonal = np.abs(np.diag(factors[1]))
+        return np.asarray(factors[0][:, diagonal > max(n, k) * EPS * diagonal[0]])
 
     def project(self, u: Vector) -> Vector:
-        """U with x_j'u = 0 for every column j, and sum u = 0 with an intercept; (n,).
+        """The nearest u with x_j'u = 0 for every column j, and sum u = 0 with an intercept; (n,).
 
         u / sqrt(omega) loses its part in the span; twice, which leaves only rounding of it.
         """

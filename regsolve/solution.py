@@ -148,4 +148,3 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, result: Solution | Path) -> None:
         super().__init__("interrupted; the certified best iterate is in .result")
         self.result = result
-

@@ -23,6 +23,8 @@ from .solution import Interrupted, Path, Progress, Report, Solution
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
+QUADRATIC = Quadratic()
+LASSO = L1()
 
 
 @dataclass(frozen=True)
@@ -176,15 +178,22 @@ def _run(ready: _Ready, callback: Callback | None, **options: Any) -> tuple[dict
 
 
 def _warn_unproven(result: dict[str, Any], tol: float) -> None:
-    """One warning that states the worst gap and why it stayed."""
+    """One warning that states the worst gap and why it stayed, or that time ran out."""
+    from_budget = result["timed_out"]
     missed = [k for k, s in enumerate(result["statuses"]) if s not in (*PROVEN, "interrupted")]
-    if not missed:
+    if not missed and not from_budget:
         return
     from sklearn.exceptions import ConvergenceWarning
 
-    gaps = np.where(
-        np.isnan(result["relative_gap"]), result["kkt"], result["relative_gap"]
-    )[missed]
+    if not missed:
+        warnings.warn(
+            f"max_time ended the path after {len(result['statuses'])} alphas, each within "
+            f"tol={tol:g}; allow more time",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+        return
+    gaps = np.where(np.isnan(result["relative_gap"]), result["kkt"], result["relative_gap"])[missed]
     worst = missed[int(np.argmax(gaps))]
     named = "KKT violation" if np.isnan(result["relative_gap"][worst]) else "relative gap"
     warnings.warn(
@@ -201,7 +210,7 @@ def solve(
     y: Any,
     *,
     penalty: L1 | L2 | ElasticNet | CustomPenalty,
-    loss: Quadratic | CustomLoss = Quadratic(),
+    loss: Quadratic | CustomLoss = QUADRATIC,
     sample_weight: Any = None,
     offset: Any = None,
     fit_intercept: bool = True,
@@ -301,8 +310,8 @@ def path(
     X: Any,
     y: Any,
     *,
-    penalty: L1 | L2 | ElasticNet | CustomPenalty = L1(),
-    loss: Quadratic | CustomLoss = Quadratic(),
+    penalty: L1 | L2 | ElasticNet | CustomPenalty = LASSO,
+    loss: Quadratic | CustomLoss = QUADRATIC,
     alphas: Any = None,
     n_alphas: int = 100,
     alpha_min_ratio: float | None = None,

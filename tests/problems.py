@@ -28,7 +28,7 @@ SPARSE = [
 ]
 BASES = ["independent", "ar", "equal", "low_rank", "one_hot", "binary", "zero"]
 TWISTS = ["none", "twins", "mirrored", "constant", "null_columns", "scaled", "shifted"]
-TARGETS = ["signal", "noise", "constant", "zero", "huge", "tiny", "span"]
+TARGETS = ["signal", "noise", "huge", "tiny", "span", "constant", "zero"]
 LEVELS = [2.0, 1.0, 0.5, 0.1, 1e-2, 1e-4, 0.0]
 EPS = float(np.finfo(np.float64).eps)
 
@@ -115,6 +115,11 @@ def regression(
     used = np.linspace(0, p - 1, min(p, 10)).astype(int)
     coef[used] = np.where(np.arange(len(used)) % 2, -1.0, 2.0)
     return np.array(X, order=order), X @ coef + 3.0 + rng.standard_normal(n)  # type: ignore[call-overload]
+
+
+def often(rng: np.random.Generator, choices: list[str]) -> str:
+    """One of the choices, the last of which leaves little to solve and is drawn one time in 25."""
+    return str(choices[-1] if rng.random() < 0.04 else rng.choice(choices[:-1]))
 
 
 def structured(rng: np.random.Generator, base: str, n: int, p: int) -> np.ndarray:
@@ -235,7 +240,7 @@ def drawn_weight(rng: np.random.Generator, kind: str, n: int) -> np.ndarray | No
 def drawn_constraints(rng: np.random.Generator, p: int, size: np.ndarray) -> dict[str, Any]:
     """Penalty factors and bounds, as keywords of a penalty; ``size`` (p,) scales the boxes."""
     chosen: dict[str, Any] = {}
-    factors = rng.choice(["none", "none", "random", "zeros", "inf", "mixed", "all_zero"])
+    factors = often(rng, ["none", "random", "zeros", "inf", "mixed", "all_zero"])
     weights = rng.uniform(0.1, 3.0, p)
     if factors in ("zeros", "mixed"):
         weights[rng.random(p) < 0.3] = 0.0
@@ -277,11 +282,13 @@ def critical_alpha(problem: Problem) -> float:
 def nasty(seed: int) -> Problem:
     """Problem number ``seed``."""
     rng = np.random.default_rng(seed)
-    n, p = (int(rng.choice([1, 2, 5, 20, 60])), int(rng.choice([0, 1, 2, 7, 25, 60])))
-    n, p = max(1, n - int(rng.integers(0, 3))), max(0, p - int(rng.integers(0, 3)) * (p > 2))
-    kind, base, twist = rng.choice(DENSE + SPARSE), rng.choice(BASES), rng.choice(TWISTS)
+    n = max(1, int(rng.choice([1, 5, 20, 60], p=[0.05, 0.15, 0.4, 0.4])) - int(rng.integers(0, 4)))
+    p = max(
+        0, int(rng.choice([1, 3, 8, 25, 60], p=[0.1, 0.1, 0.25, 0.3, 0.25])) - int(rng.integers(4))
+    )
+    kind, base, twist = rng.choice(DENSE + SPARSE), often(rng, BASES), rng.choice(TWISTS)
     X, dense = stored(rng, kind, twisted(rng, twist, structured(rng, base, n, p)))
-    target = rng.choice(TARGETS)
+    target = often(rng, TARGETS)
     y = drawn_target(rng, target, dense)
     size = np.abs(y).max(initial=0.0) / np.maximum(np.abs(dense).max(axis=0, initial=0.0), 1e-12)
     weight = rng.choice(["none", "random", "zeros", "integer"])

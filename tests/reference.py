@@ -63,7 +63,7 @@ def rules(problem: Problem, j: int) -> tuple[Callable[..., float], Callable[...,
     penalty, e, p = problem.penalty, problem.scale[j], problem.X.shape[1]
     f = np.broadcast_to(1.0 if penalty.weights is None else penalty.weights, p)[j]
     if math.isinf(f) or e == 0.0:
-        return (lambda w: 0.0 if w == 0.0 else math.inf), (lambda z, step: 0.0)
+        return (lambda w: 0.0 if w == 0.0 else math.inf), (lambda _z, _step: 0.0)
     if isinstance(penalty, penalties.Custom):
         value, prox, alpha = penalty.value_function, penalty.prox_function, penalty.alpha
         return (
@@ -88,7 +88,9 @@ def rules(problem: Problem, j: int) -> tuple[Callable[..., float], Callable[...,
 def mean_loss(problem: Problem, z: np.ndarray) -> float:
     """sum_i s_i f(y_i, z_i) / sum_i s_i."""
     value = getattr(problem.loss, "value_function", lambda y, z: (y - z) ** 2 / 2.0)
-    return sum(s * value(y, t) for s, y, t in zip(problem.omega, problem.y, z, strict=True) if s > 0)
+    return sum(
+        s * value(y, t) for s, y, t in zip(problem.omega, problem.y, z, strict=True) if s > 0
+    )
 
 
 def objective(problem: Problem, coef: np.ndarray, intercept: float) -> float:
@@ -118,7 +120,7 @@ def minimise(
     columns = [X[:, j] for j in range(p)]
     if problem.fit_intercept:
         columns.append(np.ones(n))
-        proxes.append(lambda z, step: z)
+        proxes.append(lambda z, _step: z)
     w, z = np.zeros(len(columns)), np.zeros(n)
     z = z if problem.offset is None else z + problem.offset
     size = math.sqrt(problem.omega @ (problem.y - z) ** 2) or 1.0
@@ -139,7 +141,7 @@ def minimise(
 def coordinate_step(
     problem: Problem, x: np.ndarray, z: np.ndarray, w: float, prox: Callable[..., float]
 ) -> float:
-    """Change d of one coefficient: prox of a gradient step, under the least sufficient curvature."""
+    """Change d of one coefficient: prox of a gradient step, its curvature doubled until enough."""
     gradient, curvature = slopes(problem, z)
     slope, L = x @ gradient, x**2 @ curvature
     L = max(L, 1e-6 * float(problem.omega @ x**2))

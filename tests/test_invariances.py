@@ -240,6 +240,21 @@ def test_standardize_leaves_constant_columns_out(data: Any, solver: str) -> None
     np.testing.assert_allclose(answer.coef[kept], without.coef, atol=CLOSE)
 
 
+@pytest.mark.parametrize("value", [1.0, 0.1, 3.0, 1e3])
+def test_rows_of_weight_zero_do_not_make_a_column_vary(
+    data: Any, value: float, solver: str
+) -> None:
+    X, y, _ = data
+    X = X.copy()
+    for seed in range(10):
+        s = np.random.default_rng(seed).uniform(0.1, 2.0, 60) * (np.arange(60) % 3 > 0)
+        X[:, 4] = np.where(s > 0, value, value + 1.0)
+        options: dict[str, Any] = {"penalty": L2(0.05), "sample_weight": s, "standardize": True}
+        answer = solve(X, y, solver=solver, **options)
+        assert answer.coef[4] == 0.0
+        assert verify(X, y, answer.coef, answer.intercept, **options).relative_gap <= 1e-6
+
+
 @pytest.mark.parametrize("penalty", [L1, ElasticNet])
 def test_path_is_a_sequence_of_solves(data: Any, penalty: Any, solver: str) -> None:
     X, y, s = data

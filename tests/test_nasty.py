@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -31,17 +31,25 @@ def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float
     return float(residual @ residual / 2.0 + cost)
 
 
-def rounding_floors(
-    problem: Problem, alpha: float, coef: np.ndarray, intercept: float
-) -> tuple[float, float, float]:
+class Floors(NamedTuple):
+    """What rounding leaves uncertain of each figure at one point."""
+
+    primal: float
+    gap: float
+    kkt: float
+    descent: float  # KKT violation at which coordinate descent has nothing left to gain
+
+
+def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> Floors:
     """Rounding errors of primal, relative_gap and kkt_violation, from the size of the data.
 
     With u the unit of rounding times the length of the sums, a residual r_i is known to
     e_i = u (|y_i| + |offset_i| + |b| + sum_j |x_ij w_j|) and a gradient c_j to
     d_j = sum_i s_i |x_ij| (e_i + u |r_i|), sum_i s_i = 1. The primal then moves by sum_i s_i |r_i|
-    e_i, the dual by sum_j |w_j| d_j and, where it is scaled to |c_j| <= l_j, by the share
-    max_j d_j / l_j of its quadratic. The gap is relative to the null objective, the violation to
-    the largest gradient there.
+    e_i, the dual by sum_j t_j d_j, t_j the larger of |w_j| and its bounds, and, where it is scaled
+    to |c_j| <= l_j, by the share max_j d_j / l_j of its quadratic. The gap is relative to the null
+    objective, the violation to the largest gradient there. One coordinate of curvature L_j lowers
+    P by g_j^2 / (2 L_j), which is below u P from g_j = sqrt(2 u P L_j) on.
     """
     s, X, t = problem.root**2, np.abs(problem.dense), problem.target
     u = 4.0 * EPS * (len(t) + X.shape[1] + 8)
@@ -49,23 +57,27 @@ def rounding_floors(
     size = np.abs(problem.y) + np.abs(problem.options.get("offset", 0.0)) + abs(intercept)
     e = u * (size + X @ np.abs(coef))
     d = X.T @ (s * (e + u * residual))
-    primal = s @ (residual * e + e**2) + u * objective(problem, alpha, coef, intercept)
+    value = objective(problem, alpha, coef, intercept)
+    primal = s @ (residual * e + e**2) + u * value
     finite = np.isfinite(problem.factors)
     limit = alpha * problem.l1_ratio * np.where(finite, problem.factors, 0.0) * problem.spread
     scaled = limit > 0
     share = min(1.0, float(np.max(d[scaled] / limit[scaled], initial=0.0)))
     null = problem.null_residual()
-    dual = np.abs(coef) @ d + share * (s @ (residual + np.abs(null)) ** 2)
+    reach = np.abs(coef)
+    for bound in (problem.constraints.get("lower", 0.0), problem.constraints.get("upper", 0.0)):
+        reach = np.maximum(reach, np.where(np.isfinite(bound), np.abs(bound), 0.0))
+    dual = reach @ d + share * (s @ (residual + np.abs(null)) ** 2)
     slopes = np.abs(problem.dense.T @ (s * null))[finite]
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.float64(primal + dual) / (s @ null**2 / 2.0)
         kkt = np.float64(np.max(d, initial=s @ e)) / np.max(slopes, initial=0.0)
-    kkt = kkt if kkt < 0.1 else np.inf  # the null model's gradient is rounding itself
-    return (
-        float(primal),
-        float(np.nan_to_num(gap, nan=np.inf)),
-        float(np.nan_to_num(kkt, nan=np.inf)),
-    )
+        curved = np.sqrt(2.0 * u * value * np.max(s @ X**2, initial=0.0))
+        descent = np.float64(curved) / np.max(slopes, initial=0.0)
+    # from 0.1 on, or NaN, the null model's objective or gradient is rounding itself
+    gap = gap if gap < 0.1 else np.float64(np.inf)
+    kkt = kkt if kkt < 0.1 and np.isfinite(gap) else np.float64(np.inf)
+    return Floors(float(primal), float(gap), float(kkt), float(max(kkt, descent)))
 
 
 def fingerprint(problem: Problem) -> str:
@@ -82,8 +94,8 @@ def fingerprint(problem: Problem) -> str:
 
 def solved(problem: Problem) -> list[tuple[float, np.ndarray, float, float, float, str]]:
     """(alpha, coef, intercept, relative_gap, kkt_violation, status) of every alpha solved."""
-    limit = 5.0 if problem.solver == "cd" else None
-    options = {**problem.options, "tol": problem.tol, "solver": problem.solver, "max_time": limit}
+    epochs = 20_000 if problem.solver == "cd" else None
+    options = {**problem.options, "tol": problem.tol, "solver": problem.solver, "max_iter": epochs}
     if not problem.is_path:
         alpha = float(problem.alphas[0])
         one = regsolve.solve(problem.X, problem.y, penalty=problem.penalty(alpha), **options)
@@ -96,8 +108,7 @@ def solved(problem: Problem) -> list[tuple[float, np.ndarray, float, float, floa
         grid = {"n_alphas": problem.grid}
     path = regsolve.path(problem.X, problem.y, penalty=problem.penalty(1.0), **grid, **options)
     assert np.all(np.diff(path.alphas) <= 0), problem.label
-    if set(path.statuses) <= {"optimal", "stalled"}:
-        assert len(path.alphas) == len(problem.alphas), problem.label
+    assert len(path.alphas) == len(problem.alphas), problem.label
     coefs = path.coefs.toarray()
     return [
         (
@@ -134,7 +145,7 @@ def check(seed: int) -> None:
             )
             floors = rounding_floors(problem, alpha, coef, intercept)
             value = objective(problem, alpha, coef, intercept)
-            assert abs(judged.primal - value) <= floors[0], (
+            assert abs(judged.primal - value) <= floors.primal, (
                 f"primal {judged.primal} {value}: {where}"
             )
             check_honest(problem, (gap, kkt, status), judged, floors, where)
@@ -152,45 +163,47 @@ def check_admissible(problem: Problem, coef: np.ndarray, intercept: float, where
     assert problem.options["fit_intercept"] or intercept == 0.0, f"intercept: {where}"
 
 
+def is_near(a: float, b: float, room: float) -> bool:
+    """Within room of one another, infinities included."""
+    return a == b or abs(a - b) <= room
+
+
 def check_honest(
     problem: Problem,
     claim: tuple[float, float, str],
     judged: Any,
-    floors: tuple[float, float, float],
+    floors: Floors,
     where: str,
 ) -> None:
     """The claim is the judge's to rounding, and the status follows from it.
 
-    A claim and the judge are two computations of one number, so they differ by twice its rounding
-    error at most, plus a relative 1e-6 where the number is far from zero.
+    A claim and the judge are two computations of one number, so they differ by a few times its
+    rounding error at most, plus a relative 1e-6 where the number is far from zero. A solver that
+    keeps its gradient up to date by additions lets it drift further, which 1e-11 allows for.
     """
     gap, kkt, status = claim
-    _, gap_floor, kkt_floor = floors
     assert not np.isnan([gap, kkt, judged.relative_gap, judged.kkt_violation]).any(), (
         f"NaN: {where}"
     )
-    if np.isfinite(gap_floor):
-        room = 2.0 * gap_floor + 1e-12 + 1e-6 * abs(judged.relative_gap)
+    if np.isfinite(floors.gap):
+        room = 4.0 * floors.gap + 1e-11 + 1e-6 * abs(judged.relative_gap)
         told = f"gap {gap:.3e}, judge {judged.relative_gap:.3e}, room {room:.1e}"
-        assert gap == judged.relative_gap or abs(gap - judged.relative_gap) <= room, (
-            f"{told}: {where}"
-        )
-    if np.isfinite(kkt_floor):
-        room = 2.0 * kkt_floor + 1e-12 + 1e-6 * judged.kkt_violation
+        assert is_near(gap, judged.relative_gap, room), f"{told}: {where}"
+    if np.isfinite(floors.kkt):
+        room = 4.0 * floors.kkt + 1e-11 + 1e-6 * judged.kkt_violation
         told = f"KKT {kkt:.3e}, judge {judged.kkt_violation:.3e}, room {room:.1e}"
-        assert kkt == judged.kkt_violation or abs(kkt - judged.kkt_violation) <= room, (
-            f"{told}: {where}"
-        )
+        assert is_near(kkt, judged.kkt_violation, room), f"{told}: {where}"
     if status == "optimal":
-        limit = max(problem.tol, 2.0 * gap_floor)
+        limit = max(problem.tol, 4.0 * floors.gap)
         assert judged.relative_gap <= limit, f"gap {judged.relative_gap:.3e} > {limit:.1e}: {where}"
     elif status == "stalled":
-        limit = max(4.0 * kkt_floor, 1e-12)
+        floor = floors.kkt if problem.solver == "auto" else floors.descent
+        limit = max(4.0 * floor, 1e-11)
         assert judged.kkt_violation <= limit, (
             f"KKT {judged.kkt_violation:.3e} > {limit:.1e}: {where}"
         )
     else:
-        assert (status, problem.solver) == ("time_limit", "cd"), where
+        assert (status, problem.solver) == ("max_iter", "cd"), where
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -97,7 +97,8 @@ def test_every_source_file_is_in_the_manifest() -> None:
     for folder in ("csrc", "regsolve", "tests", "bench"):
         built = ("_core.*.so", "_core.*.pyd", "_core.cpp", "__pycache__/*", "results/*")
         for file in (ROOT / folder).rglob("*"):
-            if file.is_file() and not any(file.match(pattern) for pattern in built):
+            hidden = any(part.startswith(".") for part in file.relative_to(ROOT).parts)
+            if file.is_file() and not hidden and not any(map(file.match, built)):
                 assert {file.name, f"*{file.suffix}"} & shipped[folder], file
     assert "DESIGN.md" in rules
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from problems import regression
 from scipy import sparse
+from threadpoolctl import threadpool_info
 
 from regsolve import Solution, path, solve
 from regsolve.penalties import L1, ElasticNet
@@ -70,7 +72,7 @@ def test_wide_problem_gives_the_same_bits_on_any_threads() -> None:
 
 
 def test_concurrent_solves_give_the_same_bits(data: Any) -> None:
-    X, y = data
+    X, y = data[0][:7001], data[1][:7001]
     alone = [solve(X, y, penalty=L1(alpha)) for alpha in (0.01, 0.1, 0.5, 1.0)]
     start = threading.Barrier(4)
 
@@ -98,14 +100,54 @@ def test_callbacks_of_concurrent_paths_do_not_mix(data: Any) -> None:
             assert seen == alphas
 
 
-def test_blas_threads_are_restored(data: Any) -> None:
-    from threadpoolctl import threadpool_info
+def blas_threads() -> dict[str, int]:
+    """Threads that each loaded BLAS would use now."""
+    return {
+        one["filepath"]: one["num_threads"]
+        for one in threadpool_info()
+        if one["user_api"] == "blas"
+    }
 
-    X, y = data
-    before = [(one["filepath"], one["num_threads"]) for one in threadpool_info()]
-    path(X, y, n_alphas=5, n_threads=1)
-    after = {one["filepath"]: one["num_threads"] for one in threadpool_info()}
-    assert all(after[name] == count for name, count in before)
+
+def test_blas_runs_on_one_thread_and_is_restored(data: Any) -> None:
+    """Whichever Python thread calls, and after calls that overlap and end in any order."""
+    X, y = data[0][:2000], data[1][:2000]
+    before = blas_threads()
+    during: list[int] = []
+
+    def fit(_: Any = None) -> None:
+        path(X, y, n_alphas=3, callback=lambda _: during.extend(blas_threads().values()))
+
+    fit()
+    assert blas_threads() == before
+    apart = threading.Thread(target=fit)
+    apart.start()
+    apart.join()
+    assert blas_threads() == before
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fit, range(8)))
+    assert blas_threads() == before
+    assert set(during) == {1}
+
+
+def test_blas_is_restored_by_the_last_of_overlapping_calls(data: Any) -> None:
+    X, y = data[0][:2000], data[1][:2000]
+    before = blas_threads()
+    inside, first_done = threading.Event(), threading.Event()
+
+    def second(_: Any) -> None:
+        inside.set()
+        assert first_done.wait(30)
+
+    def first(_: Any) -> None:
+        other.start()
+        assert inside.wait(30)
+
+    other = threading.Thread(target=lambda: path(X, y, n_alphas=1, callback=second))
+    path(X, y, n_alphas=1, callback=first)
+    first_done.set()
+    other.join()
+    assert blas_threads() == before
 
 
 FORK = """
@@ -128,7 +170,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-@pytest.mark.skipif(not hasattr(sys, "getdlopenflags"), reason="a fork is a thing of POSIX")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork is a thing of POSIX")
 def test_fork_after_a_solve(request: Any) -> None:
     """No pool of threads outlives a call, so a child can solve; a lost thread would hang it."""
     code = FORK.format(tests=str(request.path.parent))

@@ -18,6 +18,8 @@
 #endif
 
 namespace regsolve {
-Target avx2_target() { return avx2::make_target("avx2"); }
+Target avx2_target() {
+  return avx2::make_target("avx2");
+}
 }  // namespace regsolve
 #endif

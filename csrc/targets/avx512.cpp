@@ -5,7 +5,8 @@
 #define REGSOLVE_TARGET avx512
 #define REGSOLVE_SIMD_DOUBLES 8
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))), \
+                             apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
@@ -18,6 +19,8 @@
 #endif
 
 namespace regsolve {
-Target avx512_target() { return avx512::make_target("avx512"); }
+Target avx512_target() {
+  return avx512::make_target("avx512");
+}
 }  // namespace regsolve
 #endif

@@ -6,5 +6,7 @@
 #include "../path.hpp"
 
 namespace regsolve {
-Target baseline_target() { return baseline::make_target("baseline"); }
+Target baseline_target() {
+  return baseline::make_target("baseline");
+}
 }  // namespace regsolve

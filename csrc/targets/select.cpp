@@ -1,4 +1,5 @@
-// Chooses the CPU target, best first; REGSOLVE_TARGET in the environment overrides (in the binding).
+// Chooses the CPU target, best first; REGSOLVE_TARGET in the environment overrides (in the
+// binding).
 #include <cstring>
 
 #include "../api.hpp"
@@ -19,8 +20,7 @@ std::vector<Target> supported() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
     out.push_back(avx512_target());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    out.push_back(avx2_target());
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) out.push_back(avx2_target());
 #endif
   out.push_back(baseline_target());
   return out;
@@ -39,7 +39,9 @@ const Target* find_target(const char* name) {
   return nullptr;
 }
 
-const Target* best_target() { return &targets().front(); }
+const Target* best_target() {
+  return &targets().front();
+}
 
 std::vector<const char*> target_names() {
   std::vector<const char*> names;
