@@ -42,10 +42,12 @@ class Door final : public AnyMatrix {
   }
   void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
                   Statistics& out) const override {
+    out.pilot_rows = choose_pilot_rows(omega, n);
     REGSOLVE_TARGET::statistics(kind_, omega, centred, omega_t, n_threads, out);
   }
   void gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
             double* M, Statistics& out) const override {
+    out.pilot_rows = choose_pilot_rows(root, n);
     REGSOLVE_TARGET::gram(kind_, root, t, centred, blas, n_threads, M, out);
   }
   double gather_set(const std::vector<Index>& W, Gathered& out) const override {

@@ -114,8 +114,9 @@ struct Solution {
   double null_objective = 0.0;
   Report report;
   Failure failure = Failure::none;
-  bool timed_out = false;  // max_time ended it
-  Index bad_column = -1;   // first column of X with NaN or infinity
+  bool stopped = false;  // the budget or the callback ended it, as `stop` says
+  Status stop = Status::optimal;
+  Index bad_column = -1;  // first column of X with NaN or infinity
 };
 
 struct Judgement {  // certificate.hpp's verdict on given coefficients

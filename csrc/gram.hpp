@@ -188,12 +188,13 @@ void cross_products(const Csc<T, I>& X, const double* root, const double* t, con
 }
 
 template <class Kind>
-double gram_pilot(const Kind& X, Index j) {
-  return pilot_of(X, j);
+double gram_pilot(const Kind& X, Index j, const std::vector<Index>& rows) {
+  return pilot_of(X, j, rows);
 }
 template <class T, class I>
-double gram_pilot(const Csc<T, I>& X, Index j) {  // a shift keeps zeros only in full columns
-  return X.indptr[j + 1] - X.indptr[j] == X.n ? pilot_of(X, j) : 0.0;
+double gram_pilot(const Csc<T, I>& X, Index j, const std::vector<Index>& rows) {
+  // a shift keeps zeros only in full columns
+  return X.indptr[j + 1] - X.indptr[j] == X.n ? pilot_of(X, j, rows) : 0.0;
 }
 
 // M (P x P, P = p + 2, zeroed by the caller) becomes G in its leading p x p block, both triangles;
@@ -204,7 +205,7 @@ void gram(const Kind& X, const double* root, const double* t, bool centred, cons
   const Index p = X.p, P = p + 2;
   std::vector<double> pilot(std::size_t(p), 0.0);
   if (centred)
-    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j);
+    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j, out.pilot_rows);
   cross_products(X, root, t, pilot.data(), blas, n_threads, M);
   const double* one = M + (p + 1) * P;
   for (Index j = 0; j < p; ++j)

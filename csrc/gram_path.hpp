@@ -201,7 +201,7 @@ class GramPath {
     }
     // what float64 cannot see in tt - q'b - g'b is counted as gap
     const double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.tt;
-    const double dual = quadratic_dual(penalty_, z, ut, uu) - rounding;
+    const double dual = quadratic_dual(penalty_, z, ut, std::max(uu, rounding)) - rounding;
     double violation = 0.0;
     bool is_null = true;
     for (Index j = 0; j < model_.p; ++j) {

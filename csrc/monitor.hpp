@@ -21,8 +21,7 @@ class Monitor {
     if (stop_) return true;
     const auto now = Clock::now();
     if (options_.max_time > 0.0 && seconds(now) > options_.max_time) {
-      stop_ = solution_.timed_out = true;
-      status = Status::time_limit;
+      end(Status::time_limit);
     } else if (options_.poll && now - polled_ > std::chrono::milliseconds(20)) {
       polled_ = now;
       ask(nullptr);
@@ -52,10 +51,13 @@ class Monitor {
   double seconds(Clock::time_point now) const {
     return std::chrono::duration<double>(now - start_).count();
   }
+  void end(Status why) {
+    stop_ = solution_.stopped = true;
+    status = solution_.stop = why;
+  }
   void ask(const Step* step) {
     if (!stop_ && options_.poll(options_.context, step) != 0) {
-      stop_ = true;
-      status = Status::interrupted;
+      end(Status::interrupted);
     }
   }
 

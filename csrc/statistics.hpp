@@ -25,13 +25,17 @@ struct Statistics {
   explicit Statistics(Index p = 0)
       : mean(std::size_t(p)), norm(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
 
+  std::vector<Index> pilot_rows;  // rows whose average is a feature's pilot
+
   // From sums over x - pilot: s1 = sum omega (x - pilot), s2 = sum omega (x - pilot)^2,
   // s3 = sum omega (x - pilot) t.
   void set(Index j, bool centred, double pilot, double s1, double s2, double s3) {
     const double variance = centred ? s2 - s1 * s1 : s2;
     const double m = centred ? pilot + s1 : 0.0;
     constexpr double rounding = 8 * std::numeric_limits<double>::epsilon();
-    const bool constant = !(variance > rounding * rounding * m * m);
+    // of m, or of the difference s2 - s1^2
+    const double noise = std::max(rounding * rounding * m * m, centred ? rounding * s1 * s1 : 0.0);
+    const bool constant = !(variance > noise);
     mean[std::size_t(j)] = m;
     norm[std::size_t(j)] = constant ? 0.0 : std::sqrt(variance);
     inv[std::size_t(j)] = constant ? 0.0 : 1.0 / norm[std::size_t(j)];
@@ -47,13 +51,22 @@ struct Statistics {
   }
 };
 
-// The average of up to 16 evenly spread values of column j.
+// Up to 16 evenly spread rows that have weight.
+inline std::vector<Index> choose_pilot_rows(const double* omega, Index n) {
+  std::vector<Index> used, out;
+  for (Index i = 0; i < n; ++i)
+    if (omega[i] > 0.0) used.push_back(i);
+  const std::size_t count = std::min<std::size_t>(used.size(), 16);
+  for (std::size_t k = 0; k < count; ++k) out.push_back(used[k * used.size() / count]);
+  return out;
+}
+
+// The average of column j over the rows given: a value near its mean.
 template <class Kind>
-double pilot_of(const Kind& X, Index j) {
-  const Index count = std::min<Index>(X.n, 16), stride = X.n / std::max<Index>(count, 1);
+double pilot_of(const Kind& X, Index j, const std::vector<Index>& rows) {
   double sum = 0.0;
-  for (Index k = 0; k < count; ++k) sum += X.at(k * stride, j);
-  return sum / double(std::max<Index>(count, 1));
+  for (Index i : rows) sum += X.at(i, j);
+  return sum / double(std::max<std::size_t>(rows.size(), 1));
 }
 
 template <class T>
@@ -74,7 +87,7 @@ template <class T>
 void column_statistics(const Columns<T>& X, Index j, const double* omega, bool centred,
                        const double* omega_t, Statistics& out) {
   const T* x = X.data + j * X.ld;
-  double pilot = centred ? pilot_of(X, j) : 0.0, s[3];
+  double pilot = centred ? pilot_of(X, j, out.pilot_rows) : 0.0, s[3];
   column_sums(x, X.n, pilot, omega, omega_t, s);
   if (centred && s[0] * s[0] > 1e4 * (s[1] - s[0] * s[0]) && std::isfinite(s[1])) {
     pilot += s[0];  // a pilot far from the mean: the sums once more, about the mean
@@ -128,7 +141,7 @@ void statistics(const Rows<T>& X, const double* omega, bool centred, const doubl
   const Index p = X.p, n_slabs = std::max<Index>(1, std::min<Index>(16, X.n / 64));
   std::vector<double> pilot(std::size_t(p), 0.0), sums(std::size_t(3 * p * n_slabs), 0.0);
   if (centred)
-    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = pilot_of(X, j);
+    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = pilot_of(X, j, out.pilot_rows);
   parallel_blocks(n_threads, n_slabs, [&](Index slab) {
     double *s1 = &sums[std::size_t(3 * p * slab)], *s2 = s1 + p, *s3 = s2 + p;
     const double* shift = pilot.data();

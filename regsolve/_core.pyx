@@ -112,7 +112,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         double alpha_max, null_objective
         Report report
         Index bad_column
-        cbool timed_out
+        cbool stopped
+        Status stop
 
     cdef cppclass Judgement:
         double primal, dual, gap, relative_gap, kkt
@@ -411,7 +412,7 @@ cdef object unpack(const Solution& solution, Index p):
     result["statuses"] = statuses
     result["alpha_max"] = solution.alpha_max
     result["null_objective"] = solution.null_objective
-    result["timed_out"] = solution.timed_out
+    result["stopped"] = STATUSES[<int> solution.stop] if solution.stopped else None
     result["bad_column"] = solution.bad_column
     report = solution.report
     result["report"] = {

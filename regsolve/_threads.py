@@ -37,6 +37,13 @@ class _OneThreadBlas:
         self._controller: Any = None
         self._limiter: Any = None
 
+    def _take_control(self) -> None:
+        """Some versions of threadpoolctl heed only the first Python thread that set a limit."""
+        for library in self._controller.lib_controllers:
+            clear = getattr(library, "clear_controlling_thread", None)
+            if clear is not None:
+                clear(force=True)
+
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
@@ -45,6 +52,7 @@ class _OneThreadBlas:
                     from threadpoolctl import ThreadpoolController
 
                     self._controller = ThreadpoolController().select(user_api="blas")
+                self._take_control()
                 self._limiter = self._controller.limit(limits=1)
             self._depth += 1
         try:
@@ -53,7 +61,9 @@ class _OneThreadBlas:
             with self._lock:
                 self._depth -= 1
                 if self._depth == 0:
+                    self._take_control()
                     self._limiter.restore_original_limits()
+                    self._take_control()
 
 
 one_thread_blas = _OneThreadBlas()

@@ -188,7 +188,10 @@ def positive_number(name: str, value: Any) -> float:
 
 def descending(alphas: Any) -> Vector:
     """Alphas (m,) >= 0, finite, sorted from large to small."""
-    array = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    try:
+        array = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise ValueError(f"alphas={alphas!r}: expected numbers >= 0") from None
     if array.ndim != 1 or len(array) == 0:
         raise ValueError("alphas is empty or not 1-D: give at least one alpha")
     if not np.isfinite(array).all() or (array < 0).any():

@@ -635,7 +635,8 @@ def _violation(problem: _Problem, w: Vector, z: Vector, u: Vector, null: _Null) 
         distance = penalty.subdiff_distance(w, grad, scale)
     else:
         distance = _fixed_point_distance(problem, w, z, grad)
-    kept = ~penalty.excluded(p, scale)
+    lower, upper = penalty.bounds(p, scale)
+    kept = (lower < 0.0) | (upper > 0.0)
     worst = float(np.max(distance, initial=0.0))
     slack = abs(float(np.sum(u))) if problem.fit_intercept else 0.0
     unfitted = np.abs(problem.residual(problem.offset))

@@ -92,6 +92,7 @@ class Path:
     df : (m,) number of non-zero coefficients.
     alpha_max : least alpha at which every penalised coefficient is zero.
     report : Report
+    stopped : "time_limit" or "interrupted" if the path ended before its grid did, else None.
     """
 
     alphas: NDArray[np.float64]
@@ -104,11 +105,14 @@ class Path:
     deviance_ratio: NDArray[np.float64] = field(repr=False)
     alpha_max: float
     report: Report = field(repr=False)
+    stopped: str | None = None
 
     @property
     def converged(self) -> bool:
-        """Whether every alpha is proven to tol (or stationary, when not convex)."""
-        return all(status in ("optimal", "stationary") for status in self.statuses)
+        """Whether every alpha asked for is proven to tol (or stationary, when not convex)."""
+        return self.stopped is None and all(
+            status in ("optimal", "stationary") for status in self.statuses
+        )
 
     def coef_at(self, alpha: float) -> tuple[NDArray[np.float64], float]:
         """Coefficients (p,) and intercept at ``alpha``, linear between grid points.

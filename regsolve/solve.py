@@ -179,7 +179,7 @@ def _run(ready: _Ready, callback: Callback | None, **options: Any) -> tuple[dict
 
 def _warn_unproven(result: dict[str, Any], tol: float) -> None:
     """One warning that states the worst gap and why it stayed, or that time ran out."""
-    from_budget = result["timed_out"]
+    from_budget = result["stopped"] == "time_limit"
     missed = [k for k, s in enumerate(result["statuses"]) if s not in (*PROVEN, "interrupted")]
     if not missed and not from_budget:
         return
@@ -389,6 +389,7 @@ def path(
         deviance_ratio=result["deviance_ratio"],
         alpha_max=result["alpha_max"],
         report=result["report"],
+        stopped=result["stopped"],
     )
     if error is not None:
         raise Interrupted(out) from error
