@@ -14,7 +14,7 @@ namespace REGSOLVE_TARGET {
 
 class Anderson {
  public:
-  static constexpr int K = 5;
+  static constexpr int K = 10;
 
   void clear() { count_ = 0; }
   double bytes() const { return 8.0 * (K + 1) * double(points_[0].size()); }
