@@ -48,10 +48,19 @@ struct SmoothLoss {
     }
     return std::isnan(sum) ? infinity : sum;
   }
-  // u := (1 - t) u_null + t u with the largest t in [0, 1] that keeps the conjugate finite
+  // u := s u with s >= 1 - 1e-6 if that suffices, else (1 - t) u_null + t u with the largest t in
+  // [0, 1] that keeps the conjugate finite
   void into_domain(const std::vector<double>& u_null, std::vector<double>& u) const {
     if (std::isfinite(conjugate(u, 1.0))) return;
     std::vector<double> trial(u.size());
+    for (int k = 15; k > 5; --k) {  // over the edge by rounding only
+      const double s = 1.0 - std::pow(10.0, -k);
+      for (std::size_t i = 0; i < u.size(); ++i) trial[i] = s * u[i];
+      if (std::isfinite(conjugate(trial, 1.0))) {
+        u = trial;
+        return;
+      }
+    }
     auto mix = [&](double t) {
       for (std::size_t i = 0; i < u.size(); ++i) trial[i] = u_null[i] + t * (u[i] - u_null[i]);
     };

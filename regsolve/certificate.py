@@ -502,6 +502,8 @@ def _dual_objective(problem: _Problem, w: Vector, u: Vector, null: _Null) -> flo
     span, exact, u, c = _projected(problem, w, u)
     if isinstance(loss, Quadratic) and not isinstance(penalty, Custom):
         return _quadratic_dual(problem, u, c)
+    s = _edge(problem, u)
+    u, c = s * u, s * c
     s = 1.0
     if not _in_domain(problem, u):
         u0 = span.project(null.u)
@@ -609,6 +611,18 @@ def _mean_conjugate(problem: _Problem, u: Vector) -> float:
 
 def _in_domain(problem: _Problem, u: Vector) -> bool:
     return math.isfinite(_mean_conjugate(problem, u))
+
+
+def _edge(problem: _Problem, u: Vector) -> float:
+    """Largest s = 1, 1 - 1e-15, ..., 1 - 1e-6 with f* finite at s u, else 1.
+
+    Centring can push a u whose entries lie on the edge of the domain (Huber's do) over it by a
+    rounding; a step towards another u with entries on the same edge would not bring it back.
+    """
+    for s in (1.0, *(1.0 - 10.0**-k for k in range(15, 5, -1))):
+        if _in_domain(problem, s * u):
+            return s
+    return 1.0
 
 
 def _largest_step(problem: _Problem, u0: Vector, u: Vector) -> float:
