@@ -150,7 +150,9 @@ struct Csc {
                : 0.0;
   }
   double dot(Index j, const double* u) const {
-    return dot_csc(data, indices, indptr[j], indptr[j + 1], u);
+    double out;
+    xtr_csc1(data, indices, indptr + j, 0, 1, u, &out);
+    return out;
   }
   double square(Index j, const double* omega) const {
     double sum = 0.0;
@@ -175,11 +177,11 @@ struct Csc {
   }
   // R is laid out by rows first, so that a stored value meets its k numbers in one cache line.
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
-    RowBlock rows(R, n, k);
-    const Index width = 4096;
-    parallel_blocks(n_threads, (p + width - 1) / width, [&](Index block) {
-      const Index j0 = block * width, j1 = std::min(p, j0 + width);
-      xtr_csc(data, indices, indptr, j0, j1, rows, out, ldo);
+    const RowBlock rows(R, n, k, n_threads);
+    const Index shares = csc_shares(n, n_threads);
+    parallel_blocks(n_threads, shares, [&](Index share) {
+      xtr_csc(data, indices, indptr, share_start(indptr, p, share, shares),
+              share_start(indptr, p, share + 1, shares), rows, out, ldo);
     });
   }
 };
