@@ -11,6 +11,15 @@
 #define REGSOLVE_INLINE inline __attribute__((always_inline))
 #endif
 
+// Before a short loop of fixed length over Packs: they stay in registers only once it is unrolled.
+#if defined(__clang__)
+#define REGSOLVE_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define REGSOLVE_UNROLL _Pragma("GCC unroll 16")
+#else
+#define REGSOLVE_UNROLL
+#endif
+
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 

@@ -70,9 +70,12 @@ REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double
 // z_cv += x_c r_v
 template <int C, int V>
 REGSOLVE_INLINE void outer_product(Pack (&x)[C], const double* r, Pack (&z)[C][V]) {
+  REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c) hold(x[c]);
+  REGSOLVE_UNROLL
   for (int v = 0; v < V; ++v) {
     const Pack rv = load(r + v * kLanes);
+    REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) multiply_add(x[c], rv, z[c][v]);
   }
 }
@@ -82,32 +85,40 @@ template <int C, int V, int streams, class T>
 REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pack* sums,
                           Index stride, Ahead* ahead) {
   Pack z[C][V], xs[C];
-  for (int c = 0; c < C; ++c)
-    for (int v = 0; v < V; ++v) z[c][v] = sums[c * stride + v];
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
+  for (int v = 0; v < V; ++v) z[c][v] = sums[c * stride + v];
   Index i = 0;
   if constexpr (streams > 0) {
     constexpr Index line = kLineBytes / Index(sizeof(T));
     Ahead streaming[streams];
+    REGSOLVE_UNROLL
     for (int s = 0; s < streams; ++s) streaming[s] = ahead[s];
     for (; i + line <= rows; i += line) {
+      REGSOLVE_UNROLL
       for (int s = 0; s < streams; ++s) streaming[s].next();
       for (Index u = i; u < i + line; u += kLanes) {
+        REGSOLVE_UNROLL
         for (int c = 0; c < C; ++c) xs[c] = load(x + u + c * ld);
         outer_product(xs, r + u * V, z);
       }
     }
+    REGSOLVE_UNROLL
     for (int s = 0; s < streams; ++s) ahead[s] = streaming[s];
   }
   for (; i + kLanes <= rows; i += kLanes) {
+    REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) xs[c] = load(x + i + c * ld);
     outer_product(xs, r + i * V, z);
   }
   if (i < rows) {
+    REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) xs[c] = load_part(x + i + c * ld, rows - i);
     outer_product(xs, r + i * V, z);
   }
-  for (int c = 0; c < C; ++c)
-    for (int v = 0; v < V; ++v) sums[c * stride + v] = z[c][v];
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
+  for (int v = 0; v < V; ++v) sums[c * stride + v] = z[c][v];
 }
 
 // out[j + v ldo] (+)= sum_i x[i + j ld] r_iv for C spacing columns j and k vectors v of one block
@@ -218,24 +229,29 @@ template <int C, int V, Index width, bool part, class T>
 REGSOLVE_INLINE void row_tile(const T* x, Index ld, Index rows, Index columns, const double* r,
                               Index ldr, double* z) {
   Pack sums[C][V], xs[C];
-  for (int c = 0; c < C; ++c)
-    for (int v = 0; v < V; ++v) sums[c][v] = broadcast(0.0);
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
+  for (int v = 0; v < V; ++v) sums[c][v] = broadcast(0.0);
   for (Index i = 0; i < rows; ++i) {
+    REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) {
       xs[c] = part ? load_part(x + i * ld, columns) : load(x + i * ld + c * kLanes);
       hold(xs[c]);
     }
+    REGSOLVE_UNROLL
     for (int v = 0; v < V; ++v) {
       const Pack rv = broadcast(r[v + i * ldr]);
+      REGSOLVE_UNROLL
       for (int c = 0; c < C; ++c) multiply_add(xs[c], rv, sums[c][v]);
     }
   }
-  for (int c = 0; c < C; ++c)
-    for (int v = 0; v < V; ++v) {
-      double* zv = z + c * kLanes + v * width;
-      sums[c][v] += load(zv);
-      store(zv, sums[c][v]);
-    }
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
+  for (int v = 0; v < V; ++v) {
+    double* zv = z + c * kLanes + v * width;
+    sums[c][v] += load(zv);
+    store(zv, sums[c][v]);
+  }
 }
 
 // The same for any number of columns up to kWidth and all k vectors.
