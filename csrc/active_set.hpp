@@ -24,9 +24,26 @@ namespace REGSOLVE_TARGET {
 class ActiveSet {
  public:
   ActiveSet(const Blas& blas, GramModel& model, const ElasticNet& penalty, double* b)
-      : model_(model), penalty_(penalty), b_(b), factor_(blas), in_(std::size_t(model.p), 0) {
-    for (Index j = 0; j < model.p; ++j) largest_q_ = std::max(largest_q_, std::fabs(model.q[j]));
+      : model_(model), penalty_(penalty), factor_(blas) {
+    grown(b);
   }
+
+  // The model and its penalty have more features than before, b among them.
+  void grown(double* b) {
+    b_ = b;
+    in_.resize(std::size_t(model_.p), 0);
+    for (Index j = 0; j < model_.p; ++j) largest_q_ = std::max(largest_q_, std::fabs(model_.q[j]));
+  }
+
+  // d_F = H^{-1} (l1 s)_F, how b moves as alpha falls by a unit
+  std::vector<double> tangent() const {
+    std::vector<double> d;
+    for (std::size_t k = 0; k < F_.size(); ++k)
+      d.push_back(penalty_.factor1[std::size_t(F_[k])] * sign_[k]);
+    factor_.solve(d.data());
+    return d;
+  }
+  const std::vector<Index>& free_features() const { return F_; }
 
   Index n_solves = 0;
   double bytes() const { return factor_.bytes(); }

@@ -39,12 +39,13 @@ double conjugate_sum(const Penalty& penalty, const Correlations& z, double s) {
   return sum;
 }
 
-// max_s  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing derivative, kept
+// max_{s <= most}  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing derivative, kept
 // inside a bracket by bisection.
 template <class Penalty>
-double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, double uu) {
+double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, double uu,
+                      double most = infinity) {
   if (!penalty.has_conjugate()) return std::numeric_limits<double>::quiet_NaN();
-  const double limit = scaling_limit(penalty, z);
+  const double limit = std::min(most, scaling_limit(penalty, z));
   if (!(ut > 0.0)) return 0.0;
   double low = 0.0, high = std::min(limit, uu > 0.0 ? ut / uu : infinity);
   if (!std::isfinite(high)) high = 1.0;

@@ -50,6 +50,18 @@ struct Design {
     report.n_rhs += k;
   }
 
+  // c = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
+  void correlate(const double* v, int k, std::vector<double>& c, Report& report) const {
+    xtr(v, k, c, report);
+    for (int l = 0; l < k; ++l) {
+      double sum = 0.0;
+      for (Index i = 0; i < X.n; ++i) sum += v[i + l * X.n];
+      double* column = c.data() + l * X.p;
+      for (Index j = 0; j < X.p; ++j)
+        column[j] = (column[j] - stats.mean[std::size_t(j)] * sum) * stats.inv[std::size_t(j)];
+    }
+  }
+
   // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
   // square = sum_i u_i^2 / omega_i
   double gradient_size(double square) const {

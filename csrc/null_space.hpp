@@ -47,16 +47,23 @@ class Basis {
   // u := u - sqrt(omega) Q Q' (u / sqrt(omega)), twice; rows without weight have u = 0
   void project(const Blas& blas, const std::vector<double>& root, std::vector<double>& u) const {
     if (rank_ == 0) return;
-    std::vector<double> v(static_cast<std::size_t>(n_)), a(static_cast<std::size_t>(rank_));
+    std::vector<double> v(static_cast<std::size_t>(n_));
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = root[i] > 0.0 ? u[i] / root[i] : 0.0;
+    project(blas, v);
+    for (std::size_t i = 0; i < v.size(); ++i) u[i] = root[i] * v[i];
+  }
+
+  // v := v - Q Q'v, twice
+  void project(const Blas& blas, std::vector<double>& v) const {
+    if (rank_ == 0) return;
+    std::vector<double> a(static_cast<std::size_t>(rank_));
     const double before = dot_dense(v.data(), v.data(), n_);
     for (int round = 0; round < 2; ++round) {
       gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, a.data());
       gemv(blas, 'N', int(n_), int(rank_), -1.0, Q_.data(), int(n_), a.data(), 1.0, v.data());
     }
     // what is left of a vector of the span is rounding, and scaling would make a bound of it
-    const bool inside = dot_dense(v.data(), v.data(), n_) <= 1e-28 * before;
-    for (std::size_t i = 0; i < v.size(); ++i) u[i] = inside ? 0.0 : root[i] * v[i];
+    if (dot_dense(v.data(), v.data(), n_) <= 1e-28 * before) std::fill(v.begin(), v.end(), 0.0);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "newton_path.hpp"
+#include "working_set_path.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -40,7 +41,7 @@ inline bool use_gram(const AnyMatrix& X, const Options& options, Report& report)
   const Costs cost = costs(X, options.n_alphas);
   const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
   const bool fits = 1.5 * bytes <= std::min(most, 4e9);
-  const bool gram = fits && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
+  const bool gram = fits && X.p < 300 && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
   report.mode = gram ? "gram" : "residual";
   report.why = "predicted " + seconds_text(cost.gram) + " by one reading for X'X (" +
                std::to_string(Index(bytes / 1e6)) + " MB" + (fits ? "" : ", too much memory") +
@@ -133,6 +134,25 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
   path.run(&kernel);
 }
 
+// Whether the direct solver on a working set serves: an l1 term on every penalised feature.
+inline bool use_working_set(const Problem& problem, const Options& options) {
+  if (options.solver == Solver::cd || problem.custom || !(problem.l1_ratio > 0.0)) return false;
+  for (Index k = 0; options.alphas && k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  Index unpenalised = 0;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j) unpenalised += problem.factor[j] == 0.0;
+  return unpenalised <= 1000;
+}
+
+inline void working_set_mode(Design& design, const Options& options, Monitor& monitor,
+                             Solution& solution) {
+  design.read_statistics(solution.report);
+  solution.report.mode = "working_set";
+  if (!check_finite(design, solution)) return;
+  WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor, solution);
+  path.run();
+}
+
 inline void newton_mode(Design& design, const Options& options, Monitor& monitor,
                         Solution& solution) {
   design.read_statistics(solution.report);
@@ -159,6 +179,8 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
     newton_mode(design, options, monitor, solution);
   else if (use_gram(design.X, options, solution.report) && !use_kernel(problem, options))
     gram_mode(design, options, monitor, solution);
+  else if (use_working_set(problem, options))
+    working_set_mode(design, options, monitor, solution);
   else
     residual_mode(design, options, monitor, solution);
 }

@@ -57,6 +57,10 @@ class AnyMatrix {
   virtual void axpy(Index j, double a, const double* omega, double* u) const = 0;
   virtual void add(Index j, double a, double* z) const = 0;
   virtual void gather(Index j, double* out) const = 0;
+  virtual bool sparse() const = 0;
+  // appends the rows and values stored of column j
+  virtual void stored(Index j, std::vector<std::int32_t>& rows,
+                      std::vector<double>& values) const = 0;
   virtual void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
   virtual void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
                           Statistics& out) const = 0;

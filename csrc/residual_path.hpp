@@ -51,7 +51,7 @@ class ResidualPath {
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
     if (std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
-      correlate(u_.data(), 1, c_);
+      design_.correlate(u_.data(), 1, c_, solution_.report);
     else
       c_ = design_.stats.q;
     null_.gradient = steepest(penalty_, c_, design_.stats.norm);
@@ -108,20 +108,6 @@ class ResidualPath {
     return sum;
   }
 
-  // c = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
-  void correlate(const double* v, int k, std::vector<double>& c) {
-    design_.xtr(v, k, c, solution_.report);
-    const std::size_t p = b_.size();
-    for (int l = 0; l < k; ++l) {
-      double sum = 0.0;
-      for (Index i = 0; i < design_.X.n; ++i) sum += v[i + l * design_.X.n];
-      for (std::size_t j = 0; j < p; ++j) {
-        double& value = c[j + p * std::size_t(l)];
-        value = (value - design_.stats.mean[j] * sum) * design_.stats.inv[j];
-      }
-    }
-  }
-
   void start_from(const double* coef) {
     if (!coef || null_.exact()) return;
     for (std::size_t j = 0; j < b_.size(); ++j) {
@@ -129,7 +115,7 @@ class ResidualPath {
       b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
     }
     refresh();
-    correlate(u_.data(), 1, c_);
+    design_.correlate(u_.data(), 1, c_, solution_.report);
   }
 
   // Chooses what to project off; the basis is made again only when the set changes.
@@ -147,7 +133,7 @@ class ResidualPath {
     const std::size_t n = std::size_t(design_.X.n), p = b_.size();
     std::vector<double> v(u_.begin(), u_.end() - 1);
     Correlations z;
-    correlate(v.data(), 1, c_);
+    design_.correlate(v.data(), 1, c_, solution_.report);
     z.c = c_;
     std::vector<Index> U = features_to_project(penalty_, b_);
     unprojected_ = false;
@@ -157,7 +143,7 @@ class ResidualPath {
       if (unprojected_) break;
       v.assign(u_.begin(), u_.end() - 1);
       basis_.project(design_.blas, design_.root, v);
-      correlate(v.data(), 1, z.c);
+      design_.correlate(v.data(), 1, z.c, solution_.report);
       for (Index j : projected_) z.c[std::size_t(j)] = 0.0;
     }
     double uu = 0.0, ut = 0.0, primal = 0.5 * square(), violation = 0.0;

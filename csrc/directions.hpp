@@ -1,0 +1,151 @@
+// Stored directions: an orthonormal basis Q (n x m) of residuals met on the path, with C = Z'Q.
+//
+// Any vector u splits into Q a + e, a = Q'u, so that for every feature, without reading X,
+//   |z_j'u - (C a)_j| <= delta_j ||e||,   delta_j^2 = ||(I - QQ')z_j||^2 = 1 - sum_k C_jk^2.
+// Residuals along a path are numerically of low rank, so a few directions decide nearly all
+// features at nearly all alphas. Rounding is added to every bound, so none is ever too small.
+#pragma once
+
+#include <vector>
+
+#include "design.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class Directions {
+ public:
+  Directions(const Design& design, Index most)
+      : design_(design),
+        n_(design.X.n),
+        p_(design.X.p),
+        most_(std::max<Index>(most, 8)),
+        deflated_(std::size_t(p_), 1.0),
+        rounding_(std::size_t(p_)) {
+    // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
+    const double unit = 4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0);
+    for (std::size_t j = 0; j < rounding_.size(); ++j)
+      rounding_[j] = unit * (1.0 + std::fabs(design.stats.mean[j]) * design.stats.inv[j]);
+  }
+
+  Index size() const { return m_; }
+  double bytes() const { return 8.0 * double(Q_.capacity() + C_.capacity() + 2 * p_); }
+  double deflated(Index j) const { return deflated_[std::size_t(j)]; }
+  double rounding(Index j) const { return rounding_[std::size_t(j)]; }
+  const double* correlations(Index k) const { return &C_[std::size_t(p_ * k)]; }
+
+  // e := u - Q Q'u, a := Q'u; returns ||e||
+  double split(const double* u, std::vector<double>& a, std::vector<double>& e) const {
+    e.assign(u, u + n_);
+    a.assign(std::size_t(m_), 0.0);
+    std::vector<double> part(static_cast<std::size_t>(m_));
+    for (int round = 0; round < 2 && m_ > 0; ++round) {
+      gemv(design_.blas, 'T', int(n_), int(m_), 1.0, Q_.data(), int(n_), e.data(), 0.0,
+           part.data());
+      gemv(design_.blas, 'N', int(n_), int(m_), -1.0, Q_.data(), int(n_), part.data(), 1.0,
+           e.data());
+      for (std::size_t k = 0; k < a.size(); ++k) a[k] += part[k];
+    }
+    return std::sqrt(dot_dense(e.data(), e.data(), n_));
+  }
+
+  // Adds k orthonormal directions, orthogonal to those held, with one reading of X; the oldest
+  // are forgotten when there are too many.
+  void add(const std::vector<double>& fresh, int k, Report& report) {
+    std::vector<double> v(fresh), c;
+    for (int l = 0; l < k; ++l)
+      for (Index i = 0; i < n_; ++i) v[std::size_t(i + l * n_)] *= design_.root[std::size_t(i)];
+    design_.correlate(v.data(), k, c, report);
+    add_known(fresh, c, k);
+  }
+
+  // The same where C is known already.
+  void add_known(const std::vector<double>& fresh, const std::vector<double>& c, int k) {
+    Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
+    C_.insert(C_.end(), c.begin(), c.begin() + k * p_);
+    m_ += k;
+    deflate();
+  }
+
+  bool full(int k) const { return m_ + k > most_; }
+
+  // Keeps half of what may be held: the span of the vectors given, those first in the list first.
+  void compress(const std::vector<const std::vector<double>*>& vectors) {
+    std::vector<double> T, a(static_cast<std::size_t>(m_));
+    Index kept = 0;
+    for (const std::vector<double>* v : vectors) {
+      if (2 * kept >= most_) break;
+      gemv(design_.blas, 'T', int(n_), int(m_), 1.0, Q_.data(), int(n_), v->data(), 0.0, a.data());
+      const double before = std::sqrt(dot_dense(a.data(), a.data(), m_));
+      for (int round = 0; round < 2; ++round)
+        for (Index l = 0; l < kept; ++l) {
+          const double* t = &T[std::size_t(l * m_)];
+          const double along = dot_dense(t, a.data(), m_);
+          for (Index k = 0; k < m_; ++k) a[std::size_t(k)] -= along * t[k];
+        }
+      const double norm = std::sqrt(dot_dense(a.data(), a.data(), m_));
+      if (!(norm > 1e-4 * before)) continue;
+      for (double value : a) T.push_back(value / norm);
+      ++kept;
+    }
+    rotate(Q_, n_, T, kept);
+    rotate(C_, p_, T, kept);
+    m_ = kept;
+    for (double& value : rounding_) value *= 1.5;  // a sum of m products each
+  }
+
+  // bound_l (p,) is not stored: visit(j, c, r) is called with |z_j'u - c| <= r for every feature of
+  // [j0, j1), u = Q a + e, ||e|| = rest.
+  template <class Visit>
+  void estimate(const std::vector<double>& a, double rest, Index j0, Index j1,
+                const Visit& visit) const {
+    constexpr Index width = 512;
+    double sum[width], size = 0.0;
+    for (double value : a) size += std::fabs(value);
+    for (Index j = j0; j < j1; j += width) {
+      const Index w = std::min(width, j1 - j);
+      std::fill(sum, sum + w, 0.0);
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const double* c = correlations(Index(k)) + j;
+        const double ak = a[k];
+#pragma omp simd
+        for (Index i = 0; i < w; ++i) sum[i] += ak * c[i];
+      }
+      for (Index i = 0; i < w; ++i)
+        visit(j + i, sum[i], deflated(j + i) * rest, rounding(j + i) * (size + rest));
+    }
+  }
+
+ private:
+  // A := A T, T (m, kept)
+  void rotate(std::vector<double>& A, Index rows, const std::vector<double>& T, Index kept) const {
+    std::vector<double> out(std::size_t(rows * kept));
+    gemm(design_.blas, 'N', 'N', int(rows), int(kept), int(m_), 1.0, A.data(), int(rows), T.data(),
+         int(m_), 0.0, out.data(), int(rows));
+    A.swap(out);
+  }
+
+  void deflate() {
+    constexpr double eps = std::numeric_limits<double>::epsilon();
+    parallel_blocks(p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096, [&](Index block) {
+      for (Index j = block * 4096; j < std::min(p_, (block + 1) * 4096); ++j) {
+        double rest = 1.0;
+        for (Index k = 0; k < m_; ++k) {
+          const double c = C_[std::size_t(j + k * p_)];
+          rest -= c * c;
+        }
+        const double rounding = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding_[std::size_t(j)]);
+        deflated_[std::size_t(j)] = std::sqrt(std::max(0.0, rest) + rounding);
+      }
+    });
+  }
+
+  const Design& design_;
+  Index n_, p_, most_, m_ = 0;
+  std::vector<double> Q_, C_;       // (n, m), (p, m)
+  std::vector<double> deflated_;    // delta, (p,), rounded up
+  std::vector<double> rounding_;    // of one entry of C, (p,)
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

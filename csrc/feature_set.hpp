@@ -1,0 +1,200 @@
+// Features gathered into memory of their own, as weighted unit-norm columns
+//   z_ij = sqrt(omega_i) (x_ij - m_j) / d_j,
+// so that all work on a working set happens away from X: products, correlations, Gram matrix.
+// Dense features lie in one block; sparse ones as stored values by columns and by rows, with the
+// centring kept apart: z_ij = s_ij - sqrt(omega_i) mu_j.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "design.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class FeatureSet {
+ public:
+  explicit FeatureSet(const Design& design) : design_(design) {}
+  virtual ~FeatureSet() = default;
+
+  Index size() const { return size_; }
+  // Gathers the features S of X behind those that are there, and writes the new columns of the
+  // Gram matrix G (size x size, leading dimension ld), both triangles.
+  virtual void add(const std::vector<Index>& S, double* G, Index ld) = 0;
+  // u -= Z b over the features k listed, u (n,) weighted by sqrt(omega)
+  virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
+  // c (size,) = Z'u
+  virtual void correlate(const double* u, double* c) const = 0;
+  virtual double bytes() const = 0;
+
+ protected:
+  const Design& design_;
+  Index size_ = 0;
+};
+
+class DenseFeatures final : public FeatureSet {
+ public:
+  using FeatureSet::FeatureSet;
+
+  void add(const std::vector<Index>& S, double* G, Index ld) override {
+    const Index n = design_.X.n, m = Index(S.size()), old = size_;
+    Z_.resize(std::size_t(n * (old + m)));
+    parallel_blocks(m * n > 1 << 16 ? design_.n_threads : 1, m, [&](Index k) {
+      double* z = &Z_[std::size_t(n * (old + k))];
+      const std::size_t j = std::size_t(S[std::size_t(k)]);
+      const double mean = design_.stats.mean[j], inv = design_.stats.inv[j];
+      design_.X.gather(Index(j), z);
+      for (Index i = 0; i < n; ++i) z[i] = design_.root[std::size_t(i)] * ((z[i] - mean) * inv);
+    });
+    size_ += m;
+    const double* fresh = &Z_[std::size_t(n * old)];
+    constexpr Index width = 128;
+    parallel_blocks(design_.n_threads, (size_ + width - 1) / width, [&](Index block) {
+      const Index j0 = block * width, columns = std::min(width, size_ - j0);
+      gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, &Z_[std::size_t(n * j0)],
+           int(n), fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
+    });
+    for (Index k = old; k < size_; ++k) {
+      for (Index j = 0; j < old; ++j) G[k + j * ld] = G[j + k * ld];
+      for (Index j = old; j < k; ++j) G[j + k * ld] = G[k + j * ld];
+      G[k + k * ld] = design_.stats.inv[std::size_t(S[std::size_t(k - old)])] > 0.0 ? 1.0 : 0.0;
+    }
+  }
+
+  void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
+    const Index n = design_.X.n;
+    std::size_t k = 0;
+    for (; k + 4 <= which.size(); k += 4) {
+      const double *z0 = column(which[k]), *z1 = column(which[k + 1]), *z2 = column(which[k + 2]),
+                   *z3 = column(which[k + 3]);
+      const double b0 = b[which[k]], b1 = b[which[k + 1]], b2 = b[which[k + 2]],
+                   b3 = b[which[k + 3]];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= (b0 * z0[i] + b1 * z1[i]) + (b2 * z2[i] + b3 * z3[i]);
+    }
+    for (; k < which.size(); ++k) {
+      const double* z = column(which[k]);
+      const double bk = b[which[k]];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= bk * z[i];
+    }
+  }
+
+  void correlate(const double* u, double* c) const override {
+    gemv(design_.blas, 'T', int(design_.X.n), int(size_), 1.0, Z_.data(), int(design_.X.n), u, 0.0,
+         c);
+  }
+
+  double bytes() const override { return 8.0 * double(Z_.capacity()); }
+
+ private:
+  const double* column(Index k) const { return &Z_[std::size_t(design_.X.n * k)]; }
+
+  std::vector<double> Z_;  // (n, size)
+};
+
+class SparseFeatures final : public FeatureSet {
+ public:
+  explicit SparseFeatures(const Design& design)
+      : FeatureSet(design), start_(1, 0), row_start_(std::size_t(design.X.n + 1)) {}
+
+  void add(const std::vector<Index>& S, double* G, Index ld) override {
+    const Index old = size_;
+    for (Index j : S) gather(j);
+    size_ += Index(S.size());
+    arrange_rows();
+    const Index width = 8, m = size_ - old;
+    parallel_blocks(design_.n_threads, (m + width - 1) / width, [&](Index block) {
+      for (Index k = old + block * width; k < std::min(size_, old + (block + 1) * width); ++k)
+        products(k, G + k * ld);
+    });
+    for (Index k = old; k < size_; ++k)
+      for (Index j = 0; j < k; ++j) G[k + j * ld] = G[j + k * ld];
+  }
+
+  void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
+    double shift = 0.0;
+    for (Index k : which) {
+      const double bk = b[k];
+      for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e)
+        u[row_[std::size_t(e)]] -= bk * value_[std::size_t(e)];
+      shift += bk * mu_[std::size_t(k)];
+    }
+    if (shift == 0.0) return;
+    for (Index i = 0; i < design_.X.n; ++i) u[i] += shift * design_.root[std::size_t(i)];
+  }
+
+  void correlate(const double* u, double* c) const override {
+    const double sum = dot_dense(design_.root.data(), u, design_.X.n);
+    for (Index k = 0; k < size_; ++k)
+      c[k] = dot_csc(value_.data(), row_.data(), start_[std::size_t(k)], start_[std::size_t(k + 1)],
+                     u) -
+             sum * mu_[std::size_t(k)];
+  }
+
+  double bytes() const override {
+    return 12.0 * double(row_.capacity() + by_row_.capacity()) + 8.0 * double(row_start_.size());
+  }
+
+ private:
+  void gather(Index j) {
+    const std::size_t k = std::size_t(j);
+    const double inv = design_.stats.inv[k];
+    const Index begin = Index(row_.size());
+    design_.X.stored(j, row_, value_);
+    const bool full = Index(row_.size()) - begin == design_.X.n;
+    const double pilot = full ? design_.stats.mean[k] : 0.0;
+    for (std::size_t e = std::size_t(begin); e < row_.size(); ++e)
+      value_[e] = design_.root[std::size_t(row_[e])] * ((value_[e] - pilot) * inv);
+    start_.push_back(Index(row_.size()));
+    mu_.push_back((design_.stats.mean[k] - pilot) * inv);
+    used_.push_back(inv > 0.0);
+  }
+
+  // The same values by rows, features ascending in each.
+  void arrange_rows() {
+    std::fill(row_start_.begin(), row_start_.end(), 0);
+    for (std::int32_t i : row_) ++row_start_[std::size_t(i) + 1];
+    for (std::size_t i = 1; i < row_start_.size(); ++i) row_start_[i] += row_start_[i - 1];
+    feature_.resize(row_.size());
+    by_row_.resize(row_.size());
+    std::vector<Index> place(row_start_.begin(), row_start_.end() - 1);
+    for (Index k = 0; k < size_; ++k)
+      for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e) {
+        const std::size_t at = std::size_t(place[std::size_t(row_[std::size_t(e)])]++);
+        feature_[at] = std::int32_t(k);
+        by_row_[at] = value_[std::size_t(e)];
+      }
+  }
+
+  // column (k + 1,) = z_j'z_k for j <= k
+  void products(Index k, double* column) const {
+    std::fill(column, column + k + 1, 0.0);
+    for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e) {
+      const std::size_t i = std::size_t(row_[std::size_t(e)]);
+      const double v = value_[std::size_t(e)];
+      const std::size_t stop = std::size_t(row_start_[i + 1]);
+      for (std::size_t at = std::size_t(row_start_[i]); at < stop; ++at) {
+        if (feature_[at] > k) break;
+        column[feature_[at]] += v * by_row_[at];
+      }
+    }
+    const double mu = mu_[std::size_t(k)];
+    for (Index j = 0; j < k; ++j) column[j] -= mu * mu_[std::size_t(j)];
+    column[k] = used_[std::size_t(k)] ? 1.0 : 0.0;
+  }
+
+  std::vector<std::int32_t> row_, feature_;  // of each value by columns; by rows
+  std::vector<double> value_, by_row_, mu_;
+  std::vector<Index> start_, row_start_;
+  std::vector<char> used_;
+};
+
+inline std::unique_ptr<FeatureSet> make_feature_set(const Design& design) {
+  if (design.X.sparse()) return std::make_unique<SparseFeatures>(design);
+  return std::make_unique<DenseFeatures>(design);
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,184 @@
+// The problem on a growing working set W: its features gathered, their Gram matrix, the direct
+// solver on it, and what the true residual says of the answer.
+#pragma once
+
+#include "active_set.hpp"
+#include "feature_set.hpp"
+#include "null_space.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class WorkingSet {
+ public:
+  std::vector<Index> features;    // of X, in the order of joining; local index k is features[k]
+  std::vector<Index> position;    // (p,) local index, -1 outside
+  ElasticNet penalty;             // on W
+  std::vector<double> b;          // (|W|,)
+  std::vector<double> u;          // (n,) t - Zb weighted by sqrt(omega)
+  std::vector<double> dual;       // (n,) u less its part in the span of what no penalty holds
+  std::vector<double> c;          // (|W|,) Z_W' dual
+  double violation = 0.0;         // largest over W, in X's units
+
+  WorkingSet(const Design& design, const ElasticNet& all, const std::vector<double>& target)
+      : position(std::size_t(design.X.p), -1),
+        design_(design),
+        all_(all),
+        target_(target),
+        columns_(make_feature_set(design)),
+        model_(nullptr, 0, 0, nullptr, dot_dense(target.data(), target.data(), design.X.n)),
+        active_(design.blas, model_, penalty, nullptr) {
+    penalty.alpha = all.alpha;
+  }
+
+  Index size() const { return Index(features.size()); }
+  Index n_solves() const { return active_.n_solves; }
+  double bytes() const {
+    return columns_->bytes() + 8.0 * double(G_.capacity()) + active_.bytes();
+  }
+
+  // S, none of which is in W, joins at 0.
+  void add(const std::vector<Index>& S, Report& report) {
+    if (S.empty()) return;
+    const Index old = size(), m = old + Index(S.size());
+    reserve(m);
+    columns_->add(S, G_.data(), ld_);
+    for (Index j : S) {
+      position[std::size_t(j)] = size();
+      features.push_back(j);
+      const std::size_t k = std::size_t(j);
+      penalty.factor1.push_back(all_.factor1[k]);
+      penalty.factor2.push_back(all_.factor2[k]);
+      penalty.lower.push_back(all_.lower[k]);
+      penalty.upper.push_back(all_.upper[k]);
+      q_.push_back(design_.stats.q[k]);
+      report.x_bytes += design_.X.column_bytes(j);
+    }
+    b.resize(std::size_t(m), 0.0);
+    c.resize(std::size_t(m), 0.0);
+    model_.G = G_.data();
+    model_.ld = ld_;
+    model_.p = m;
+    model_.q = q_.data();
+    model_.g.resize(std::size_t(m));
+    active_.grown(b.data());
+  }
+
+  void set(const std::vector<Index>& support, const std::vector<double>& values) {
+    std::fill(b.begin(), b.end(), 0.0);
+    for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
+    active_.restart();
+  }
+
+  // Solves on W at alpha and states the residual; false if it was stopped or rounding keeps the
+  // gap on W above `goal` (relative to `scale`).
+  bool solve(double alpha, double goal, double scale, Index max_solves, Monitor& monitor,
+             Report& report) {
+    penalty.alpha = alpha;
+    auto poll = [&] { return monitor.stopped(); };
+    for (int round = 0; round < 6; ++round) {
+      active_.solve(max_solves, poll);
+      state();
+      if (gap() <= goal * scale) return true;
+      if (monitor.stopped() || max_solves > 0) return false;
+      if (round < 2) continue;  // once more with the gradient of the true residual
+      std::vector<Index> W;
+      for (Index k = 0; k < size(); ++k)
+        if (b[std::size_t(k)] != 0.0 || penalty.slack(k, model_.gradient(k)) < 0.0) W.push_back(k);
+      report.n_epochs += descend(model_, penalty, W, b.data(), 500, poll).epochs;
+      active_.restart();
+    }
+    state();
+    return gap() <= goal * scale;
+  }
+
+  // Residual, dual point and correlations at b; the model's gradient is set to the true one.
+  void state() {
+    u = target_;
+    std::vector<Index> support;
+    for (Index k = 0; k < size(); ++k)
+      if (b[std::size_t(k)] != 0.0) support.push_back(k);
+    columns_->subtract(support, b.data(), u.data());
+    columns_->correlate(u.data(), c.data());
+    model_.refresh(b.data());
+    violation = 0.0;
+    for (std::size_t k = 0; k < c.size(); ++k) {
+      q_[k] += c[k] - model_.g[k];
+      model_.g[k] = c[k];
+      violation = std::max(violation, design_.stats.norm[std::size_t(features[k])] *
+                                          penalty.distance(Index(k), b[k], c[k]));
+    }
+    dual = u;
+    project();
+  }
+
+  double primal() const {
+    double sum = 0.5 * dot_dense(u.data(), u.data(), design_.X.n);
+    for (std::size_t k = 0; k < b.size(); ++k)
+      if (b[k] != 0.0) sum += penalty.value(Index(k), b[k]);
+    return sum;
+  }
+
+  // D(s dual), s <= most the best scale on W
+  double dual_value(double most) const {
+    Correlations z;
+    z.c = c;
+    return quadratic_dual(penalty, z, dot_dense(dual.data(), target_.data(), design_.X.n),
+                          dot_dense(dual.data(), dual.data(), design_.X.n), most);
+  }
+  double gap() const { return primal() - dual_value(1.0); }
+
+  // How u moves as alpha falls by a unit, (n,)
+  std::vector<double> tangent() const {
+    const std::vector<double> d = active_.tangent();
+    std::vector<double> at(b.size(), 0.0), out(std::size_t(design_.X.n), 0.0);
+    for (std::size_t k = 0; k < d.size(); ++k) at[std::size_t(active_.free_features()[k])] = d[k];
+    columns_->subtract(active_.free_features(), at.data(), out.data());
+    return out;
+  }
+
+ private:
+  void reserve(Index m) {
+    if (m <= ld_) return;
+    const Index wider = std::max<Index>({m + 64, ld_ + ld_ / 2, 128}), old = size();
+    std::vector<double> moved(std::size_t(wider * wider));
+    for (Index j = 0; j < old; ++j)
+      std::copy(&G_[std::size_t(j * ld_)], &G_[std::size_t(j * ld_)] + old,
+                &moved[std::size_t(j * wider)]);
+    G_.swap(moved);
+    ld_ = wider;
+  }
+
+  // Dual points must be orthogonal to features that no penalty holds.
+  void project() {
+    std::vector<Index> U = features_to_project(penalty, b);
+    for (bool more = !U.empty() || add_infeasible(penalty, c, U); more;
+         more = add_infeasible(penalty, c, U)) {
+      if (U != projected_) {
+        std::vector<Index> of_x;
+        for (Index k : U) of_x.push_back(features[std::size_t(k)]);
+        Report none;
+        basis_.span(design_, of_x, none);
+        projected_ = U;
+      }
+      dual = u;
+      basis_.project(design_.blas, dual);
+      columns_->correlate(dual.data(), c.data());
+      for (Index k : U) c[std::size_t(k)] = 0.0;
+    }
+  }
+
+  const Design& design_;
+  const ElasticNet& all_;
+  const std::vector<double>& target_;
+  std::unique_ptr<FeatureSet> columns_;
+  std::vector<double> G_, q_;
+  Index ld_ = 0;
+  GramModel model_;
+  ActiveSet active_;
+  Basis basis_;
+  std::vector<Index> projected_;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
