@@ -19,13 +19,16 @@ class FeatureSet {
   virtual ~FeatureSet() = default;
 
   Index size() const { return size_; }
-  // Gathers the features S of X behind those that are there, and writes the new columns of the
-  // Gram matrix G (size x size, leading dimension ld), both triangles.
+  // Gathers the features S of X behind those that are there and, unless G is null, writes the new
+  // columns of the Gram matrix G (size x size, leading dimension ld), both triangles.
   virtual void add(const std::vector<Index>& S, double* G, Index ld) = 0;
   // u -= Z b over the features k listed, u (n,) weighted by sqrt(omega)
   virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
   // c (size,) = Z'u
   virtual void correlate(const double* u, double* c) const = 0;
+  // upper triangle of M (n x n) += sign sum_k z_k z_k' / divisor_k over the features k listed
+  virtual void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+                         double* M) const = 0;
   virtual double bytes() const = 0;
 
  protected:
@@ -48,6 +51,7 @@ class DenseFeatures final : public FeatureSet {
       for (Index i = 0; i < n; ++i) z[i] = design_.root[std::size_t(i)] * ((z[i] - mean) * inv);
     });
     size_ += m;
+    if (!G) return;
     const double* fresh = &Z_[std::size_t(n * old)];
     constexpr Index width = 128;
     parallel_blocks(design_.n_threads, (size_ + width - 1) / width, [&](Index block) {
@@ -86,6 +90,23 @@ class DenseFeatures final : public FeatureSet {
          c);
   }
 
+  void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+                 double* M) const override {
+    const Index n = design_.X.n, m = Index(which.size()), width = 64;
+    if (m == 0) return;
+    std::vector<double> A(std::size_t(n * m));
+    for (Index k = 0; k < m; ++k) {
+      const double* z = column(which[std::size_t(k)]);
+      const double scale = 1.0 / std::sqrt(divisor[which[std::size_t(k)]]);
+      for (Index i = 0; i < n; ++i) A[std::size_t(i + k * n)] = scale * z[i];
+    }
+    parallel_blocks(m > 16 ? design_.n_threads : 1, (n + width - 1) / width, [&](Index block) {
+      const Index j0 = block * width, columns = std::min(width, n - j0);
+      gemm(design_.blas, 'N', 'T', int(j0 + columns), int(columns), int(m), sign, A.data(), int(n),
+           &A[std::size_t(j0)], int(n), 1.0, M + j0 * n, int(n));
+    });
+  }
+
   double bytes() const override { return 8.0 * double(Z_.capacity()); }
 
  private:
@@ -103,6 +124,7 @@ class SparseFeatures final : public FeatureSet {
     const Index old = size_;
     for (Index j : S) gather(j);
     size_ += Index(S.size());
+    if (!G) return;
     arrange_rows();
     const Index width = 8, m = size_ - old;
     parallel_blocks(design_.n_threads, (m + width - 1) / width, [&](Index block) {
@@ -131,6 +153,30 @@ class SparseFeatures final : public FeatureSet {
       c[k] = dot_csc(value_.data(), row_.data(), start_[std::size_t(k)], start_[std::size_t(k + 1)],
                      u) -
              sum * mu_[std::size_t(k)];
+  }
+
+  void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+                 double* M) const override {
+    const Index n = design_.X.n;
+    std::vector<double> z(static_cast<std::size_t>(n));
+    for (Index k : which) {
+      const double scale = sign / divisor[k], mu = mu_[std::size_t(k)];
+      const Index begin = start_[std::size_t(k)], end = start_[std::size_t(k + 1)];
+      if (mu == 0.0) {
+        for (Index e = begin; e < end; ++e)
+          for (Index f = begin; f <= e; ++f)
+            M[row_[std::size_t(f)] + row_[std::size_t(e)] * n] +=
+                scale * value_[std::size_t(f)] * value_[std::size_t(e)];
+        continue;
+      }
+      for (Index i = 0; i < n; ++i) z[std::size_t(i)] = -mu * design_.root[std::size_t(i)];
+      for (Index e = begin; e < end; ++e) z[std::size_t(row_[std::size_t(e)])] += value_[std::size_t(e)];
+      for (Index c = 0; c < n; ++c) {
+        const double a = scale * z[std::size_t(c)];
+        double* out = M + c * n;
+        for (Index i = 0; i <= c; ++i) out[i] += a * z[std::size_t(i)];
+      }
+    }
   }
 
   double bytes() const override {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "active_set.hpp"
+#include "dual_newton.hpp"
 #include "feature_set.hpp"
 #include "null_space.hpp"
 
@@ -27,22 +28,24 @@ class WorkingSet {
         target_(target),
         columns_(make_feature_set(design)),
         model_(nullptr, 0, 0, nullptr, dot_dense(target.data(), target.data(), design.X.n)),
-        active_(design.blas, model_, penalty, nullptr) {
+        active_(design.blas, model_, penalty, nullptr),
+        newton_(design, *columns_, penalty, target) {
     penalty.alpha = all.alpha;
   }
 
   Index size() const { return Index(features.size()); }
-  Index n_solves() const { return active_.n_solves; }
+  Index n_solves() const { return active_.n_solves + newton_.n_solves; }
   double bytes() const {
-    return columns_->bytes() + 8.0 * double(G_.capacity()) + active_.bytes();
+    return columns_->bytes() + 8.0 * double(G_.capacity()) + active_.bytes() + newton_.bytes();
   }
 
   // S, none of which is in W, joins at 0.
   void add(const std::vector<Index>& S, Report& report) {
     if (S.empty()) return;
     const Index old = size(), m = old + Index(S.size());
-    reserve(m);
-    columns_->add(S, G_.data(), ld_);
+    if (!on_rows_ && rows_serve(m)) leave_gram();
+    if (!on_rows_) reserve(m);
+    columns_->add(S, on_rows_ ? nullptr : G_.data(), ld_);
     for (Index j : S) {
       position[std::size_t(j)] = size();
       features.push_back(j);
@@ -56,6 +59,7 @@ class WorkingSet {
     }
     b.resize(std::size_t(m), 0.0);
     c.resize(std::size_t(m), 0.0);
+    if (on_rows_) return;
     model_.G = G_.data();
     model_.ld = ld_;
     model_.p = m;
@@ -67,7 +71,9 @@ class WorkingSet {
   void set(const std::vector<Index>& support, const std::vector<double>& values) {
     std::fill(b.begin(), b.end(), 0.0);
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
-    active_.restart();
+    if (!on_rows_) active_.restart();
+    u = target_;
+    subtract_fit();
   }
 
   // Solves on W at alpha and states the residual; false if it was stopped or rounding keeps the
@@ -76,6 +82,12 @@ class WorkingSet {
              Report& report) {
     penalty.alpha = alpha;
     auto poll = [&] { return monitor.stopped(); };
+    if (on_rows_) {
+      if (u.empty()) u = target_;
+      newton_.solve(u, b, 1e-11 * std::sqrt(model_.tt), poll);
+      state();
+      return gap() <= goal * scale;
+    }
     for (int round = 0; round < 6; ++round) {
       active_.solve(max_solves, poll);
       state();
@@ -95,16 +107,15 @@ class WorkingSet {
   // Residual, dual point and correlations at b; the model's gradient is set to the true one.
   void state() {
     u = target_;
-    std::vector<Index> support;
-    for (Index k = 0; k < size(); ++k)
-      if (b[std::size_t(k)] != 0.0) support.push_back(k);
-    columns_->subtract(support, b.data(), u.data());
+    subtract_fit();
     columns_->correlate(u.data(), c.data());
-    model_.refresh(b.data());
+    if (!on_rows_) model_.refresh(b.data());
     violation = 0.0;
     for (std::size_t k = 0; k < c.size(); ++k) {
-      q_[k] += c[k] - model_.g[k];
-      model_.g[k] = c[k];
+      if (!on_rows_) {
+        q_[k] += c[k] - model_.g[k];
+        model_.g[k] = c[k];
+      }
       violation = std::max(violation, design_.stats.norm[std::size_t(features[k])] *
                                           penalty.distance(Index(k), b[k], c[k]));
     }
@@ -130,6 +141,7 @@ class WorkingSet {
 
   // How u moves as alpha falls by a unit, (n,)
   std::vector<double> tangent() const {
+    if (on_rows_) return newton_.tangent();
     const std::vector<double> d = active_.tangent();
     std::vector<double> at(b.size(), 0.0), out(std::size_t(design_.X.n), 0.0);
     for (std::size_t k = 0; k < d.size(); ++k) at[std::size_t(active_.free_features()[k])] = d[k];
@@ -138,6 +150,30 @@ class WorkingSet {
   }
 
  private:
+  // n unknowns of the dual against |W| features: where every feature has an l2 term
+  bool rows_serve(Index m) const {
+    const Index n = design_.X.n;
+    if (m < 2 * n || n > 6000) return false;
+    for (std::size_t j = 0; j < all_.factor2.size(); ++j)
+      if (!all_.excluded(Index(j)) && !(all_.factor2[j] > 0.0)) return false;
+    return true;
+  }
+
+  void leave_gram() {
+    on_rows_ = true;
+    active_.restart();
+    std::vector<double>().swap(G_);
+    u = target_;
+    subtract_fit();
+  }
+
+  void subtract_fit() {
+    std::vector<Index> support;
+    for (Index k = 0; k < size(); ++k)
+      if (b[std::size_t(k)] != 0.0) support.push_back(k);
+    columns_->subtract(support, b.data(), u.data());
+  }
+
   void reserve(Index m) {
     if (m <= ld_) return;
     const Index wider = std::max<Index>({m + 64, ld_ + ld_ / 2, 128}), old = size();
@@ -176,6 +212,8 @@ class WorkingSet {
   Index ld_ = 0;
   GramModel model_;
   ActiveSet active_;
+  DualNewton newton_;
+  bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   Basis basis_;
   std::vector<Index> projected_;
 };

@@ -37,10 +37,9 @@ class WorkingSetPath {
         penalty_(penalty),
         monitor_(monitor),
         solution_(solution),
-        target_(std::size_t(design.X.n)),
+        target_(weighted_target(design)),
         W_(design, penalty_, target_),
         directions_(design, design.X.sparse() ? 16 : 32) {
-    for (std::size_t i = 0; i < target_.size(); ++i) target_[i] = design.root[i] * design.t[i];
     find_null();
   }
 
@@ -79,6 +78,12 @@ class WorkingSetPath {
     bool certified = false, violates = false;
     double excess = 0.0;
   };
+
+  static std::vector<double> weighted_target(const Design& design) {
+    std::vector<double> out(design.t);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= design.root[i];
+    return out;
+  }
 
   void find_null() {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
@@ -123,11 +128,24 @@ class WorkingSetPath {
       else if (penalty_.slack(j, c_[std::size_t(j)]) < infinity)
         ranked.emplace_back(-std::fabs(c_[std::size_t(j)]) / penalty_.factor1[std::size_t(j)], j);
     }
+    set_strength();
     const double wide = std::sqrt(12.0 * double(design_.X.p));
     const std::size_t most = std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.25 * wide : wide));
     std::partial_sort(ranked.begin(), ranked.begin() + std::ptrdiff_t(most), ranked.end());
     for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
     W_.add(S, solution_.report);
+  }
+
+  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed.
+  void set_strength() {
+    std::vector<double> f;
+    for (Index j = 0; j < design_.X.p; ++j)
+      if (!penalty_.excluded(j) && penalty_.factor1[std::size_t(j)] > 0.0)
+        f.push_back(penalty_.factor1[std::size_t(j)]);
+    if (f.empty()) return;
+    const auto low = f.begin() + std::ptrdiff_t(f.size() / 20);
+    std::nth_element(f.begin(), low, f.end());
+    strength_ = *low;
   }
 
   // The grid's next alpha, or one on the way to it: a step too far makes W explode.
@@ -249,7 +267,7 @@ class WorkingSetPath {
     waiting_.push_back(std::move(w));
     const bool full = waiting_.size() >= 25 || k + 1 == grid_.size() || ends(waiting_.back());
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
-                          double(now_.uncertain) > 0.2 * double(design_.X.p);
+                          double(now_.uncertain) > 0.3 * double(design_.X.p);
     if (full || doubtful) return verify(k + 1);
     accept_certified();
     return k + 1;
@@ -341,7 +359,7 @@ class WorkingSetPath {
     for (const Waiting& w : waiting_)
       if (!w.certified) {
         directions_.split(w.dual.data(), a, e);
-        for (double& v : e) v /= w.alpha;
+        for (double& v : e) v /= w.alpha * strength_;
         rests.push_back(e);
       }
     read(std::move(rests));
@@ -357,10 +375,10 @@ class WorkingSetPath {
       for (double& x : e) x *= scale;
       rests.push_back(e);
     };
-    if (rests.empty()) offer(W_.dual, 1.0 / penalty_.alpha);
+    if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
     const std::size_t own = rests.size();
     const std::vector<double> tangent = W_.tangent();
-    if (!W_.b.empty()) offer(tangent, 0.1);
+    if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
     int k = 0;
     std::vector<char> taken(rests.size(), 0);
     while (k < 8) {
@@ -507,7 +525,7 @@ class WorkingSetPath {
   }
 
   static constexpr double kRoom = 1e-11;    // |c_j| may exceed l1_j by this share: the dual is scaled
-  static constexpr double kFlat = 0.05;     // ||e|| / alpha below which a direction is not worth it
+  static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
   static constexpr std::size_t kPast = 24;
   static constexpr std::size_t kFew = 64;   // features left to exact dots
 
@@ -523,7 +541,7 @@ class WorkingSetPath {
   std::vector<Waiting> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
   NullModel null_;
-  double alpha_max_ = 0.0, reached_ = 0.0, rest_ = 0.0, kappa_ = 3.0;
+  double alpha_max_ = 0.0, reached_ = 0.0, rest_ = 0.0, kappa_ = 3.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false;
 };

@@ -1,0 +1,168 @@
+// Newton's method on the dual of the elastic net, n unknowns however many features are active.
+//
+// With l2_j > 0 for every feature the dual is smooth and without constraints,
+//   min_u  ||u||^2 / 2 - u't + sum_j g_j(z_j'u),   g_j the conjugate of the penalty,
+// and piecewise quadratic: gradient u - t + Z b(u), b_j(u) = argmax_b c_j b - penalty_j(b), and
+// Hessian K = I + sum_{j in A} z_j z_j' / l2_j over the features A that are off zero and inside
+// their bounds. An exact line search makes the iteration descend and end after finitely many steps
+// (Li, Sun and Toh, 2018, use the same second-order sparsity inside an augmented Lagrangian).
+// M = sum_A z_j z_j' / factor2_j does not depend on alpha and follows A by changes.
+#pragma once
+
+#include "feature_set.hpp"
+#include "penalty.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class DualNewton {
+ public:
+  Index n_solves = 0;
+
+  DualNewton(const Design& design, const FeatureSet& columns, const ElasticNet& penalty,
+             const std::vector<double>& target)
+      : design_(design), columns_(columns), penalty_(penalty), t_(target), n_(design.X.n) {}
+
+  double bytes() const { return 16.0 * double(M_.size()) + 32.0 * double(c_.size()); }
+
+  // Moves u to the minimiser and writes b(u); false if it was stopped or rounding ended it before
+  // the gradient fell below `goal`.
+  template <class Poll>
+  bool solve(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
+    const std::size_t m = b.size();
+    c_.resize(m);
+    along_.resize(m);
+    in_.resize(m, 0);
+    double last = infinity;
+    int slow = 0;
+    for (int step = 0; step < 500 && !poll(); ++step) {
+      columns_.correlate(u.data(), c_.data());
+      gradient(u, b);
+      const double norm = std::sqrt(dot_dense(g_.data(), g_.data(), n_));
+      if (norm <= goal) return true;
+      slow = norm > 0.5 * last ? slow + 1 : 0;
+      last = std::min(last, norm);
+      if (slow > 20 || (slow > 2 && norm <= 1e3 * goal)) return false;
+      follow(b);
+      d_ = g_;
+      factorise();
+      trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), d_.data());
+      trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), d_.data());
+      for (double& v : d_) v = -v;
+      ++n_solves;
+      columns_.correlate(d_.data(), along_.data());
+      const double s = line_search(u);
+      if (!(s > 0.0)) return false;
+      for (Index i = 0; i < n_; ++i) u[std::size_t(i)] += s * d_[std::size_t(i)];
+    }
+    return false;
+  }
+
+  // How u moves as alpha falls by a unit: K^{-1} Z_A (c_A / (alpha l2_A))
+  std::vector<double> tangent() const {
+    std::vector<double> out(std::size_t(n_), 0.0), w(in_.size(), 0.0);
+    std::vector<Index> A;
+    for (std::size_t j = 0; j < in_.size(); ++j)
+      if (in_[j]) {
+        A.push_back(Index(j));
+        w[j] = c_[j] / (penalty_.alpha * penalty_.l2(Index(j)));
+      }
+    if (A.empty() || K_.empty()) return out;
+    columns_.subtract(A, w.data(), out.data());
+    trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), out.data());
+    trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), out.data());
+    return out;
+  }
+
+ private:
+  bool curved(Index j, double b) const {
+    return b != 0.0 && b > penalty_.lo(j) && b < penalty_.hi(j);
+  }
+
+  // b = b(u) and g = u - t + Z b
+  void gradient(const std::vector<double>& u, std::vector<double>& b) {
+    std::vector<Index> support;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      b[j] = penalty_.argument(Index(j), c_[j]);
+      if (b[j] != 0.0) support.push_back(Index(j));
+    }
+    g_ = t_;
+    columns_.subtract(support, b.data(), g_.data());
+    for (Index i = 0; i < n_; ++i) g_[std::size_t(i)] = u[std::size_t(i)] - g_[std::size_t(i)];
+  }
+
+  // M follows the set A of b; made anew when most of it changed.
+  void follow(const std::vector<double>& b) {
+    std::vector<Index> come, go, all;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const bool now = curved(Index(j), b[j]);
+      if (now) all.push_back(Index(j));
+      if (now && !in_[j]) come.push_back(Index(j));
+      if (!now && in_[j]) go.push_back(Index(j));
+      in_[j] = now;
+    }
+    changes_ += Index(come.size() + go.size());
+    if (M_.empty() || come.size() + go.size() > all.size() || changes_ > 20 * n_) {
+      M_.assign(std::size_t(n_ * n_), 0.0);
+      columns_.add_outer(all, 1.0, penalty_.factor2.data(), M_.data());
+      changes_ = 0;
+      return;
+    }
+    columns_.add_outer(come, 1.0, penalty_.factor2.data(), M_.data());
+    columns_.add_outer(go, -1.0, penalty_.factor2.data(), M_.data());
+  }
+
+  // K_ := upper factor of I + M / alpha
+  void factorise() {
+    K_.resize(M_.size());
+    const double scale = 1.0 / penalty_.alpha;
+    for (Index k = 0; k < n_; ++k) {
+      for (Index i = 0; i <= k; ++i)
+        K_[std::size_t(i + k * n_)] = scale * M_[std::size_t(i + k * n_)];
+      K_[std::size_t(k * (n_ + 1))] += 1.0;
+    }
+    if (potrf(design_.blas, int(n_), K_.data(), int(n_)) == 0) return;
+    std::fill(K_.begin(), K_.end(), 0.0);  // rounding made K indefinite: a plain gradient step
+    for (Index k = 0; k < n_; ++k) K_[std::size_t(k * (n_ + 1))] = 1.0;
+  }
+
+  // The s > 0 that minimises the dual on u + s d: Newton on its increasing derivative, kept inside
+  // a bracket.
+  double line_search(const std::vector<double>& u) const {
+    double ud = 0.0, td = 0.0, dd = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      ud += u[i] * d_[i];
+      td += t_[i] * d_[i];
+      dd += d_[i] * d_[i];
+    }
+    double low = 0.0, high = infinity, s = 1.0;
+    for (int step = 0; step < 100; ++step) {
+      double slope = ud - td + s * dd, bend = dd;
+      for (std::size_t j = 0; j < c_.size(); ++j) {
+        const double at = c_[j] + s * along_[j];
+        slope += along_[j] * penalty_.argument(Index(j), at);
+        bend += along_[j] * along_[j] * penalty_.argument_slope(Index(j), at);
+      }
+      (slope < 0.0 ? low : high) = s;
+      if (std::fabs(slope) <= 1e-13 * (std::fabs(ud) + std::fabs(td)) + 1e-12 * dd) break;
+      if (high - low <= 1e-14 * high) break;
+      const double newton = s - slope / bend;
+      s = newton > low && newton < high ? newton
+                                        : (std::isfinite(high) ? 0.5 * (low + high) : 2.0 * s);
+    }
+    return s;
+  }
+
+  const Design& design_;
+  const FeatureSet& columns_;
+  const ElasticNet& penalty_;
+  const std::vector<double>& t_;
+  const Index n_;
+  Index changes_ = 0;
+  std::vector<double> M_, K_;              // (n, n), upper triangles
+  std::vector<double> c_, along_, g_, d_;  // Z'u, Z'd, gradient, direction
+  std::vector<char> in_;                   // (|W|,) whether j is in A
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
