@@ -61,7 +61,7 @@ struct Problem {
 };
 
 enum class Status { optimal, stationary, stalled, max_iter, time_limit, interrupted };
-enum class Solver { automatic, cd };
+enum class Solver { automatic, cd, gram, working_set };
 
 struct Step {  // what a callback is told
   Index step, n_steps;

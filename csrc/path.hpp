@@ -11,19 +11,25 @@ namespace regsolve {
 namespace REGSOLVE_TARGET {
 
 // What the modes would cost in seconds. Rates of one core, order of magnitude: bytes from memory,
-// flops of BLAS3, flops of a sparse Gram matrix.
+// flops of BLAS3 and of BLAS2, flops of a sparse Gram matrix.
 struct Costs {
-  double gram, residual;
+  double gram, working_set, residual;
 };
 
 inline Costs costs(const AnyMatrix& X, Index n_alphas) {
-  const double p = double(X.p), m = double(n_alphas), bandwidth = 1e10;
-  const double support = std::min(double(X.n), p) / 3.0;
+  constexpr double bandwidth = 1e10, blas3 = 3e10, blas2 = 4e9;
+  const double n = double(X.n), p = double(X.p), m = double(n_alphas);
+  const double support = std::min(n, p) / 3.0, set = std::min(p, 3.0 * support + 100.0);
+  const double column = X.size() / std::max(p, 1.0), directions = 16.0;
   Costs out;
-  out.gram = X.gram_seconds() + 2e-9 * p * p + m * 4e-10 * p * support * 4.0;
+  out.gram = X.gram_seconds() + 2e-9 * p * p + m * 8.0 * p * support / blas2;
+  const double products = X.sparse() ? X.gram_seconds() * set * set / (p * p)
+                                     : n * set * set / blas3;
+  out.working_set = 12.0 * X.size() / bandwidth + products + set * column / bandwidth +
+                    m * (8.0 * set * support / blas2 + 2.0 * directions * p / blas2 +
+                         4.0 * set * column / 8.0 / blas2 + 8.0 * directions * n / blas2);
   const double readings = 3.0 * m + 5.0, epochs = 50.0 * m;
-  out.residual = readings * X.size() / bandwidth +
-                 epochs * 2.0 * support * (X.size() / std::max(p, 1.0)) / bandwidth;
+  out.residual = readings * X.size() / bandwidth + epochs * 2.0 * support * column / bandwidth;
   return out;
 }
 
@@ -33,20 +39,38 @@ inline std::string seconds_text(double seconds) {
   return text;
 }
 
-// The Gram matrix is taken where it fits and, since its direct solver reaches float64 accuracy,
-// even where coordinate descent promises to be up to 20 times faster.
-inline bool use_gram(const AnyMatrix& X, const Options& options, Report& report) {
+// Whether the direct solver on a working set serves: an l1 term on every penalised feature.
+inline bool can_use_working_set(const Problem& problem, const Options& options) {
+  if (options.solver == Solver::cd || problem.custom || !(problem.l1_ratio > 0.0)) return false;
+  for (Index k = 0; options.alphas && k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  Index unpenalised = 0;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j) unpenalised += problem.factor[j] == 0.0;
+  return unpenalised <= 1000;
+}
+
+enum class Mode { gram, working_set, residual };
+
+// The cheapest mode that fits. The Gram matrix is taken even where coordinate descent promises to
+// be up to 20 times faster, since its direct solver reaches float64 accuracy.
+inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Options& options,
+                        Report& report) {
   const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2);
   const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
   const Costs cost = costs(X, options.n_alphas);
+  const bool fits = 1.5 * bytes <= std::min(most, 4e9), sets = can_use_working_set(problem, options);
   const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
-  const bool fits = 1.5 * bytes <= std::min(most, 4e9);
-  const bool gram = fits && X.p < 300 && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
-  report.mode = gram ? "gram" : "residual";
+  bool gram = fits && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
+  if (sets) gram = fits && (cost.gram <= cost.working_set || cost.gram < 1e-3);
+  if (options.solver == Solver::gram) gram = fits;
+  if (options.solver == Solver::working_set) gram = gram && !sets;
+  const Mode mode = gram ? Mode::gram : (sets ? Mode::working_set : Mode::residual);
+  report.mode = gram ? "gram" : (sets ? "working_set" : "residual");
   report.why = "predicted " + seconds_text(cost.gram) + " by one reading for X'X (" +
                std::to_string(Index(bytes / 1e6)) + " MB" + (fits ? "" : ", too much memory") +
-               ") and " + seconds_text(cost.residual) + " by residuals";
-  return gram;
+               "), " + (sets ? seconds_text(cost.working_set) + " on working sets, " : "") +
+               seconds_text(cost.residual) + " by coordinate descent on residuals";
+  return mode;
 }
 
 inline bool check_finite(const Design& design, Solution& solution) {
@@ -134,20 +158,9 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
   path.run(&kernel);
 }
 
-// Whether the direct solver on a working set serves: an l1 term on every penalised feature.
-inline bool use_working_set(const Problem& problem, const Options& options) {
-  if (options.solver == Solver::cd || problem.custom || !(problem.l1_ratio > 0.0)) return false;
-  for (Index k = 0; options.alphas && k < options.n_alphas; ++k)
-    if (!(options.alphas[k] > 0.0)) return false;
-  Index unpenalised = 0;
-  for (Index j = 0; problem.factor && j < problem.X.p; ++j) unpenalised += problem.factor[j] == 0.0;
-  return unpenalised <= 1000;
-}
-
 inline void working_set_mode(Design& design, const Options& options, Monitor& monitor,
                              Solution& solution) {
   design.read_statistics(solution.report);
-  solution.report.mode = "working_set";
   if (!check_finite(design, solution)) return;
   WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor, solution);
   path.run();
@@ -175,11 +188,16 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
   Monitor monitor(options, solution);
   Design design(problem, blas, options.n_threads);
   solution.report.x_size = design.X.size();
-  if (!problem.loss.quadratic)
+  if (!problem.loss.quadratic) {
     newton_mode(design, options, monitor, solution);
-  else if (use_gram(design.X, options, solution.report) && !use_kernel(problem, options))
+    return;
+  }
+  const Mode mode = choose_mode(problem, design.X, options, solution.report);
+  if (use_kernel(problem, options))
+    residual_mode(design, options, monitor, solution);
+  else if (mode == Mode::gram)
     gram_mode(design, options, monitor, solution);
-  else if (use_working_set(problem, options))
+  else if (mode == Mode::working_set)
     working_set_mode(design, options, monitor, solution);
   else
     residual_mode(design, options, monitor, solution);

@@ -20,6 +20,7 @@ class WorkingSet {
   std::vector<double> dual;       // (n,) u less its part in the span of what no penalty holds
   std::vector<double> c;          // (|W|,) Z_W' dual
   double violation = 0.0;         // largest over W, in X's units
+  double least_alpha = 0.0;       // of those to come
 
   WorkingSet(const Design& design, const ElasticNet& all, const std::vector<double>& target)
       : position(std::size_t(design.X.p), -1),
@@ -150,12 +151,13 @@ class WorkingSet {
   }
 
  private:
-  // n unknowns of the dual against |W| features: where every feature has an l2 term
+  // n unknowns of the dual against |W| features, where every feature has an l2 term that is not
+  // lost beside its unit norm: the dual's Hessian has condition 1 / l2.
   bool rows_serve(Index m) const {
     const Index n = design_.X.n;
     if (m < 2 * n || n > 6000) return false;
     for (std::size_t j = 0; j < all_.factor2.size(); ++j)
-      if (!all_.excluded(Index(j)) && !(all_.factor2[j] > 0.0)) return false;
+      if (!all_.excluded(Index(j)) && !(least_alpha * all_.factor2[j] > 1e-5)) return false;
     return true;
   }
 

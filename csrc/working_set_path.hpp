@@ -52,7 +52,10 @@ class WorkingSetPath {
         if (record_null(alpha)) break;
       return;
     }
-    penalty_.alpha = grid_.empty() ? 1.0 : grid_.front();
+    if (!grid_.empty()) {
+      penalty_.alpha = grid_.front();
+      W_.least_alpha = grid_.back();
+    }
     start_set();
     reached_ = std::max(alpha_max_, grid_.empty() ? 0.0 : grid_.front());
     std::size_t k = 0;
@@ -164,16 +167,17 @@ class WorkingSetPath {
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
       split_residual();
-      screen(a_, rest_, now_);
+      screen(a_, rest_, W_.size(), now_);
       if (round >= 20 || !grow(now_.suspects)) return true;
     }
   }
 
   void split_residual() { rest_ = directions_.split(W_.dual.data(), a_, e_); }
 
-  // What is known of every feature outside W for the dual point Q a + e, ||e|| = rest. Where e is
-  // rounding, what is left of doubt is decided by value: nothing will ever be known better.
-  void screen(const std::vector<double>& a, double rest, Screening& out) const {
+  // What is known of every feature outside the first `set` of W for the dual point Q a + e,
+  // ||e|| = rest. Where e is rounding, what is left of doubt is decided by value: nothing will ever
+  // be known better.
+  void screen(const std::vector<double>& a, double rest, Index set, Screening& out) const {
     out = Screening{};
     const Index p = design_.X.p, width = Index(1) << 15, blocks = (p + width - 1) / width;
     std::vector<Screening> parts(static_cast<std::size_t>(blocks));
@@ -186,7 +190,8 @@ class WorkingSetPath {
       directions_.estimate(
           a, rest, block * width, std::min(p, (block + 1) * width),
           [&](Index j, double c, double r, double rounding) {
-            if (W_.position[std::size_t(j)] >= 0 || penalty_.excluded(j)) return;
+            const Index at = W_.position[std::size_t(j)];
+            if ((at >= 0 && at < set) || penalty_.excluded(j)) return;
             const double room = known ? 0.0 : r + rounding;
             classify(j, reach(j, c), room, std::min(room, typical * r), part);
           });
@@ -236,7 +241,8 @@ class WorkingSetPath {
                         return x.first > y.first || (x.first == y.first && x.second < y.second);
                       });
     std::vector<Index> S;
-    for (std::size_t k = 0; k < count; ++k) S.push_back(scored[k].second);
+    for (std::size_t k = 0; k < count; ++k)
+      if (W_.position[std::size_t(scored[k].second)] < 0) S.push_back(scored[k].second);
     W_.add(S, solution_.report);
     solution_.report.working_set = std::max(solution_.report.working_set, W_.size());
   }
@@ -313,7 +319,7 @@ class WorkingSetPath {
     std::vector<double> a, e;
     Screening s;
     const double rest = directions_.split(w.dual.data(), a, e);
-    screen(a, rest, s);
+    screen(a, rest, Index(w.c.size()), s);  // what joined W later is outside
     if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(kFew)) look_at(w, s);
     w.certified = s.certified();
     w.violates = s.violating > 0;

@@ -73,6 +73,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
     cdef enum class Solver:
         automatic
         cd
+        gram
+        working_set
 
     cdef cppclass Step:
         Index step, n_steps
@@ -364,7 +366,12 @@ def path(Setup setup, *, alphas=None, Index n_alphas=100, double alpha_min_ratio
     options.max_time = max_time
     options.max_bytes = max_bytes
     options.n_threads = n_threads
-    options.solver = Solver.cd if solver == "cd" else Solver.automatic
+    if solver == "cd":
+        options.solver = Solver.cd
+    elif solver == "gram":
+        options.solver = Solver.gram
+    elif solver == "working_set":
+        options.solver = Solver.working_set
     options.dfmax = dfmax
     options.stop_at_deviance = stop_at_deviance
     options.coef_init = doubles(coef_init)

@@ -26,6 +26,8 @@ PROVEN = ("optimal", "stationary")
 QUADRATIC = Quadratic()
 LASSO = L1()
 
+SOLVERS = ("auto", "cd", "gram", "working_set")
+
 
 @dataclass(frozen=True)
 class _Ready:
@@ -126,8 +128,9 @@ def _ready(
 def _budget(
     tol: Any, max_iter: Any, max_time: Any, max_memory: Any, n_threads: Any, solver: Any
 ) -> dict[str, Any]:
-    if solver not in ("auto", "cd"):
-        raise ValueError(f"solver={solver!r}: expected 'auto' or 'cd'")
+    if solver not in SOLVERS:
+        known = ", ".join(map(repr, SOLVERS[:-1]))
+        raise ValueError(f"solver={solver!r}: expected {known} or {SOLVERS[-1]!r}")
     memory = 0.5 * available_memory() if max_memory is None else max_memory
     if np.isinf(memory):
         memory = 0.0
@@ -258,8 +261,9 @@ def solve(
         Default: the cores that the process may use. The answer does not depend on it.
     callback : function of Progress, optional
         A true return stops with status interrupted.
-    solver : "auto" or "cd"
-        "cd": coordinate descent with Anderson acceleration.
+    solver : "auto", "cd", "gram" or "working_set"
+        "cd": coordinate descent with Anderson acceleration. "gram" and "working_set": the direct
+        solver on X'X or on working sets, where it applies; ``report.mode`` says what ran.
 
     Returns
     -------

@@ -184,7 +184,7 @@ def test_options_are_checked(face: Any, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("solver", "newton", ["auto", "cd"]),
+        ("solver", "newton", ["auto", "cd", "gram", "working_set"]),
         ("penalty", "l1", ["L1", "L2", "ElasticNet", "Custom"]),
         ("loss", "quadratic", ["Quadratic", "Custom"]),
     ],
