@@ -116,6 +116,28 @@ class Directions {
     }
   }
 
+  // The same for a list of features.
+  template <class Visit>
+  void estimate(const std::vector<double>& a, double rest, const Index* list, Index count,
+                const Visit& visit) const {
+    double size = 0.0;
+    for (double value : a) size += std::fabs(value);
+    constexpr Index width = 512;
+    double sum[width];
+    for (Index at = 0; at < count; at += width) {
+      const Index w = std::min(width, count - at);
+      std::fill(sum, sum + w, 0.0);
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const double* c = correlations(Index(k));
+        for (Index i = 0; i < w; ++i) sum[i] += a[k] * c[list[at + i]];
+      }
+      for (Index i = 0; i < w; ++i) {
+        const Index j = list[at + i];
+        visit(j, sum[i], deflated(j) * rest, rounding(j) * (size + rest));
+      }
+    }
+  }
+
  private:
   // A := A T, T (m, kept)
   void rotate(std::vector<double>& A, Index rows, const std::vector<double>& T, Index kept) const {

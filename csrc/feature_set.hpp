@@ -86,8 +86,13 @@ class DenseFeatures final : public FeatureSet {
   }
 
   void correlate(const double* u, double* c) const override {
-    gemv(design_.blas, 'T', int(design_.X.n), int(size_), 1.0, Z_.data(), int(design_.X.n), u, 0.0,
-         c);
+    const Index n = design_.X.n, width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
+    parallel_blocks(size_ > width ? design_.n_threads : 1, (size_ + width - 1) / width,
+                    [&](Index block) {
+                      const Index j0 = block * width;
+                      gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0,
+                           &Z_[std::size_t(n * j0)], int(n), u, 0.0, c + j0);
+                    });
   }
 
   void add_outer(const std::vector<Index>& which, double sign, const double* divisor,

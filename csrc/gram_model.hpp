@@ -15,6 +15,7 @@ struct GramModel {
   const double* q;        // (p,)
   double tt;              // t't
   std::vector<double> g;  // (p,) q - Gb
+  int n_threads = 1;
 
   GramModel(const double* gram, Index leading, Index size, const double* xt, double square)
       : G(gram), ld(leading), p(size), q(xt), tt(square), g(xt, xt + size) {}
@@ -30,23 +31,21 @@ struct GramModel {
 #pragma omp simd
     for (Index k = 0; k < p; ++k) out[k] -= delta * column[k];
   }
-  // g -= t G[:, F] d, four columns a sweep
+  // g -= t G[:, F] d, four columns a sweep; threads share the rows where that is worth it
   void update(const std::vector<Index>& F, const double* d, double t) {
-    double* out = g.data();
-    std::size_t k = 0;
-    for (; k + 4 <= F.size(); k += 4) {
-      const double *c0 = G + F[k] * ld, *c1 = G + F[k + 1] * ld, *c2 = G + F[k + 2] * ld,
-                   *c3 = G + F[k + 3] * ld;
-      const double d0 = t * d[k], d1 = t * d[k + 1], d2 = t * d[k + 2], d3 = t * d[k + 3];
-#pragma omp simd
-      for (Index i = 0; i < p; ++i) out[i] -= (d0 * c0[i] + d1 * c1[i]) + (d2 * c2[i] + d3 * c3[i]);
-    }
-    for (; k < F.size(); ++k) update(F[k], t * d[k]);
+    constexpr Index least = Index(1) << 20, width = 1024;
+    const bool worth = n_threads > 1 && p * Index(F.size()) > least;
+    parallel_blocks(worth ? n_threads : 1, worth ? (p + width - 1) / width : 1, [&](Index block) {
+      update_rows(F, d, t, worth ? block * width : 0, worth ? std::min(p, (block + 1) * width) : p);
+    });
   }
   void refresh(const double* b) {
     std::copy(q, q + p, g.begin());
+    std::vector<Index> support;
+    std::vector<double> values;
     for (Index j = 0; j < p; ++j)
-      if (b[j] != 0.0) update(j, b[j]);
+      if (b[j] != 0.0) support.push_back(j), values.push_back(b[j]);
+    update(support, values.data(), 1.0);
   }
   double residual_square(const double* b) const {  // ||t - Zb||^2 = tt - q'b - g'b
     double sum = tt;
@@ -61,6 +60,26 @@ struct GramModel {
     return sum;
   }
   double loss(const double* b) const { return 0.5 * residual_square(b); }
+
+ private:
+  void update_rows(const std::vector<Index>& F, const double* d, double t, Index i0, Index i1) {
+    double* out = g.data();
+    std::size_t k = 0;
+    for (; k + 4 <= F.size(); k += 4) {
+      const double *c0 = G + F[k] * ld, *c1 = G + F[k + 1] * ld, *c2 = G + F[k + 2] * ld,
+                   *c3 = G + F[k + 3] * ld;
+      const double d0 = t * d[k], d1 = t * d[k + 1], d2 = t * d[k + 2], d3 = t * d[k + 3];
+#pragma omp simd
+      for (Index i = i0; i < i1; ++i)
+        out[i] -= (d0 * c0[i] + d1 * c1[i]) + (d2 * c2[i] + d3 * c3[i]);
+    }
+    for (; k < F.size(); ++k) {
+      const double* column = G + F[k] * ld;
+      const double delta = t * d[k];
+#pragma omp simd
+      for (Index i = i0; i < i1; ++i) out[i] -= delta * column[i];
+    }
+  }
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -91,7 +91,8 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
   if (!check_finite(design, solution)) return;
-  const GramModel model(M.data(), P, design.X.p, design.stats.q.data(), design.tt);
+  GramModel model(M.data(), P, design.X.p, design.stats.q.data(), design.tt);
+  model.n_threads = design.n_threads;
   auto square = [&](const std::vector<double>& b) {
     std::vector<double> z(std::size_t(design.X.n), 0.0);
     double shift = 0.0, sum = 0.0;

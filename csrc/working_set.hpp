@@ -32,6 +32,7 @@ class WorkingSet {
         active_(design.blas, model_, penalty, nullptr),
         newton_(design, *columns_, penalty, target) {
     penalty.alpha = all.alpha;
+    model_.n_threads = design.n_threads;
   }
 
   Index size() const { return Index(features.size()); }

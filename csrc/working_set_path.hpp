@@ -167,34 +167,39 @@ class WorkingSetPath {
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
       split_residual();
-      screen(a_, rest_, W_.size(), now_);
+      screen(W_.dual, a_, rest_, W_.size(), now_);
       if (round >= 20 || !grow(now_.suspects)) return true;
     }
   }
 
   void split_residual() { rest_ = directions_.split(W_.dual.data(), a_, e_); }
 
-  // What is known of every feature outside the first `set` of W for the dual point Q a + e,
+  // What is known of every feature outside the first `set` of W for the dual point v = Q a + e,
   // ||e|| = rest. Where e is rounding, what is left of doubt is decided by value: nothing will ever
   // be known better.
-  void screen(const std::vector<double>& a, double rest, Index set, Screening& out) const {
+  void screen(const std::vector<double>& v, const std::vector<double>& a, double rest, Index set,
+              Screening& out) {
     out = Screening{};
-    const Index p = design_.X.p, width = Index(1) << 15, blocks = (p + width - 1) / width;
-    std::vector<Screening> parts(static_cast<std::size_t>(blocks));
+    if (!within_reach(v)) reach_from(v, a, rest);
+    const bool listed = 4 * Index(near_.size()) < design_.X.p;
+    const Index count = listed ? Index(near_.size()) : design_.X.p;
     const double typical = kappa_ / std::sqrt(double(design_.X.n));
     double size = 0.0;
     for (double value : a) size += std::fabs(value);
     const bool known = rest <= 1e-13 * size;
-    parallel_blocks(p > 2 * width ? design_.n_threads : 1, blocks, [&](Index block) {
+    std::vector<Screening> parts(std::size_t(blocks_of(count)));
+    over_blocks(count, [&](Index block, Index begin, Index end) {
       Screening& part = parts[std::size_t(block)];
-      directions_.estimate(
-          a, rest, block * width, std::min(p, (block + 1) * width),
-          [&](Index j, double c, double r, double rounding) {
-            const Index at = W_.position[std::size_t(j)];
-            if ((at >= 0 && at < set) || penalty_.excluded(j)) return;
-            const double room = known ? 0.0 : r + rounding;
-            classify(j, reach(j, c), room, std::min(room, typical * r), part);
-          });
+      auto look = [&](Index j, double c, double r, double rounding) {
+        const Index at = W_.position[std::size_t(j)];
+        if ((at >= 0 && at < set) || penalty_.excluded(j)) return;
+        const double room = known ? 0.0 : r + rounding;
+        classify(j, reach(j, c), room, std::min(room, typical * r), part);
+      };
+      if (listed)
+        directions_.estimate(a, rest, near_.data() + begin, end - begin, look);
+      else
+        directions_.estimate(a, rest, begin, end, look);
     });
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
@@ -204,6 +209,40 @@ class WorkingSetPath {
         if (out.open.size() < kFew) out.open.push_back(j);
       out.suspects.insert(out.suspects.end(), part.suspects.begin(), part.suspects.end());
     }
+  }
+
+  static Index blocks_of(Index count) { return (count + kBlock - 1) / kBlock; }
+  template <class Work>
+  void over_blocks(Index count, const Work& work) const {
+    parallel_blocks(count > 2 * kBlock ? design_.n_threads : 1, blocks_of(count), [&](Index block) {
+      work(block, block * kBlock, std::min(count, (block + 1) * kBlock));
+    });
+  }
+
+  // Features that a dual point near centre_ may bring to their threshold at alphas near far_: since
+  // z_j has unit norm, |z_j'v - z_j'centre| <= ||v - centre||. All others are certified.
+  bool within_reach(const std::vector<double>& v) const {
+    if (centre_.empty() || penalty_.alpha < far_) return false;
+    double square = 0.0;
+    for (std::size_t i = 0; i < v.size(); ++i) square += (v[i] - centre_[i]) * (v[i] - centre_[i]);
+    return square <= radius_ * radius_;
+  }
+
+  void reach_from(const std::vector<double>& v, const std::vector<double>& a, double rest) {
+    centre_ = v;
+    radius_ = 0.1 * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n));
+    far_ = 0.6 * penalty_.alpha;
+    const Index p = design_.X.p;
+    std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
+    over_blocks(p, [&](Index block, Index begin, Index end) {
+      directions_.estimate(a, rest, begin, end, [&](Index j, double c, double r, double rounding) {
+        if (penalty_.excluded(j)) return;
+        const double most = reach(j, c) + r + rounding + 1.001 * radius_;
+        if (most > far_ * penalty_.factor1[std::size_t(j)]) parts[std::size_t(block)].push_back(j);
+      });
+    });
+    near_.clear();
+    for (const std::vector<Index>& part : parts) near_.insert(near_.end(), part.begin(), part.end());
   }
 
   // The largest correlation that may move b_j: |c_j|, or one side of it
@@ -249,7 +288,7 @@ class WorkingSetPath {
 
   // On the way between alphas: a reading only where most features are in doubt.
   std::size_t look(std::size_t k) {
-    if (double(now_.uncertain) > 0.5 * double(design_.X.p)) read({});
+    if (double(now_.uncertain) > kDoubt * double(design_.X.p)) read({});
     return k;
   }
 
@@ -273,7 +312,7 @@ class WorkingSetPath {
     waiting_.push_back(std::move(w));
     const bool full = waiting_.size() >= 25 || k + 1 == grid_.size() || ends(waiting_.back());
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
-                          double(now_.uncertain) > 0.3 * double(design_.X.p);
+                          double(now_.uncertain) > kDoubt * double(design_.X.p);
     if (full || doubtful) return verify(k + 1);
     accept_certified();
     return k + 1;
@@ -319,7 +358,7 @@ class WorkingSetPath {
     std::vector<double> a, e;
     Screening s;
     const double rest = directions_.split(w.dual.data(), a, e);
-    screen(a, rest, Index(w.c.size()), s);  // what joined W later is outside
+    screen(w.dual, a, rest, Index(w.c.size()), s);  // what joined W later is outside
     if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(kFew)) look_at(w, s);
     w.certified = s.certified();
     w.violates = s.violating > 0;
@@ -532,6 +571,8 @@ class WorkingSetPath {
 
   static constexpr double kRoom = 1e-11;    // |c_j| may exceed l1_j by this share: the dual is scaled
   static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
+  static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
+  static constexpr Index kBlock = Index(1) << 14;
   static constexpr std::size_t kPast = 24;
   static constexpr std::size_t kFew = 64;   // features left to exact dots
 
@@ -544,6 +585,9 @@ class WorkingSetPath {
   WorkingSet W_;
   Directions directions_;
   Screening now_;
+  std::vector<double> centre_;  // dual point about which near_ was listed
+  double radius_ = 0.0, far_ = 0.0;
+  std::vector<Index> near_;
   std::vector<Waiting> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
   NullModel null_;
