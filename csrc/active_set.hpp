@@ -31,7 +31,9 @@ class ActiveSet {
   // The model and its penalty have more features than before, b among them.
   void grown(double* b) {
     b_ = b;
+    if (refreshed_) model_.extend(b, Index(in_.size()));
     in_.resize(std::size_t(model_.p), 0);
+    change_.resize(std::size_t(model_.p), 0.0);
     for (Index j = 0; j < model_.p; ++j) largest_q_ = std::max(largest_q_, std::fabs(model_.q[j]));
   }
 
@@ -48,18 +50,24 @@ class ActiveSet {
   Index n_solves = 0;
   double bytes() const { return factor_.bytes(); }
 
+  // The gradient of the model is exact at b: no need to compute it again.
+  void set_fresh() { refreshed_ = true; }
+
   // Moves b to the minimiser at penalty.alpha; false if rounding or `poll` stopped it before.
+  // `trusting`: the gradient kept by updates is believed, the caller looks at the true one.
   template <class Poll>
-  bool solve(Index max_solves, const Poll& poll) {
+  bool solve(Index max_solves, const Poll& poll, bool trusting = false) {
     start();
     const Index limit = max_solves > 0 ? n_solves + max_solves : n_solves + 200 + 10 * model_.p;
     while (n_solves < limit && !poll()) {
       if (!make_stationary()) continue;
+      sync();
       if (!grow()) {
-        if (refreshed_) return true;
+        if (refreshed_ || trusting) return true;
         refresh();
       }
     }
+    sync();
     return false;
   }
 
@@ -67,9 +75,11 @@ class ActiveSet {
   void restart() {
     F_.clear();
     sign_.clear();
+    slope_.clear();
     factor_.clear();
     std::fill(in_.begin(), in_.end(), char(0));
     alpha_ = -1.0;
+    refreshed_ = false;
   }
 
  private:
@@ -85,8 +95,35 @@ class ActiveSet {
     return std::max(floor_, 16 * std::numeric_limits<double>::epsilon() * (largest_q_ + norm1_));
   }
 
+  // The gradient of all features; while b moves only that on F is kept.
+  void sync() {
+    if (moved_.empty()) return;
+    std::vector<double> change;
+    for (Index j : moved_) {
+      change.push_back(change_[std::size_t(j)]);
+      change_[std::size_t(j)] = 0.0;
+    }
+    model_.update(moved_, change.data(), 1.0);
+    moved_.clear();
+    take_slopes();
+  }
+
+  void take_slopes() {
+    slope_.resize(F_.size());
+    for (std::size_t k = 0; k < F_.size(); ++k) slope_[k] = model_.gradient(F_[k]);
+  }
+
+  void change(Index j, double delta) {
+    if (change_[std::size_t(j)] == 0.0) moved_.push_back(j);
+    change_[std::size_t(j)] += delta;
+    if (change_[std::size_t(j)] == 0.0) change_[std::size_t(j)] = std::numeric_limits<double>::min();
+  }
+
   void refresh() {
     model_.refresh(b_);
+    for (Index j : moved_) change_[std::size_t(j)] = 0.0;
+    moved_.clear();
+    take_slopes();
     norm1_ = 0.0;
     for (Index j = 0; j < model_.p; ++j) norm1_ += std::fabs(b_[j]);
     refreshed_ = true;
@@ -97,7 +134,10 @@ class ActiveSet {
     single_ = false;
     full_step_ = false;
     floor_ = 0.0;
-    refresh();
+    if (!refreshed_)
+      refresh();
+    else
+      take_slopes();
     bool same = alpha_ == penalty_.alpha;
     if (!same) {
       bool curved = false;
@@ -121,6 +161,7 @@ class ActiveSet {
       if ((b_[j] != 0.0 || penalty_.l1(j) == 0.0) && inside(j)) support.push_back(j);
     F_.clear();
     sign_.clear();
+    slope_.clear();
     std::fill(in_.begin(), in_.end(), char(0));
     const bool definite =
         factor_.factor(Index(support.size()), least_pivot, [&](double* R, Index ld) {
@@ -142,6 +183,7 @@ class ActiveSet {
   void join(Index j, double sign) {
     F_.push_back(j);
     sign_.push_back(sign);
+    slope_.push_back(model_.gradient(j));
     in_[std::size_t(j)] = 1;
   }
 
@@ -161,6 +203,7 @@ class ActiveSet {
     factor_.remove(Index(k));
     F_.erase(F_.begin() + std::ptrdiff_t(k));
     sign_.erase(sign_.begin() + std::ptrdiff_t(k));
+    slope_.erase(slope_.begin() + std::ptrdiff_t(k));
   }
 
   // -(gradient of the objective) on F under the signs
@@ -169,7 +212,7 @@ class ActiveSet {
     double largest = 0.0;
     for (std::size_t k = 0; k < F_.size(); ++k) {
       const Index j = F_[k];
-      out[k] = model_.gradient(j) - penalty_.l2(j) * b_[j] - penalty_.l1(j) * sign_[k];
+      out[k] = slope_[k] - penalty_.l2(j) * b_[j] - penalty_.l1(j) * sign_[k];
       largest = std::max(largest, std::fabs(out[k]));
     }
     return largest;
@@ -187,7 +230,7 @@ class ActiveSet {
     ++n_solves;
     double curvature = 0.0;
     for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
-    full_step_ = move(F_, d_, -curvature, curvature, 1.0) < 0 && !crossed_;
+    full_step_ = move(F_, d_, rhs, -curvature, curvature, 1.0) < 0 && !crossed_;
     return false;
   }
 
@@ -247,7 +290,7 @@ class ActiveSet {
     }
     double curvature = 0.0;
     for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
-    move(F_, d_, -curvature, curvature, 1.0);
+    move(F_, d_, rhs, -curvature, curvature, 1.0);
   }
 
   // The part of -(gradient) that lets b_j move from where it rests; 0: it stays.
@@ -290,15 +333,18 @@ class ActiveSet {
     fall = backwards ? -fall : fall;
     if (!(fall >= 0.0)) return false;
     const double flat = std::max(0.0, pivot_);
-    const Index stop = move(moving, d, -fall, flat, infinity);
+    const std::vector<double> none(F_.size(), 0.0);
+    const Index stop = move(moving, d, none, -fall, flat, infinity);
+    sync();
     const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
     return stop >= 0 || inserted;
   }
 
-  // b += t d on the moving features, t the exact minimiser of the objective on (0, cap]. Returns
-  // the feature that stopped the move at zero or at a bound, -1 if none did.
-  Index move(const std::vector<Index> moving, const std::vector<double>& d, double slope,
-             double curvature, double cap) {
+  // b += t d on the moving features, F first, t the exact minimiser of the objective on (0, cap];
+  // curve = H d on F. Returns the feature that stopped the move at zero or at a bound, -1 if none
+  // did.
+  Index move(const std::vector<Index> moving, const std::vector<double>& d,
+             const std::vector<double>& curve, double slope, double curvature, double cap) {
     crossed_ = false;
     std::vector<Event> events = breakpoints(moving, d, cap);
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
@@ -327,7 +373,7 @@ class ActiveSet {
       if (!std::isfinite(end)) return -1;
       t = std::max(t, end);
     }
-    return step_to(moving, d, t, stop);
+    return step_to(moving, d, curve, t, stop);
   }
 
   std::vector<Event> breakpoints(const std::vector<Index>& moving, const std::vector<double>& d,
@@ -349,18 +395,20 @@ class ActiveSet {
     return events;
   }
 
-  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d, double t,
-                const Event* stop) {
+  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d,
+                const std::vector<double>& curve, double t, const Event* stop) {
     refreshed_ = false;
     for (std::size_t k = 0; k < moving.size(); ++k) {
+      const Index j = moving[k];
       norm1_ += std::fabs(t * d[k]);
-      b_[moving[k]] += t * d[k];
+      b_[j] += t * d[k];
+      change(j, t * d[k]);
+      if (k < F_.size()) slope_[k] -= t * (curve[k] - penalty_.l2(j) * d[k]);
     }
-    model_.update(moving, d.data(), t);
     Index stopped = -1;
     if (stop) {
       stopped = moving[stop->k];
-      model_.update(stopped, stop->value - b_[stopped]);
+      change(stopped, stop->value - b_[stopped]);
       b_[stopped] = stop->value;
     }
     for (std::size_t k = F_.size(); k-- > 0;) {
@@ -385,6 +433,9 @@ class ActiveSet {
   Cholesky factor_;
   std::vector<Index> F_;      // free features, in the order of the factor
   std::vector<double> sign_;  // of b_F, 0 without an l1 term
+  std::vector<double> slope_;  // (q - Gb)_F
+  std::vector<Index> moved_;  // features whose change the model's gradient does not know yet
+  std::vector<double> change_;  // (p,)
   std::vector<char> in_;      // (p,) whether j is in F
   std::vector<int> entries_;  // (p,) how often j joined at this alpha
   std::vector<double> d_, work_;

@@ -36,23 +36,31 @@ class Cholesky {
   }
 
   // Deletes row and column k: the columns behind it move up and Givens rotations of rows
-  // (i, i + 1) make them triangular again.
+  // (i, i + 1) make them triangular again. The rotation of row i comes from column i, so columns
+  // are taken in blocks, each of which first takes all rotations known.
   void remove(Index k) {
     for (Index j = k + 1; j < size_; ++j) {
       const double* from = &data_[std::size_t(j * capacity_)];
       std::copy(from, from + j + 1, &data_[std::size_t((j - 1) * capacity_)]);
     }
     --size_;
-    for (Index i = k; i < size_; ++i) {
-      double* pivot = &data_[std::size_t(i + i * capacity_)];
-      const double a = pivot[0], b = pivot[1], r = std::hypot(a, b);
-      const double c = a / r, s = b / r;
-      pivot[0] = r;
-      for (Index j = i + 1; j < size_; ++j) {
-        double* x = &data_[std::size_t(i + j * capacity_)];
-        const double top = c * x[0] + s * x[1];
-        x[1] = c * x[1] - s * x[0];
-        x[0] = top;
+    constexpr Index width = 8;
+    cosine_.resize(std::size_t(size_));
+    sine_.resize(std::size_t(size_));
+    for (Index j0 = k; j0 < size_; j0 += width) {
+      const Index w = std::min(width, size_ - j0);
+      double* block = &data_[std::size_t(j0 * capacity_)];
+      if (w == width)
+        rotate<width>(block, k, j0);
+      else
+        for (Index c = 0; c < w; ++c) rotate<1>(block + c * capacity_, k, j0);
+      for (Index j = j0; j < j0 + w; ++j) {
+        double* column = &data_[std::size_t(j * capacity_)];
+        rotate<1>(column, j0, j);
+        const double r = std::hypot(column[j], column[j + 1]);
+        cosine_[std::size_t(j)] = column[j] / r;
+        sine_[std::size_t(j)] = column[j + 1] / r;
+        column[j] = r;
       }
     }
   }
@@ -80,6 +88,24 @@ class Cholesky {
   }
 
  private:
+  // Rotations begin .. end - 1 on `width` columns together.
+  template <Index width>
+  void rotate(double* columns, Index begin, Index end) const {
+    if (begin >= end) return;
+    double above[width];
+    for (Index c = 0; c < width; ++c) above[c] = columns[begin + c * capacity_];
+    for (Index i = begin; i < end; ++i) {
+      const double cosine = cosine_[std::size_t(i)], sine = sine_[std::size_t(i)];
+      for (Index c = 0; c < width; ++c) {
+        double* x = columns + i + c * capacity_;
+        const double below = x[1];
+        x[0] = cosine * above[c] + sine * below;
+        above[c] = cosine * below - sine * above[c];
+      }
+    }
+    for (Index c = 0; c < width; ++c) columns[end + c * capacity_] = above[c];
+  }
+
   void reserve(Index n) {
     if (n <= capacity_) return;
     const Index wider = std::max<Index>({n, 2 * capacity_, 16});
@@ -94,6 +120,7 @@ class Cholesky {
   const Blas* blas_;
   Index size_ = 0, capacity_ = 0;
   std::vector<double> data_;
+  std::vector<double> cosine_, sine_;  // of the rotation of rows (i, i + 1)
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -74,6 +74,7 @@ class WorkingSet {
     std::fill(b.begin(), b.end(), 0.0);
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
     if (!on_rows_) active_.restart();
+    tracked_ = false;
     u = target_;
     subtract_fit();
   }
@@ -91,7 +92,8 @@ class WorkingSet {
       return gap() <= goal * scale;
     }
     for (int round = 0; round < 6; ++round) {
-      active_.solve(max_solves, poll);
+      active_.solve(max_solves, poll, round == 0);
+      tracked_ = true;
       state();
       if (gap() <= goal * scale) return true;
       if (monitor.stopped() || max_solves > 0) return false;
@@ -111,7 +113,7 @@ class WorkingSet {
     u = target_;
     subtract_fit();
     columns_->correlate(u.data(), c.data());
-    if (!on_rows_) model_.refresh(b.data());
+    if (!on_rows_ && !tracked_) model_.refresh(b.data());
     violation = 0.0;
     for (std::size_t k = 0; k < c.size(); ++k) {
       if (!on_rows_) {
@@ -120,6 +122,10 @@ class WorkingSet {
       }
       violation = std::max(violation, design_.stats.norm[std::size_t(features[k])] *
                                           penalty.distance(Index(k), b[k], c[k]));
+    }
+    if (!on_rows_) {
+      active_.set_fresh();
+      tracked_ = true;
     }
     dual = u;
     project();
@@ -216,6 +222,7 @@ class WorkingSet {
   GramModel model_;
   ActiveSet active_;
   DualNewton newton_;
+  bool tracked_ = false;  // the model's gradient is that at b
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   Basis basis_;
   std::vector<Index> projected_;
