@@ -116,7 +116,8 @@ class ActiveSet {
   void change(Index j, double delta) {
     if (change_[std::size_t(j)] == 0.0) moved_.push_back(j);
     change_[std::size_t(j)] += delta;
-    if (change_[std::size_t(j)] == 0.0) change_[std::size_t(j)] = std::numeric_limits<double>::min();
+    if (change_[std::size_t(j)] == 0.0)
+      change_[std::size_t(j)] = std::numeric_limits<double>::min();
   }
 
   void refresh() {
@@ -431,13 +432,13 @@ class ActiveSet {
   const ElasticNet& penalty_;
   double* b_;
   Cholesky factor_;
-  std::vector<Index> F_;      // free features, in the order of the factor
-  std::vector<double> sign_;  // of b_F, 0 without an l1 term
-  std::vector<double> slope_;  // (q - Gb)_F
-  std::vector<Index> moved_;  // features whose change the model's gradient does not know yet
+  std::vector<Index> F_;        // free features, in the order of the factor
+  std::vector<double> sign_;    // of b_F, 0 without an l1 term
+  std::vector<double> slope_;   // (q - Gb)_F
+  std::vector<Index> moved_;    // features whose change the model's gradient does not know yet
   std::vector<double> change_;  // (p,)
-  std::vector<char> in_;      // (p,) whether j is in F
-  std::vector<int> entries_;  // (p,) how often j joined at this alpha
+  std::vector<char> in_;        // (p,) whether j is in F
+  std::vector<int> entries_;    // (p,) how often j joined at this alpha
   std::vector<double> d_, work_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;

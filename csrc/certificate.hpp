@@ -39,8 +39,8 @@ double conjugate_sum(const Penalty& penalty, const Correlations& z, double s) {
   return sum;
 }
 
-// max_{s <= most}  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing derivative, kept
-// inside a bracket by bisection.
+// max_{s <= most}  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing
+// derivative, kept inside a bracket by bisection.
 template <class Penalty>
 double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, double uu,
                       double most = infinity) {

@@ -149,24 +149,26 @@ class Directions {
 
   void deflate() {
     constexpr double eps = std::numeric_limits<double>::epsilon();
-    parallel_blocks(p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096, [&](Index block) {
-      for (Index j = block * 4096; j < std::min(p_, (block + 1) * 4096); ++j) {
-        double rest = 1.0;
-        for (Index k = 0; k < m_; ++k) {
-          const double c = C_[std::size_t(j + k * p_)];
-          rest -= c * c;
-        }
-        const double rounding = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding_[std::size_t(j)]);
-        deflated_[std::size_t(j)] = std::sqrt(std::max(0.0, rest) + rounding);
-      }
-    });
+    parallel_blocks(
+        p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096, [&](Index block) {
+          for (Index j = block * 4096; j < std::min(p_, (block + 1) * 4096); ++j) {
+            double rest = 1.0;
+            for (Index k = 0; k < m_; ++k) {
+              const double c = C_[std::size_t(j + k * p_)];
+              rest -= c * c;
+            }
+            const double rounding =
+                2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding_[std::size_t(j)]);
+            deflated_[std::size_t(j)] = std::sqrt(std::max(0.0, rest) + rounding);
+          }
+        });
   }
 
   const Design& design_;
   Index n_, p_, most_, m_ = 0;
-  std::vector<double> Q_, C_;       // (n, m), (p, m)
-  std::vector<double> deflated_;    // delta, (p,), rounded up
-  std::vector<double> rounding_;    // of one entry of C, (p,)
+  std::vector<double> Q_, C_;     // (n, m), (p, m)
+  std::vector<double> deflated_;  // delta, (p,), rounded up
+  std::vector<double> rounding_;  // of one entry of C, (p,)
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -86,7 +86,8 @@ class DenseFeatures final : public FeatureSet {
   }
 
   void correlate(const double* u, double* c) const override {
-    const Index n = design_.X.n, width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
+    const Index n = design_.X.n,
+                width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
     parallel_blocks(size_ > width ? design_.n_threads : 1, (size_ + width - 1) / width,
                     [&](Index block) {
                       const Index j0 = block * width;
@@ -175,7 +176,8 @@ class SparseFeatures final : public FeatureSet {
         continue;
       }
       for (Index i = 0; i < n; ++i) z[std::size_t(i)] = -mu * design_.root[std::size_t(i)];
-      for (Index e = begin; e < end; ++e) z[std::size_t(row_[std::size_t(e)])] += value_[std::size_t(e)];
+      for (Index e = begin; e < end; ++e)
+        z[std::size_t(row_[std::size_t(e)])] += value_[std::size_t(e)];
       for (Index c = 0; c < n; ++c) {
         const double a = scale * z[std::size_t(c)];
         double* out = M + c * n;

@@ -23,8 +23,8 @@ inline Costs costs(const AnyMatrix& X, Index n_alphas) {
   const double column = X.size() / std::max(p, 1.0), directions = 16.0;
   Costs out;
   out.gram = X.gram_seconds() + 2e-9 * p * p + m * 8.0 * p * support / blas2;
-  const double products = X.sparse() ? X.gram_seconds() * set * set / (p * p)
-                                     : n * set * set / blas3;
+  const double products =
+      X.sparse() ? X.gram_seconds() * set * set / (p * p) : n * set * set / blas3;
   out.working_set = 12.0 * X.size() / bandwidth + products + set * column / bandwidth +
                     m * (8.0 * set * support / blas2 + 2.0 * directions * p / blas2 +
                          4.0 * set * column / 8.0 / blas2 + 8.0 * directions * n / blas2);
@@ -58,7 +58,8 @@ inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Option
   const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2);
   const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
   const Costs cost = costs(X, options.n_alphas);
-  const bool fits = 1.5 * bytes <= std::min(most, 4e9), sets = can_use_working_set(problem, options);
+  const bool fits = 1.5 * bytes <= std::min(most, 4e9),
+             sets = can_use_working_set(problem, options);
   const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
   bool gram = fits && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
   if (sets) gram = fits && (cost.gram <= cost.working_set || cost.gram < 1e-3);
@@ -163,7 +164,8 @@ inline void working_set_mode(Design& design, const Options& options, Monitor& mo
                              Solution& solution) {
   design.read_statistics(solution.report);
   if (!check_finite(design, solution)) return;
-  WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor, solution);
+  WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor,
+                      solution);
   path.run();
 }
 

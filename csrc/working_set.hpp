@@ -12,15 +12,15 @@ namespace REGSOLVE_TARGET {
 
 class WorkingSet {
  public:
-  std::vector<Index> features;    // of X, in the order of joining; local index k is features[k]
-  std::vector<Index> position;    // (p,) local index, -1 outside
-  ElasticNet penalty;             // on W
-  std::vector<double> b;          // (|W|,)
-  std::vector<double> u;          // (n,) t - Zb weighted by sqrt(omega)
-  std::vector<double> dual;       // (n,) u less its part in the span of what no penalty holds
-  std::vector<double> c;          // (|W|,) Z_W' dual
-  double violation = 0.0;         // largest over W, in X's units
-  double least_alpha = 0.0;       // of those to come
+  std::vector<Index> features;  // of X, in the order of joining; local index k is features[k]
+  std::vector<Index> position;  // (p,) local index, -1 outside
+  ElasticNet penalty;           // on W
+  std::vector<double> b;        // (|W|,)
+  std::vector<double> u;        // (n,) t - Zb weighted by sqrt(omega)
+  std::vector<double> dual;     // (n,) u less its part in the span of what no penalty holds
+  std::vector<double> c;        // (|W|,) Z_W' dual
+  double violation = 0.0;       // largest over W, in X's units
+  double least_alpha = 0.0;     // of those to come
 
   WorkingSet(const Design& design, const ElasticNet& all, const std::vector<double>& target)
       : position(std::size_t(design.X.p), -1),

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <stdexcept>
 
 #include "directions.hpp"
 #include "residual_path.hpp"
@@ -19,7 +20,7 @@ namespace REGSOLVE_TARGET {
 
 // What the directions say about the features outside W at one alpha.
 struct Screening {
-  Index uncertain = 0;                             // neither certified nor seen to violate
+  Index uncertain = 0;  // neither certified nor seen to violate
   Index violating = 0;
   double excess = 0.0;                             // largest |c_j| / l1_j - 1 among the certified
   std::vector<Index> open;                         // the first of the uncertain
@@ -133,7 +134,8 @@ class WorkingSetPath {
     }
     set_strength();
     const double wide = std::sqrt(12.0 * double(design_.X.p));
-    const std::size_t most = std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.25 * wide : wide));
+    const std::size_t most =
+        std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.25 * wide : wide));
     std::partial_sort(ranked.begin(), ranked.begin() + std::ptrdiff_t(most), ranked.end());
     for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
     W_.add(S, solution_.report);
@@ -162,8 +164,8 @@ class WorkingSetPath {
     const double goal = std::min(0.1 * options_.tol, 1e-11);
     grown_ = 0;
     for (int round = 0;; ++round) {
-      const bool solved = W_.solve(alpha, goal, null_.objective, options_.max_iter, monitor_,
-                                   solution_.report);
+      const bool solved =
+          W_.solve(alpha, goal, null_.objective, options_.max_iter, monitor_, solution_.report);
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
       split_residual();
@@ -242,7 +244,8 @@ class WorkingSetPath {
       });
     });
     near_.clear();
-    for (const std::vector<Index>& part : parts) near_.insert(near_.end(), part.begin(), part.end());
+    for (const std::vector<Index>& part : parts)
+      near_.insert(near_.end(), part.begin(), part.end());
   }
 
   // The largest correlation that may move b_j: |c_j|, or one side of it
@@ -486,18 +489,36 @@ class WorkingSetPath {
 
   void record(const Waiting& w) {
     penalty_.alpha = w.alpha;
+    check_zeros(w);
     W_.penalty.alpha = w.alpha;
     Correlations z;
     z.c = w.c;
-    const double dual = quadratic_dual(W_.penalty, z,
-                                       dot_dense(w.dual.data(), target_.data(), design_.X.n),
-                                       dot_dense(w.dual.data(), w.dual.data(), design_.X.n),
-                                       1.0 / (1.0 + w.excess));
+    const double dual = quadratic_dual(
+        W_.penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
+        dot_dense(w.dual.data(), w.dual.data(), design_.X.n), 1.0 / (1.0 + w.excess));
     const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null(w.support));
-    done_ = monitor_.record(point(w.alpha, w.support, w.b, verdict, w.deviance,
-                                  judge_status(design_.problem, verdict, options_.tol, false,
-                                               Status::stalled)),
-                            Index(grid_.size()));
+    done_ = monitor_.record(
+        point(w.alpha, w.support, w.b, verdict, w.deviance,
+              judge_status(design_.problem, verdict, options_.tol, false, Status::stalled)),
+        Index(grid_.size()));
+  }
+
+  // In a debug build every certified zero is held against its exact correlation.
+  void check_zeros([[maybe_unused]] const Waiting& w) const {
+#ifdef REGSOLVE_DEBUG
+    std::vector<double> v(w.dual), c;
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= design_.root[i];
+    Report none;
+    design_.correlate(v.data(), 1, c, none);
+    const double size = std::sqrt(dot_dense(w.dual.data(), w.dual.data(), design_.X.n));
+    for (Index j = 0; j < design_.X.p; ++j) {
+      const Index at = W_.position[std::size_t(j)];
+      if ((at >= 0 && at < Index(w.c.size())) || penalty_.excluded(j)) continue;
+      const double room = 4.0 * directions_.rounding(j) * size;
+      if (reach(j, c[std::size_t(j)]) > penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
+        throw std::logic_error("a feature was certified zero that is not");
+    }
+#endif
   }
 
   bool is_null(const std::vector<Index>& support) const {
@@ -540,9 +561,9 @@ class WorkingSetPath {
       else
         violation = std::max(violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
     }
-    const double dual = quadratic_dual(penalty_, z,
-                                       dot_dense(W_.dual.data(), target_.data(), design_.X.n),
-                                       dot_dense(W_.dual.data(), W_.dual.data(), design_.X.n));
+    const double dual =
+        quadratic_dual(penalty_, z, dot_dense(W_.dual.data(), target_.data(), design_.X.n),
+                       dot_dense(W_.dual.data(), W_.dual.data(), design_.X.n));
     std::vector<Index> support;
     std::vector<double> values;
     for (Index j = 0; j < W_.size(); ++j)
@@ -569,12 +590,12 @@ class WorkingSetPath {
     report.peak_bytes += W_.bytes() + directions_.bytes();
   }
 
-  static constexpr double kRoom = 1e-11;    // |c_j| may exceed l1_j by this share: the dual is scaled
-  static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
-  static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
+  static constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual is scaled
+  static constexpr double kFlat = 0.02;   // ||e|| / alpha below which a direction is not worth it
+  static constexpr double kDoubt = 0.3;   // share of features in doubt that calls for a reading
   static constexpr Index kBlock = Index(1) << 14;
   static constexpr std::size_t kPast = 24;
-  static constexpr std::size_t kFew = 64;   // features left to exact dots
+  static constexpr std::size_t kFew = 64;  // features left to exact dots
 
   Design& design_;
   const Options& options_;

@@ -164,7 +164,7 @@ void xtr_csc_far(const T* data, const I* indices, const I* indptr, Index j0, Ind
 // sum_t data[t] u[indices[t]], begin <= t < end: four partial sums, then the rest
 template <class T, class I>
 REGSOLVE_INLINE double dot_csc(const T* data, const I* indices, Index begin, Index end,
-                              const double* u) {
+                               const double* u) {
   const auto product = [&](Index t) { return static_cast<double>(data[t]) * u[indices[t]]; };
   Index t = begin;
   double total = 0.0;

@@ -13,7 +13,7 @@ from scipy import sparse
 from regsolve import Solution, path, solve, verify
 from regsolve.penalties import L1, L2, ElasticNet
 
-SOLVERS = ["auto", "cd"]
+SOLVERS = ["auto", "cd", "working_set"]
 TIGHT = 1e-13
 # Two minimisers of relative gap 1e-13 with curvature above 0.05 differ by sqrt(4e-13 P0 / 0.05).
 CLOSE = 2e-5

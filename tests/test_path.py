@@ -17,7 +17,7 @@ from scipy import sparse
 from regsolve import Path, Progress, path, verify
 from regsolve.penalties import L1, L2, ElasticNet
 
-SOLVERS = ["auto", "cd"]
+SOLVERS = ["auto", "cd", "working_set"]
 ALIGNED = ["intercepts", "relative_gaps", "kkt_violations", "statuses", "df", "deviance_ratio"]
 
 

@@ -17,7 +17,7 @@ from regsolve import ConvergenceWarning, Progress, Solution, solve, verify
 from regsolve.certificate import verify as judge
 from regsolve.penalties import L1, L2, ElasticNet
 
-SOLVERS = ["auto", "cd"]
+SOLVERS = ["auto", "cd", "working_set"]
 TIGHT = 1e-12
 # A gap g bounds |w - w*|^2 by 2 g / m, m the least curvature: 1e-12 P0 with m > 0.1 gives 1e-5.
 CLOSE = 2e-5

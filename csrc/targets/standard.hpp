@@ -13,6 +13,9 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
+#include <numeric>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
