@@ -62,6 +62,22 @@ struct Design {
     }
   }
 
+  // u = omega (t - Zb), (n,)
+  std::vector<double> residual(const std::vector<double>& b, Report& report) const {
+    std::vector<double> u(t);
+    double shift = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] *= omega[i];
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      if (b[j] == 0.0) continue;
+      const double w = b[j] * stats.inv[j];
+      X.axpy(Index(j), -w, omega.data(), u.data());
+      report.x_bytes += X.column_bytes(Index(j));
+      shift += w * stats.mean[j];
+    }
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] += shift * omega[i];
+    return u;
+  }
+
   // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
   // square = sum_i u_i^2 / omega_i
   double gradient_size(double square) const {

@@ -49,6 +49,35 @@ class Directions {
     return std::sqrt(dot_dense(e.data(), e.data(), n_));
   }
 
+  // Up to `most` orthonormal directions, orthogonal to those held, that span `rests`: the first of
+  // them always, then by what is left of each, while that is more than `flat` in norm. (n, k)
+  std::vector<double> choose(std::vector<std::vector<double>> rests, int most, double flat) const {
+    std::vector<double> fresh;
+    std::vector<char> taken(rests.size(), 0);
+    for (int k = 0; k < most;) {
+      std::size_t best = rests.size();
+      double largest = 0.0;
+      for (std::size_t i = 0; i < rests.size(); ++i) {
+        const double norm = std::sqrt(dot_dense(rests[i].data(), rests[i].data(), n_));
+        if (taken[i] || !(norm > largest)) continue;
+        largest = norm;
+        best = i;
+        if (k == 0 && i == 0) break;
+      }
+      if (best == rests.size() || (k > 0 && largest < flat)) break;
+      taken[best] = 1;
+      std::vector<double> q = rests[best];
+      if (!normalise(q, fresh, k)) continue;
+      fresh.insert(fresh.end(), q.begin(), q.end());
+      ++k;
+      for (std::vector<double>& rest : rests) {
+        const double along = dot_dense(q.data(), rest.data(), n_);
+        for (Index i = 0; i < n_; ++i) rest[std::size_t(i)] -= along * q[std::size_t(i)];
+      }
+    }
+    return fresh;
+  }
+
   // Adds k orthonormal directions, orthogonal to those held, with one reading of X; the oldest
   // are forgotten when there are too many.
   void add(const std::vector<double>& fresh, int k, Report& report) {
@@ -139,6 +168,27 @@ class Directions {
   }
 
  private:
+  // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
+  // is left.
+  bool normalise(std::vector<double>& q, const std::vector<double>& fresh, int k) const {
+    std::vector<double> a, e;
+    const double before = std::sqrt(dot_dense(q.data(), q.data(), n_));
+    for (double& v : q) v /= before;
+    for (int round = 0; round < 2; ++round) {
+      split(q.data(), a, e);
+      q = e;
+      for (int l = 0; l < k; ++l) {
+        const double* f = &fresh[std::size_t(l * n_)];
+        const double along = dot_dense(f, q.data(), n_);
+        for (Index i = 0; i < n_; ++i) q[std::size_t(i)] -= along * f[i];
+      }
+      const double norm = std::sqrt(dot_dense(q.data(), q.data(), n_));
+      if (!(norm > 1e-8)) return false;
+      for (double& v : q) v /= norm;
+    }
+    return true;
+  }
+
   // A := A T, T (m, kept)
   void rotate(std::vector<double>& A, Index rows, const std::vector<double>& T, Index kept) const {
     std::vector<double> out(std::size_t(rows * kept));

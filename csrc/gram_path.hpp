@@ -44,24 +44,33 @@ bool add_infeasible(const Penalty& penalty, const std::vector<double>& c, std::v
   return U.size() > before;
 }
 
+// What X itself says where its Gram matrix is too blunt.
+struct FromX {
+  // ||t - Zb||^2 from the residual
+  std::function<double(const std::vector<double>& b)> square;
+  // The residual at b projected off the features U: c = Z'u with c_U = 0, u't and u'u
+  std::function<void(const std::vector<double>& b, const std::vector<Index>& U,
+                     std::vector<double>& c, double& ut, double& uu)>
+      project;
+};
+
 template <class Penalty>
 class GramPath {
  public:
-  // square(b) = ||t - Zb||^2 from the residual itself, for the null model's P0
   GramPath(const Problem& problem, const Options& options, const Blas& blas,
            const Statistics& stats, Penalty penalty, GramModel model, double t_square, double size,
-           std::function<double(const std::vector<double>&)> square, Monitor& monitor,
-           Solution& solution)
+           FromX from_x, Monitor& monitor, Solution& solution)
       : problem_(problem),
         options_(options),
         blas_(blas),
         stats_(stats),
         penalty_(std::move(penalty)),
         model_(std::move(model)),
+        from_x_(std::move(from_x)),
         monitor_(monitor),
         solution_(solution),
         b_(std::size_t(model_.p), 0.0) {
-    find_null(t_square, size, square);
+    find_null(t_square, size);
   }
 
   void run(double base) {
@@ -90,8 +99,7 @@ class GramPath {
   }
 
  private:
-  void find_null(double t_square, double size,
-                 const std::function<double(const std::vector<double>&)>& square) {
+  void find_null(double t_square, double size) {
     ElasticNet null = null_penalty(penalty_, problem_, stats_);
     std::vector<double> b(std::size_t(model_.p), 0.0);
     bool any = false;
@@ -100,7 +108,7 @@ class GramPath {
       ActiveSet active(blas_, model_, null, b.data());
       active.solve(0, [&] { return monitor_.stopped(); });
     }
-    null_.objective = 0.5 * (any ? square(b) : model_.tt);
+    null_.objective = 0.5 * (any ? from_x_.square(b) : model_.tt);
     null_.unfitted = 0.5 * t_square;
     null_.size = size;
     null_.gradient = steepest(penalty_, model_.g, stats_.norm);
@@ -191,7 +199,7 @@ class GramPath {
     do {
       z.c = gradient;
       uu = model_.residual_square(b), ut = model_.residual_target(b);
-      project(U, z.c, ut, uu);
+      if (!project(U, z.c, ut, uu) && !W) from_x_.project(b_, U, z.c, ut, uu);
     } while (add_infeasible(penalty_, z.c, U));
     if (W) {
       Correlations on;
@@ -213,18 +221,21 @@ class GramPath {
     return judge_against(null_, primal, dual, violation, is_null);
   }
 
-  // u := u - Z_U a with G_UU a = c_U, so that c_U = 0
-  void project(const std::vector<Index>& U, std::vector<double>& c, double& ut, double& uu) const {
-    double largest = 0.0;
+  // u := u - Z_U a with G_UU a = c_U, so that c_U = 0. False if a feature whose dependence on the
+  // others is beyond the Gram matrix's rounding still has a part of u.
+  bool project(const std::vector<Index>& U, std::vector<double>& c, double& ut, double& uu) const {
+    const double size = std::sqrt(model_.tt);
+    double largest = 0.0, left = 0.0;
     for (Index j : U) largest = std::max(largest, std::fabs(c[std::size_t(j)]));
-    if (largest > 1e-15 * std::sqrt(model_.tt)) {
+    if (largest > 1e-15 * size) {
       Cholesky factor(blas_);
-      std::vector<Index> kept;
+      std::vector<Index> kept, dependent;
       std::vector<double> h, a;
       for (Index j : U) {
         h.clear();
         for (Index k : kept) h.push_back(model_.G[k + j * model_.ld]);
-        if (factor.append(h.data(), 1.0, 1e-11) > 1e-11) kept.push_back(j);
+        const bool joins = factor.append(h.data(), 1.0, 1e-11) > 1e-11;
+        (joins ? kept : dependent).push_back(j);
       }
       for (Index j : kept) a.push_back(c[std::size_t(j)]);
       factor.solve(a.data());
@@ -234,9 +245,11 @@ class GramPath {
         uu -= a[k] * model_.g[std::size_t(kept[k])];
         for (std::size_t j = 0; j < c.size(); ++j) c[j] -= a[k] * column[j];
       }
+      for (Index j : dependent) left = std::max(left, std::fabs(c[std::size_t(j)]));
       if (!(uu > 1e-15 * model_.residual_square(b_.data()))) uu = ut = 0.0;
     }
     for (Index j : U) c[std::size_t(j)] = 0.0;
+    return left <= 1e-14 * size;
   }
 
   const Problem& problem_;
@@ -245,6 +258,7 @@ class GramPath {
   const Statistics& stats_;
   Penalty penalty_;
   GramModel model_;
+  FromX from_x_;
   Monitor& monitor_;
   Solution& solution_;
   std::vector<double> b_;

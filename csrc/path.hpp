@@ -94,25 +94,31 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
   if (!check_finite(design, solution)) return;
   GramModel model(M.data(), P, design.X.p, design.stats.q.data(), design.tt);
   model.n_threads = design.n_threads;
-  auto square = [&](const std::vector<double>& b) {
-    std::vector<double> z(std::size_t(design.X.n), 0.0);
-    double shift = 0.0, sum = 0.0;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      if (b[j] == 0.0) continue;
-      const double w = b[j] * design.stats.inv[j];
-      design.X.add(Index(j), w, z.data());
-      report.x_bytes += design.X.column_bytes(Index(j));
-      shift += w * design.stats.mean[j];
-    }
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      const double r = design.t[i] - z[i] + shift;
-      sum += design.omega[i] * r * r;
-    }
+  FromX from_x;
+  from_x.square = [&](const std::vector<double>& b) {
+    const std::vector<double> u = design.residual(b, report);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i)
+      if (design.omega[i] > 0.0) sum += u[i] * u[i] / design.omega[i];
     return sum;
+  };
+  from_x.project = [&](const std::vector<double>& b, const std::vector<Index>& U,
+                       std::vector<double>& c, double& ut, double& uu) {
+    std::vector<double> u = design.residual(b, report);
+    Basis basis;
+    basis.span(design, U, report);
+    basis.project(design.blas, design.root, u);
+    design.correlate(u.data(), 1, c, report);
+    for (Index j : U) c[std::size_t(j)] = 0.0;
+    ut = uu = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      ut += u[i] * design.t[i];
+      if (design.omega[i] > 0.0) uu += u[i] * u[i] / design.omega[i];
+    }
   };
   auto go = [&](auto penalty) {
     GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
-                                     design.t_square, design.gradient_size(design.t_square), square,
+                                     design.t_square, design.gradient_size(design.t_square), from_x,
                                      monitor, solution);
     path.run(design.t_mean);
   };

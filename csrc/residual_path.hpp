@@ -83,22 +83,9 @@ class ResidualPath {
   }
 
  private:
-  // u = omega (t - Zb), from scratch
   void refresh() {
-    const Index n = design_.X.n;
-    std::vector<double>& u = u_;
-    double shift = 0.0;
-    for (Index i = 0; i < n; ++i)
-      u[std::size_t(i)] = design_.omega[std::size_t(i)] * design_.t[std::size_t(i)];
-    for (std::size_t j = 0; j < b_.size(); ++j) {
-      if (b_[j] == 0.0) continue;
-      const double w = b_[j] * design_.stats.inv[j];
-      design_.X.axpy(Index(j), -w, design_.omega.data(), u.data());
-      solution_.report.x_bytes += design_.X.column_bytes(Index(j));
-      shift += w * design_.stats.mean[j];
-    }
-    for (Index i = 0; i < n; ++i) u[std::size_t(i)] += shift * design_.omega[std::size_t(i)];
-    u[std::size_t(n)] = 0.0;
+    u_ = design_.residual(b_, solution_.report);
+    u_.push_back(0.0);
   }
 
   double square() const {  // sum u^2 / omega

@@ -11,23 +11,11 @@
 #include <deque>
 #include <stdexcept>
 
-#include "directions.hpp"
 #include "residual_path.hpp"
-#include "working_set.hpp"
+#include "screening.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
-
-// What the directions say about the features outside W at one alpha.
-struct Screening {
-  Index uncertain = 0;  // neither certified nor seen to violate
-  Index violating = 0;
-  double excess = 0.0;                             // largest |c_j| / l1_j - 1 among the certified
-  std::vector<Index> open;                         // the first of the uncertain
-  std::vector<std::pair<double, Index>> suspects;  // likely |c_j| / l1_j > 1, feature
-
-  bool certified() const { return uncertain == 0 && violating == 0; }
-};
 
 class WorkingSetPath {
  public:
@@ -40,7 +28,8 @@ class WorkingSetPath {
         solution_(solution),
         target_(weighted_target(design)),
         W_(design, penalty_, target_),
-        directions_(design, design.X.sparse() ? 16 : 32) {
+        directions_(design, design.X.sparse() ? 16 : 32),
+        screener_(design, penalty_, W_, directions_) {
     find_null();
   }
 
@@ -168,102 +157,10 @@ class WorkingSetPath {
           W_.solve(alpha, goal, null_.objective, options_.max_iter, monitor_, solution_.report);
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
-      split_residual();
-      screen(W_.dual, a_, rest_, W_.size(), now_);
+      rest_ = directions_.split(W_.dual.data(), a_, e_);
+      now_ = screener_.screen(W_.dual, a_, rest_, W_.size());
       if (round >= 20 || !grow(now_.suspects)) return true;
     }
-  }
-
-  void split_residual() { rest_ = directions_.split(W_.dual.data(), a_, e_); }
-
-  // What is known of every feature outside the first `set` of W for the dual point v = Q a + e,
-  // ||e|| = rest. Where e is rounding, what is left of doubt is decided by value: nothing will ever
-  // be known better.
-  void screen(const std::vector<double>& v, const std::vector<double>& a, double rest, Index set,
-              Screening& out) {
-    out = Screening{};
-    if (!within_reach(v)) reach_from(v, a, rest);
-    const bool listed = 4 * Index(near_.size()) < design_.X.p;
-    const Index count = listed ? Index(near_.size()) : design_.X.p;
-    const double typical = kappa_ / std::sqrt(double(design_.X.n));
-    double size = 0.0;
-    for (double value : a) size += std::fabs(value);
-    const bool known = rest <= 1e-13 * size;
-    std::vector<Screening> parts(std::size_t(blocks_of(count)));
-    over_blocks(count, [&](Index block, Index begin, Index end) {
-      Screening& part = parts[std::size_t(block)];
-      auto look = [&](Index j, double c, double r, double rounding) {
-        const Index at = W_.position[std::size_t(j)];
-        if ((at >= 0 && at < set) || penalty_.excluded(j)) return;
-        const double room = known ? 0.0 : r + rounding;
-        classify(j, reach(j, c), room, std::min(room, typical * r), part);
-      };
-      if (listed)
-        directions_.estimate(a, rest, near_.data() + begin, end - begin, look);
-      else
-        directions_.estimate(a, rest, begin, end, look);
-    });
-    for (Screening& part : parts) {
-      out.uncertain += part.uncertain;
-      out.violating += part.violating;
-      out.excess = std::max(out.excess, part.excess);
-      for (Index j : part.open)
-        if (out.open.size() < kFew) out.open.push_back(j);
-      out.suspects.insert(out.suspects.end(), part.suspects.begin(), part.suspects.end());
-    }
-  }
-
-  static Index blocks_of(Index count) { return (count + kBlock - 1) / kBlock; }
-  template <class Work>
-  void over_blocks(Index count, const Work& work) const {
-    parallel_blocks(count > 2 * kBlock ? design_.n_threads : 1, blocks_of(count), [&](Index block) {
-      work(block, block * kBlock, std::min(count, (block + 1) * kBlock));
-    });
-  }
-
-  // Features that a dual point near centre_ may bring to their threshold at alphas near far_: since
-  // z_j has unit norm, |z_j'v - z_j'centre| <= ||v - centre||. All others are certified.
-  bool within_reach(const std::vector<double>& v) const {
-    if (centre_.empty() || penalty_.alpha < far_) return false;
-    double square = 0.0;
-    for (std::size_t i = 0; i < v.size(); ++i) square += (v[i] - centre_[i]) * (v[i] - centre_[i]);
-    return square <= radius_ * radius_;
-  }
-
-  void reach_from(const std::vector<double>& v, const std::vector<double>& a, double rest) {
-    centre_ = v;
-    radius_ = 0.1 * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n));
-    far_ = 0.6 * penalty_.alpha;
-    const Index p = design_.X.p;
-    std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
-    over_blocks(p, [&](Index block, Index begin, Index end) {
-      directions_.estimate(a, rest, begin, end, [&](Index j, double c, double r, double rounding) {
-        if (penalty_.excluded(j)) return;
-        const double most = reach(j, c) + r + rounding + 1.001 * radius_;
-        if (most > far_ * penalty_.factor1[std::size_t(j)]) parts[std::size_t(block)].push_back(j);
-      });
-    });
-    near_.clear();
-    for (const std::vector<Index>& part : parts)
-      near_.insert(near_.end(), part.begin(), part.end());
-  }
-
-  // The largest correlation that may move b_j: |c_j|, or one side of it
-  double reach(Index j, double c) const {
-    return std::max(penalty_.hi(j) > 0.0 ? c : -infinity, penalty_.lo(j) < 0.0 ? -c : -infinity);
-  }
-
-  void classify(Index j, double c, double room, double typical, Screening& out) const {
-    const double l1 = penalty_.l1(j), limit = l1 * (1.0 + kRoom);
-    if (c + room <= limit) {
-      if (c + room > l1) out.excess = std::max(out.excess, (c + room) / l1 - 1.0);
-      return;
-    }
-    if (c - room > limit)
-      ++out.violating;
-    else if (++out.uncertain <= Index(kFew))
-      out.open.push_back(j);
-    if (c + typical > limit) out.suspects.emplace_back(c / l1, j);
   }
 
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
@@ -295,11 +192,11 @@ class WorkingSetPath {
     return k;
   }
 
-  // The solution at grid_[k] waits for its proof; returns the next k to solve.
-  std::size_t wait(std::size_t k) {
+  // b on W as it is, for grid_[k].
+  Waiting present(std::size_t k) const {
     Waiting w;
     w.step = k;
-    w.alpha = penalty_.alpha;
+    w.alpha = grid_[k];
     w.primal = W_.primal();
     w.deviance = 1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
     w.violation = W_.violation;
@@ -310,10 +207,15 @@ class WorkingSetPath {
       }
     w.c = W_.c;
     w.dual = W_.dual;
-    w.certified = now_.certified();
-    w.excess = now_.excess;
-    waiting_.push_back(std::move(w));
-    const bool full = waiting_.size() >= 25 || k + 1 == grid_.size() || ends(waiting_.back());
+    return w;
+  }
+
+  // The solution at grid_[k] waits for its proof; returns the next k to solve.
+  std::size_t wait(std::size_t k) {
+    waiting_.push_back(present(k));
+    waiting_.back().certified = now_.certified();
+    waiting_.back().excess = now_.excess;
+    const bool full = waiting_.size() >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
                           double(now_.uncertain) > kDoubt * double(design_.X.p);
     if (full || doubtful) return verify(k + 1);
@@ -359,10 +261,10 @@ class WorkingSetPath {
   void decide(Waiting& w, std::vector<std::pair<double, Index>>& missing) {
     penalty_.alpha = w.alpha;
     std::vector<double> a, e;
-    Screening s;
     const double rest = directions_.split(w.dual.data(), a, e);
-    screen(w.dual, a, rest, Index(w.c.size()), s);  // what joined W later is outside
-    if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(kFew)) look_at(w, s);
+    Screening s =
+        screener_.screen(w.dual, a, rest, Index(w.c.size()));  // later joiners are outside
+    if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew)) look_at(w, s);
     w.certified = s.certified();
     w.violates = s.violating > 0;
     w.excess = s.excess;
@@ -385,7 +287,7 @@ class WorkingSetPath {
       const std::size_t k = std::size_t(j);
       const double c = design_.X.dot(j, v.data()) - design_.stats.mean[k] * sum;
       solution_.report.x_bytes += design_.X.column_bytes(j);
-      classify(j, reach(j, c * design_.stats.inv[k]), 0.0, 0.0, s);
+      screener_.classify(j, screener_.reach(j, c * design_.stats.inv[k]), 0.0, 0.0, s);
     }
   }
 
@@ -396,7 +298,7 @@ class WorkingSetPath {
     add_largest(missing, std::max<std::size_t>(64, w.support.size()));
     W_.set(w.support, w.b);
     reached_ = w.alpha;
-    kappa_ = std::min(6.0, 1.2 * kappa_);
+    screener_.kappa = std::min(6.0, 1.2 * screener_.kappa);
     return w.step;
   }
 
@@ -413,45 +315,20 @@ class WorkingSetPath {
     read(std::move(rests));
   }
 
-  // Reads up to eight directions out of `rests` (the first one always), what u is made of now,
+  // Reads up to eight directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
   void read(std::vector<std::vector<double>> rests) {
-    const Index n = design_.X.n;
-    std::vector<double> a, e, fresh;
+    std::vector<double> a, e;
     auto offer = [&](const std::vector<double>& v, double scale) {
       directions_.split(v.data(), a, e);
       for (double& x : e) x *= scale;
       rests.push_back(e);
     };
     if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
-    const std::size_t own = rests.size();
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
-    int k = 0;
-    std::vector<char> taken(rests.size(), 0);
-    while (k < 8) {
-      std::size_t best = rests.size();
-      double largest = 0.0;
-      for (std::size_t i = 0; i < rests.size(); ++i) {
-        const double norm = std::sqrt(dot_dense(rests[i].data(), rests[i].data(), n));
-        if (taken[i] || !(norm > 0.0)) continue;
-        if (norm > largest) largest = norm, best = i;
-        if (k == 0 && i == 0 && own > 0) {
-          best = 0;
-          break;
-        }
-      }
-      if (best == rests.size() || (k > 0 && largest < kFlat)) break;
-      taken[best] = 1;
-      std::vector<double> q = rests[best];
-      if (!normalise(q, fresh, k)) continue;
-      fresh.insert(fresh.end(), q.begin(), q.end());
-      ++k;
-      for (std::size_t i = 0; i < rests.size(); ++i) {
-        const double along = dot_dense(q.data(), rests[i].data(), n);
-        for (Index r = 0; r < n; ++r) rests[i][std::size_t(r)] -= along * q[std::size_t(r)];
-      }
-    }
+    const std::vector<double> fresh = directions_.choose(rests, 8, kFlat);
+    const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget();
     directions_.add(fresh, k, solution_.report);
@@ -465,42 +342,34 @@ class WorkingSetPath {
     directions_.compress(latest);
   }
 
-  // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
-  // is left.
-  bool normalise(std::vector<double>& q, const std::vector<double>& fresh, int k) const {
-    const Index n = design_.X.n;
-    std::vector<double> a, e;
-    const double before = std::sqrt(dot_dense(q.data(), q.data(), n));
-    for (double& v : q) v /= before;
-    for (int round = 0; round < 2; ++round) {
-      directions_.split(q.data(), a, e);
-      q = e;
-      for (int l = 0; l < k; ++l) {
-        const double* f = &fresh[std::size_t(l * n)];
-        const double along = dot_dense(f, q.data(), n);
-        for (Index i = 0; i < n; ++i) q[std::size_t(i)] -= along * f[i];
-      }
-      const double norm = std::sqrt(dot_dense(q.data(), q.data(), n));
-      if (!(norm > 1e-8)) return false;
-      for (double& v : q) v /= norm;
-    }
-    return true;
+  // max_s D(s dual), s <= most, from correlations z with the features of `penalty`
+  template <class Penalty>
+  double dual_value(const Penalty& penalty, const Waiting& w, const Correlations& z,
+                    double most) const {
+    return quadratic_dual(penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
+                          dot_dense(w.dual.data(), w.dual.data(), design_.X.n), most);
   }
 
   void record(const Waiting& w) {
-    penalty_.alpha = w.alpha;
+    penalty_.alpha = W_.penalty.alpha = w.alpha;
     check_zeros(w);
-    W_.penalty.alpha = w.alpha;
     Correlations z;
     z.c = w.c;
-    const double dual = quadratic_dual(
-        W_.penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
-        dot_dense(w.dual.data(), w.dual.data(), design_.X.n), 1.0 / (1.0 + w.excess));
-    const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null(w.support));
-    done_ = monitor_.record(
-        point(w.alpha, w.support, w.b, verdict, w.deviance,
-              judge_status(design_.problem, verdict, options_.tol, false, Status::stalled)),
-        Index(grid_.size()));
+    record(w, dual_value(W_.penalty, w, z, 1.0 / (1.0 + w.excess)), Status::stalled);
+  }
+
+  void record(const Waiting& w, double dual, Status otherwise) {
+    bool is_null = true;
+    std::vector<double> b(std::size_t(design_.X.p), 0.0);
+    for (std::size_t k = 0; k < w.support.size(); ++k) {
+      is_null = is_null && !W_.penalty.penalised(w.support[k]);
+      b[std::size_t(W_.features[std::size_t(w.support[k])])] = w.b[k];
+    }
+    const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
+    const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
+    done_ = monitor_.record(make_point(design_.problem, w.alpha, design_.stats, b.data(),
+                                       design_.t_mean, verdict, w.deviance, status),
+                            Index(grid_.size()));
   }
 
   // In a debug build every certified zero is held against its exact correlation.
@@ -515,25 +384,10 @@ class WorkingSetPath {
       const Index at = W_.position[std::size_t(j)];
       if ((at >= 0 && at < Index(w.c.size())) || penalty_.excluded(j)) continue;
       const double room = 4.0 * directions_.rounding(j) * size;
-      if (reach(j, c[std::size_t(j)]) > penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
+      if (screener_.reach(j, c[std::size_t(j)]) > penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
         throw std::logic_error("a feature was certified zero that is not");
     }
 #endif
-  }
-
-  bool is_null(const std::vector<Index>& support) const {
-    for (Index k : support)
-      if (W_.penalty.penalised(k)) return false;
-    return true;
-  }
-
-  Point point(double alpha, const std::vector<Index>& support, const std::vector<double>& values,
-              const Verdict& verdict, double deviance, Status status) const {
-    std::vector<double> b(std::size_t(design_.X.p), 0.0);
-    for (std::size_t k = 0; k < support.size(); ++k)
-      b[std::size_t(W_.features[std::size_t(support[k])])] = values[k];
-    return make_point(design_.problem, alpha, design_.stats, b.data(), design_.t_mean, verdict,
-                      deviance, status);
   }
 
   bool record_null(double alpha) {
@@ -549,36 +403,21 @@ class WorkingSetPath {
     if (next < k || done_) return next;
     penalty_.alpha = W_.penalty.alpha = grid_[k];
     W_.state();
-    std::vector<double> v(W_.dual);
+    Waiting w = present(k);
+    std::vector<double> v(w.dual);
     for (std::size_t i = 0; i < v.size(); ++i) v[i] *= design_.root[i];
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
-    double violation = W_.violation;
     for (Index j = 0; j < design_.X.p; ++j) {
       const std::size_t i = std::size_t(j);
       if (W_.position[i] >= 0)
-        z.c[i] = W_.c[std::size_t(W_.position[i])];
+        z.c[i] = w.c[std::size_t(W_.position[i])];
       else
-        violation = std::max(violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
+        w.violation =
+            std::max(w.violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
     }
-    const double dual =
-        quadratic_dual(penalty_, z, dot_dense(W_.dual.data(), target_.data(), design_.X.n),
-                       dot_dense(W_.dual.data(), W_.dual.data(), design_.X.n));
-    std::vector<Index> support;
-    std::vector<double> values;
-    for (Index j = 0; j < W_.size(); ++j)
-      if (W_.b[std::size_t(j)] != 0.0) {
-        support.push_back(j);
-        values.push_back(W_.b[std::size_t(j)]);
-      }
-    const Verdict verdict = judge_against(null_, W_.primal(), dual, violation, is_null(support));
-    const double deviance =
-        1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
-    Status status = options_.max_iter > 0 ? Status::max_iter : Status::stalled;
-    if (solution_.stopped) status = monitor_.status;
-    status = judge_status(design_.problem, verdict, options_.tol, false, status);
-    done_ = monitor_.record(point(grid_[k], support, values, verdict, deviance, status),
-                            Index(grid_.size()));
+    const Status unproven = options_.max_iter > 0 ? Status::max_iter : Status::stalled;
+    record(w, dual_value(penalty_, w, z, infinity), solution_.stopped ? monitor_.status : unproven);
     reached_ = grid_[k];
     return k + 1;
   }
@@ -587,15 +426,14 @@ class WorkingSetPath {
     Report& report = solution_.report;
     report.n_solves += W_.n_solves();
     report.working_set = std::max(report.working_set, W_.size());
-    report.peak_bytes += W_.bytes() + directions_.bytes();
+    const double waiting = 8.0 * double((kMost + kPast) * (design_.X.n + W_.size()));
+    report.peak_bytes += W_.bytes() + directions_.bytes() + waiting;
   }
 
-  static constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual is scaled
-  static constexpr double kFlat = 0.02;   // ||e|| / alpha below which a direction is not worth it
-  static constexpr double kDoubt = 0.3;   // share of features in doubt that calls for a reading
-  static constexpr Index kBlock = Index(1) << 14;
-  static constexpr std::size_t kPast = 24;
-  static constexpr std::size_t kFew = 64;  // features left to exact dots
+  static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
+  static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
+  static constexpr std::size_t kMost = 25;  // answers that wait for one reading
+  static constexpr std::size_t kPast = 24;  // dual points that the directions should go on spanning
 
   Design& design_;
   const Options& options_;
@@ -605,14 +443,12 @@ class WorkingSetPath {
   std::vector<double> target_, null_b_, c_, a_, e_, grid_;
   WorkingSet W_;
   Directions directions_;
+  Screener screener_;
   Screening now_;
-  std::vector<double> centre_;  // dual point about which near_ was listed
-  double radius_ = 0.0, far_ = 0.0;
-  std::vector<Index> near_;
   std::vector<Waiting> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
   NullModel null_;
-  double alpha_max_ = 0.0, reached_ = 0.0, rest_ = 0.0, kappa_ = 3.0, strength_ = 1.0;
+  double alpha_max_ = 0.0, reached_ = 0.0, rest_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false;
 };
