@@ -23,7 +23,7 @@ class Cholesky {
   // h_kk - ||R'^{-1} h||^2, and appends only if that is above `least`.
   double append(const double* h, double diagonal, double least) {
     reserve(size_ + 1);
-    double* column = &data_[std::size_t(size_ * capacity_)];
+    double* column = data_.data() + size_ * capacity_;
     std::copy(h, h + size_, column);
     trsv(*blas_, 'T', int(size_), data_.data(), int(capacity_), column);
     double pivot = diagonal;
@@ -40,8 +40,8 @@ class Cholesky {
   // are taken in blocks, each of which first takes all rotations known.
   void remove(Index k) {
     for (Index j = k + 1; j < size_; ++j) {
-      const double* from = &data_[std::size_t(j * capacity_)];
-      std::copy(from, from + j + 1, &data_[std::size_t((j - 1) * capacity_)]);
+      const double* from = data_.data() + j * capacity_;
+      std::copy(from, from + j + 1, data_.data() + (j - 1) * capacity_);
     }
     --size_;
     constexpr Index width = 8;
@@ -49,13 +49,13 @@ class Cholesky {
     sine_.resize(std::size_t(size_));
     for (Index j0 = k; j0 < size_; j0 += width) {
       const Index w = std::min(width, size_ - j0);
-      double* block = &data_[std::size_t(j0 * capacity_)];
+      double* block = data_.data() + j0 * capacity_;
       if (w == width)
         rotate<width>(block, k, j0);
       else
         for (Index c = 0; c < w; ++c) rotate<1>(block + c * capacity_, k, j0);
       for (Index j = j0; j < j0 + w; ++j) {
-        double* column = &data_[std::size_t(j * capacity_)];
+        double* column = data_.data() + j * capacity_;
         rotate<1>(column, j0, j);
         const double r = std::hypot(column[j], column[j + 1]);
         cosine_[std::size_t(j)] = column[j] / r;
@@ -111,8 +111,8 @@ class Cholesky {
     const Index wider = std::max<Index>({n, 2 * capacity_, 16});
     std::vector<double> moved(std::size_t(wider * wider));
     for (Index j = 0; j < size_; ++j)
-      std::copy(&data_[std::size_t(j * capacity_)], &data_[std::size_t(j * capacity_)] + j + 1,
-                &moved[std::size_t(j * wider)]);
+      std::copy(data_.data() + j * capacity_, data_.data() + j * capacity_ + j + 1,
+                moved.data() + j * wider);
     data_.swap(moved);
     capacity_ = wider;
   }

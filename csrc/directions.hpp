@@ -32,7 +32,7 @@ class Directions {
   double bytes() const { return 8.0 * double(Q_.capacity() + C_.capacity() + 2 * p_); }
   double deflated(Index j) const { return deflated_[std::size_t(j)]; }
   double rounding(Index j) const { return rounding_[std::size_t(j)]; }
-  const double* correlations(Index k) const { return &C_[std::size_t(p_ * k)]; }
+  const double* correlations(Index k) const { return C_.data() + p_ * k; }
 
   // e := u - Q Q'u, a := Q'u; returns ||e||
   double split(const double* u, std::vector<double>& a, std::vector<double>& e) const {
@@ -108,7 +108,7 @@ class Directions {
       const double before = std::sqrt(dot_dense(a.data(), a.data(), m_));
       for (int round = 0; round < 2; ++round)
         for (Index l = 0; l < kept; ++l) {
-          const double* t = &T[std::size_t(l * m_)];
+          const double* t = T.data() + l * m_;
           const double along = dot_dense(t, a.data(), m_);
           for (Index k = 0; k < m_; ++k) a[std::size_t(k)] -= along * t[k];
         }
@@ -178,7 +178,7 @@ class Directions {
       split(q.data(), a, e);
       q = e;
       for (int l = 0; l < k; ++l) {
-        const double* f = &fresh[std::size_t(l * n_)];
+        const double* f = fresh.data() + l * n_;
         const double along = dot_dense(f, q.data(), n_);
         for (Index i = 0; i < n_; ++i) q[std::size_t(i)] -= along * f[i];
       }

@@ -44,7 +44,7 @@ class DenseFeatures final : public FeatureSet {
     const Index n = design_.X.n, m = Index(S.size()), old = size_;
     Z_.resize(std::size_t(n * (old + m)));
     parallel_blocks(m * n > 1 << 16 ? design_.n_threads : 1, m, [&](Index k) {
-      double* z = &Z_[std::size_t(n * (old + k))];
+      double* z = Z_.data() + n * (old + k);
       const std::size_t j = std::size_t(S[std::size_t(k)]);
       const double mean = design_.stats.mean[j], inv = design_.stats.inv[j];
       design_.X.gather(Index(j), z);
@@ -52,12 +52,12 @@ class DenseFeatures final : public FeatureSet {
     });
     size_ += m;
     if (!G) return;
-    const double* fresh = &Z_[std::size_t(n * old)];
+    const double* fresh = Z_.data() + n * old;
     constexpr Index width = 128;
     parallel_blocks(design_.n_threads, (size_ + width - 1) / width, [&](Index block) {
       const Index j0 = block * width, columns = std::min(width, size_ - j0);
-      gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, &Z_[std::size_t(n * j0)],
-           int(n), fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
+      gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z_.data() + n * j0, int(n),
+           fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
     });
     for (Index k = old; k < size_; ++k) {
       for (Index j = 0; j < old; ++j) G[k + j * ld] = G[j + k * ld];
@@ -92,7 +92,7 @@ class DenseFeatures final : public FeatureSet {
                     [&](Index block) {
                       const Index j0 = block * width;
                       gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0,
-                           &Z_[std::size_t(n * j0)], int(n), u, 0.0, c + j0);
+                           Z_.data() + n * j0, int(n), u, 0.0, c + j0);
                     });
   }
 
@@ -109,14 +109,14 @@ class DenseFeatures final : public FeatureSet {
     parallel_blocks(m > 16 ? design_.n_threads : 1, (n + width - 1) / width, [&](Index block) {
       const Index j0 = block * width, columns = std::min(width, n - j0);
       gemm(design_.blas, 'N', 'T', int(j0 + columns), int(columns), int(m), sign, A.data(), int(n),
-           &A[std::size_t(j0)], int(n), 1.0, M + j0 * n, int(n));
+           A.data() + j0, int(n), 1.0, M + j0 * n, int(n));
     });
   }
 
   double bytes() const override { return 8.0 * double(Z_.capacity()); }
 
  private:
-  const double* column(Index k) const { return &Z_[std::size_t(design_.X.n * k)]; }
+  const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
 
   std::vector<double> Z_;  // (n, size)
 };

@@ -188,8 +188,7 @@ class WorkingSet {
     const Index wider = std::max<Index>({m + 64, ld_ + ld_ / 2, 128}), old = size();
     std::vector<double> moved(std::size_t(wider * wider));
     for (Index j = 0; j < old; ++j)
-      std::copy(&G_[std::size_t(j * ld_)], &G_[std::size_t(j * ld_)] + old,
-                &moved[std::size_t(j * wider)]);
+      std::copy(G_.data() + j * ld_, G_.data() + j * ld_ + old, moved.data() + j * wider);
     G_.swap(moved);
     ld_ = wider;
   }
