@@ -63,9 +63,14 @@ class ResidualPath {
     kernel_ = kernel;
     solution_.alpha_max = alpha_max_;
     solution_.null_objective = null_.objective;
-    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
-    start_from(options_.coef_init);
-    for (double alpha : grid) {
+    go_on(alpha_grid(options_, alpha_max_), 0, options_.coef_init);
+  }
+
+  // Solves grid[first], .. from the coefficients given (in X's units), or from the null model.
+  void go_on(const std::vector<double>& grid, std::size_t first, const double* coef) {
+    start_from(coef);
+    for (std::size_t k = first; k < grid.size(); ++k) {
+      const double alpha = grid[k];
       penalty_.alpha = alpha;
       Verdict verdict;
       const Status otherwise = null_.exact() ? Status::optimal : solve_at(verdict);

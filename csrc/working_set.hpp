@@ -37,6 +37,8 @@ class WorkingSet {
 
   Index size() const { return Index(features.size()); }
   Index n_solves() const { return active_.n_solves + newton_.n_solves; }
+  // features whose linear system is solved at once
+  Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double bytes() const {
     return columns_->bytes() + 8.0 * double(G_.capacity()) + active_.bytes() + newton_.bytes();
   }

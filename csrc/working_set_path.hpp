@@ -50,6 +50,11 @@ class WorkingSetPath {
     reached_ = std::max(alpha_max_, grid_.empty() ? 0.0 : grid_.front());
     std::size_t k = 0;
     while (k < grid_.size() && !done_ && !solution_.stopped) {
+      if (too_large()) {
+        k = verify(k);
+        if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
+        break;
+      }
       const double alpha = next_alpha(grid_[k]);
       if (!solve_at(alpha)) {
         k = give_up(k);
@@ -420,6 +425,26 @@ class WorkingSetPath {
     record(w, dual_value(penalty_, w, z, infinity), solution_.stopped ? monitor_.status : unproven);
     reached_ = grid_[k];
     return k + 1;
+  }
+
+  // Where the next growth of W may pass the memory allowed, or direct solves take too long.
+  bool too_large() const {
+    const double most = options_.max_bytes > 0.0 ? options_.max_bytes : 8e9;
+    return 2.0 * W_.bytes() > most || W_.n_free() > 8000;
+  }
+
+  // Coordinate descent on residuals does the rest from here.
+  void hand_over(std::size_t k) {
+    solution_.report.mode = "residual";
+    solution_.report.why += "; the working set reached " + std::to_string(W_.size()) +
+                            " features, and coordinate descent took over";
+    std::vector<double> w(std::size_t(design_.X.p), 0.0);
+    for (Index j = 0; j < W_.size(); ++j) {
+      const std::size_t i = std::size_t(W_.features[std::size_t(j)]);
+      w[i] = W_.b[std::size_t(j)] * design_.stats.inv[i];
+    }
+    ResidualPath<ElasticNet>(design_, options_, penalty_, monitor_, solution_)
+        .go_on(grid_, k, w.data());
   }
 
   void report() {
