@@ -44,7 +44,8 @@ struct Design {
   void xtr(const double* R, int k, std::vector<double>& out, Report& report) const {
     out.resize(std::size_t(X.p) * std::size_t(k));
     for (int v = 0; v < k; v += 8) {
-      X.xtr(R + v * X.n, std::min(8, k - v), out.data() + v * X.p, X.p, n_threads);
+      X.xtr(R + v * X.n, std::min(8, k - v), out.data() + v * X.p, X.p,
+            worthwhile(n_threads, X.size() / 8.0));
       report.x_bytes += X.size();
     }
     report.n_rhs += k;
@@ -92,7 +93,8 @@ struct Design {
     std::vector<double> omega_t(std::size_t(X.n));
     for (Index i = 0; i < X.n; ++i)
       omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
-    X.statistics(omega.data(), centred(), omega_t.data(), n_threads, stats);
+    X.statistics(omega.data(), centred(), omega_t.data(), worthwhile(n_threads, X.size() / 8.0),
+                 stats);
     report.x_bytes += X.size();
     report.n_rhs += 1;
   }

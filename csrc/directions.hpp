@@ -22,6 +22,8 @@ class Directions {
         most_(std::max<Index>(most, 8)),
         deflated_(std::size_t(p_), 1.0),
         rounding_(std::size_t(p_)) {
+    Q_.reserve(std::size_t(n_ * most_));  // mapped only as far as it is filled
+    C_.reserve(std::size_t(p_ * most_));
     // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
     const double unit = 4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0);
     for (std::size_t j = 0; j < rounding_.size(); ++j)
@@ -29,8 +31,7 @@ class Directions {
   }
 
   Index size() const { return m_; }
-  double bytes() const { return 8.0 * double(Q_.capacity() + C_.capacity() + 2 * p_); }
-  double deflated(Index j) const { return deflated_[std::size_t(j)]; }
+  double bytes() const { return 8.0 * double((n_ + p_) * m_ + 2 * p_); }
   double rounding(Index j) const { return rounding_[std::size_t(j)]; }
   const double* correlations(Index k) const { return C_.data() + p_ * k; }
 
@@ -123,51 +124,61 @@ class Directions {
     for (double& value : rounding_) value *= 1.5;  // a sum of m products each
   }
 
-  // bound_l (p,) is not stored: visit(j, c, r) is called with |z_j'u - c| <= r for every feature of
-  // [j0, j1), u = Q a + e, ||e|| = rest.
-  template <class Visit>
-  void estimate(const std::vector<double>& a, double rest, Index j0, Index j1,
-                const Visit& visit) const {
-    constexpr Index width = 512;
-    double sum[width], size = 0.0;
-    for (double value : a) size += std::fabs(value);
-    for (Index j = j0; j < j1; j += width) {
-      const Index w = std::min(width, j1 - j);
-      std::fill(sum, sum + w, 0.0);
-      for (std::size_t k = 0; k < a.size(); ++k) {
-        const double* c = correlations(Index(k)) + j;
-        const double ak = a[k];
-#pragma omp simd
-        for (Index i = 0; i < w; ++i) sum[i] += ak * c[i];
-      }
-      for (Index i = 0; i < w; ++i)
-        visit(j + i, sum[i], deflated(j + i) * rest, rounding(j + i) * (size + rest));
-    }
-  }
+  // What is asked of features: whether |z_j'u| may exceed alpha factor_j - margin, u = Q a + e,
+  // ||e|| = rest.
+  struct Question {
+    const std::vector<double>& a;
+    double rest;
+    const double* factor;  // (p,)
+    double alpha, margin;
+  };
 
-  // The same for a list of features.
+  // visit(j, c, r, rounding) for the features of [begin, end), or of list[begin, end), that may:
+  // |z_j'u - c| <= r + rounding
   template <class Visit>
-  void estimate(const std::vector<double>& a, double rest, const Index* list, Index count,
-                const Visit& visit) const {
-    double size = 0.0;
-    for (double value : a) size += std::fabs(value);
+  void ask(const Question& question, const Index* list, Index begin, Index end,
+           const Visit& visit) const {
     constexpr Index width = 512;
-    double sum[width];
-    for (Index at = 0; at < count; at += width) {
-      const Index w = std::min(width, count - at);
+    double sum[width], over[width], size = question.rest;
+    for (double value : question.a) size += std::fabs(value);
+    for (Index at = begin; at < end; at += width) {
+      const Index w = std::min(width, end - at);
       std::fill(sum, sum + w, 0.0);
-      for (std::size_t k = 0; k < a.size(); ++k) {
-        const double* c = correlations(Index(k));
-        for (Index i = 0; i < w; ++i) sum[i] += a[k] * c[list[at + i]];
-      }
+      if (list)
+        estimate(question, [&](Index i) { return list[at + i]; }, size, w, sum, over);
+      else
+        estimate(question, [&](Index i) { return at + i; }, size, w, sum, over);
       for (Index i = 0; i < w; ++i) {
-        const Index j = list[at + i];
-        visit(j, sum[i], deflated(j) * rest, rounding(j) * (size + rest));
+        if (!(over[i] > 0.0)) continue;
+        const Index j = list ? list[at + i] : at + i;
+        visit(j, sum[i], deflated_[std::size_t(j)] * question.rest,
+              rounding_[std::size_t(j)] * size);
       }
     }
   }
 
  private:
+  // sum = C a and by how much |sum| and its bound exceed the threshold, for w features
+  template <class Feature>
+  void estimate(const Question& question, const Feature& feature, double size, Index w, double* sum,
+                double* over) const {
+    for (std::size_t k = 0; k < question.a.size(); ++k) {
+      const double* c = correlations(Index(k));
+      const double ak = question.a[k];
+#pragma omp simd
+      for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
+    }
+    const double *deflated = deflated_.data(), *rounding = rounding_.data(),
+                 *factor = question.factor;
+    const double rest = question.rest, alpha = question.alpha, margin = question.margin;
+#pragma omp simd
+    for (Index i = 0; i < w; ++i) {
+      const Index j = feature(i);
+      over[i] =
+          std::fabs(sum[i]) + deflated[j] * rest + rounding[j] * size + margin - alpha * factor[j];
+    }
+  }
+
   // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
   // is left.
   bool normalise(std::vector<double>& q, const std::vector<double>& fresh, int k) const {

@@ -43,7 +43,7 @@ class DenseFeatures final : public FeatureSet {
   void add(const std::vector<Index>& S, double* G, Index ld) override {
     const Index n = design_.X.n, m = Index(S.size()), old = size_;
     Z_.resize(std::size_t(n * (old + m)));
-    parallel_blocks(m * n > 1 << 16 ? design_.n_threads : 1, m, [&](Index k) {
+    parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n)), m, [&](Index k) {
       double* z = Z_.data() + n * (old + k);
       const std::size_t j = std::size_t(S[std::size_t(k)]);
       const double mean = design_.stats.mean[j], inv = design_.stats.inv[j];
@@ -54,11 +54,13 @@ class DenseFeatures final : public FeatureSet {
     if (!G) return;
     const double* fresh = Z_.data() + n * old;
     constexpr Index width = 128;
-    parallel_blocks(design_.n_threads, (size_ + width - 1) / width, [&](Index block) {
-      const Index j0 = block * width, columns = std::min(width, size_ - j0);
-      gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z_.data() + n * j0, int(n),
-           fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
-    });
+    const double flops = double(n) * double(m) * double(size_);
+    parallel_blocks(
+        worthwhile(design_.n_threads, flops / 16.0), (size_ + width - 1) / width, [&](Index block) {
+          const Index j0 = block * width, columns = std::min(width, size_ - j0);
+          gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z_.data() + n * j0,
+               int(n), fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
+        });
     for (Index k = old; k < size_; ++k) {
       for (Index j = 0; j < old; ++j) G[k + j * ld] = G[j + k * ld];
       for (Index j = old; j < k; ++j) G[j + k * ld] = G[k + j * ld];
@@ -106,11 +108,12 @@ class DenseFeatures final : public FeatureSet {
       const double scale = 1.0 / std::sqrt(divisor[which[std::size_t(k)]]);
       for (Index i = 0; i < n; ++i) A[std::size_t(i + k * n)] = scale * z[i];
     }
-    parallel_blocks(m > 16 ? design_.n_threads : 1, (n + width - 1) / width, [&](Index block) {
-      const Index j0 = block * width, columns = std::min(width, n - j0);
-      gemm(design_.blas, 'N', 'T', int(j0 + columns), int(columns), int(m), sign, A.data(), int(n),
-           A.data() + j0, int(n), 1.0, M + j0 * n, int(n));
-    });
+    parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n * n) / 16.0),
+                    (n + width - 1) / width, [&](Index block) {
+                      const Index j0 = block * width, columns = std::min(width, n - j0);
+                      gemm(design_.blas, 'N', 'T', int(j0 + columns), int(columns), int(m), sign,
+                           A.data(), int(n), A.data() + j0, int(n), 1.0, M + j0 * n, int(n));
+                    });
   }
 
   double bytes() const override { return 8.0 * double(Z_.capacity()); }
@@ -133,10 +136,14 @@ class SparseFeatures final : public FeatureSet {
     if (!G) return;
     arrange_rows();
     const Index width = 8, m = size_ - old;
-    parallel_blocks(design_.n_threads, (m + width - 1) / width, [&](Index block) {
-      for (Index k = old + block * width; k < std::min(size_, old + (block + 1) * width); ++k)
-        products(k, G + k * ld);
-    });
+    const double products_a_column =
+        double(row_.size()) * double(row_.size()) / double(std::max<Index>(1, design_.X.n * size_));
+    parallel_blocks(worthwhile(design_.n_threads, double(m) * products_a_column),
+                    (m + width - 1) / width, [&](Index block) {
+                      for (Index k = old + block * width;
+                           k < std::min(size_, old + (block + 1) * width); ++k)
+                        products(k, G + k * ld);
+                    });
     for (Index k = old; k < size_; ++k)
       for (Index j = 0; j < k; ++j) G[k + j * ld] = G[j + k * ld];
   }

@@ -120,20 +120,20 @@ inline Status judge_status(const Problem& problem, const Verdict& verdict, doubl
   return proven ? Status::optimal : otherwise;
 }
 
-// A point in X's units: w_j = b_j / d_j, exactly on its bound where b_j is, and the intercept
-// base - sum_j m_j w_j.
+// A point in X's units from the non-zero b_j of `support`, ascending: w_j = b_j / d_j, exactly on
+// its bound where b_j is, and the intercept base - sum_j m_j w_j.
 inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
-                        const double* b, double base, const Verdict& verdict, double deviance_ratio,
-                        Status status) {
+                        const std::vector<Index>& support, const std::vector<double>& b, double base,
+                        const Verdict& verdict, double deviance_ratio, Status status) {
   Point point;
   point.alpha = alpha;
   point.intercept = base;
-  for (std::size_t j = 0; j < stats.inv.size(); ++j) {
-    if (b[j] == 0.0) continue;
-    double w = b[j] * stats.inv[j];
-    if (problem.lower && b[j] <= stats.norm[j] * problem.lower[j]) w = problem.lower[j];
-    if (problem.upper && b[j] >= stats.norm[j] * problem.upper[j]) w = problem.upper[j];
-    point.support.push_back(Index(j));
+  point.support = support;
+  for (std::size_t k = 0; k < support.size(); ++k) {
+    const std::size_t j = std::size_t(support[k]);
+    double w = b[k] * stats.inv[j];
+    if (problem.lower && b[k] <= stats.norm[j] * problem.lower[j]) w = problem.lower[j];
+    if (problem.upper && b[k] >= stats.norm[j] * problem.upper[j]) w = problem.upper[j];
     point.coef.push_back(w);
     point.intercept -= stats.mean[j] * w;
   }
@@ -145,6 +145,20 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
   point.deviance_ratio = deviance_ratio;
   point.status = status;
   return point;
+}
+
+// The same from all b_j, (p,)
+inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
+                        const double* b, double base, const Verdict& verdict, double deviance_ratio,
+                        Status status) {
+  std::vector<Index> support;
+  std::vector<double> values;
+  for (std::size_t j = 0; j < stats.inv.size(); ++j)
+    if (b[j] != 0.0) {
+      support.push_back(Index(j));
+      values.push_back(b[j]);
+    }
+  return make_point(problem, alpha, stats, support, values, base, verdict, deviance_ratio, status);
 }
 
 }  // namespace REGSOLVE_TARGET

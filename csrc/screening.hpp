@@ -52,10 +52,8 @@ class Screener {
         const double room = known ? 0.0 : r + rounding;
         classify(j, reach(j, c), room, std::min(room, typical * r), part);
       };
-      if (listed)
-        directions_.estimate(a, rest, near_.data() + begin, end - begin, look);
-      else
-        directions_.estimate(a, rest, begin, end, look);
+      directions_.ask({a, rest, penalty_.factor1.data(), penalty_.alpha, 0.0},
+                      listed ? near_.data() : nullptr, begin, end, look);
     });
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
@@ -113,11 +111,13 @@ class Screener {
     const Index p = design_.X.p;
     std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
     over_blocks(p, [&](Index block, Index begin, Index end) {
-      directions_.estimate(a, rest, begin, end, [&](Index j, double c, double r, double rounding) {
+      auto list = [&](Index j, double c, double r, double rounding) {
         if (penalty_.excluded(j)) return;
         const double most = reach(j, c) + r + rounding + 1.001 * radius_;
         if (most > far_ * penalty_.factor1[std::size_t(j)]) parts[std::size_t(block)].push_back(j);
-      });
+      };
+      directions_.ask({a, rest, penalty_.factor1.data(), far_, 1.001 * radius_}, nullptr, begin,
+                      end, list);
     });
     near_.clear();
     for (const std::vector<Index>& part : parts)

@@ -9,6 +9,11 @@
 
 namespace regsolve {
 
+// Threads that `work` operations are worth: starting one costs about 30 microseconds.
+inline int worthwhile(int n_threads, double work) {
+  return work > 3e5 ? n_threads : 1;
+}
+
 // work(block) for block = 0 .. n_blocks - 1, each on some thread; threads live for this call only.
 template <class Work>
 void parallel_blocks(int n_threads, std::ptrdiff_t n_blocks, const Work& work) {

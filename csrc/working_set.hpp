@@ -40,7 +40,7 @@ class WorkingSet {
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double bytes() const {
-    return columns_->bytes() + 8.0 * double(G_.capacity()) + active_.bytes() + newton_.bytes();
+    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(ld_) * double(ld_)) + active_.bytes() + newton_.bytes();
   }
 
   // S, none of which is in W, joins at 0.
@@ -49,7 +49,7 @@ class WorkingSet {
     const Index old = size(), m = old + Index(S.size());
     if (!on_rows_ && rows_serve(m)) leave_gram();
     if (!on_rows_) reserve(m);
-    columns_->add(S, on_rows_ ? nullptr : G_.data(), ld_);
+    columns_->add(S, on_rows_ ? nullptr : G_.get(), ld_);
     for (Index j : S) {
       position[std::size_t(j)] = size();
       features.push_back(j);
@@ -64,7 +64,7 @@ class WorkingSet {
     b.resize(std::size_t(m), 0.0);
     c.resize(std::size_t(m), 0.0);
     if (on_rows_) return;
-    model_.G = G_.data();
+    model_.G = G_.get();
     model_.ld = ld_;
     model_.p = m;
     model_.q = q_.data();
@@ -173,7 +173,7 @@ class WorkingSet {
   void leave_gram() {
     on_rows_ = true;
     active_.restart();
-    std::vector<double>().swap(G_);
+    G_.reset();
     u = target_;
     subtract_fit();
   }
@@ -185,12 +185,13 @@ class WorkingSet {
     columns_->subtract(support, b.data(), u.data());
   }
 
+  // Memory of G is not cleared: what is never written is never mapped.
   void reserve(Index m) {
     if (m <= ld_) return;
-    const Index wider = std::max<Index>({m + 64, ld_ + ld_ / 2, 128}), old = size();
-    std::vector<double> moved(std::size_t(wider * wider));
+    const Index wider = std::max<Index>({m + m / 2, ld_ + ld_ / 2, 128}), old = size();
+    std::unique_ptr<double[]> moved(new double[std::size_t(wider * wider)]);
     for (Index j = 0; j < old; ++j)
-      std::copy(G_.data() + j * ld_, G_.data() + j * ld_ + old, moved.data() + j * wider);
+      std::copy(G_.get() + j * ld_, G_.get() + j * ld_ + old, moved.get() + j * wider);
     G_.swap(moved);
     ld_ = wider;
   }
@@ -218,7 +219,8 @@ class WorkingSet {
   const ElasticNet& all_;
   const std::vector<double>& target_;
   std::unique_ptr<FeatureSet> columns_;
-  std::vector<double> G_, q_;
+  std::unique_ptr<double[]> G_;  // (|W|, |W|), leading dimension ld_
+  std::vector<double> q_;
   Index ld_ = 0;
   GramModel model_;
   ActiveSet active_;

@@ -365,14 +365,21 @@ class WorkingSetPath {
 
   void record(const Waiting& w, double dual, Status otherwise) {
     bool is_null = true;
-    std::vector<double> b(std::size_t(design_.X.p), 0.0);
+    std::vector<std::pair<Index, double>> ordered;
     for (std::size_t k = 0; k < w.support.size(); ++k) {
       is_null = is_null && !W_.penalty.penalised(w.support[k]);
-      b[std::size_t(W_.features[std::size_t(w.support[k])])] = w.b[k];
+      ordered.emplace_back(W_.features[std::size_t(w.support[k])], w.b[k]);
+    }
+    std::sort(ordered.begin(), ordered.end());
+    std::vector<Index> support;
+    std::vector<double> b;
+    for (const auto& [j, value] : ordered) {
+      support.push_back(j);
+      b.push_back(value);
     }
     const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
     const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
-    done_ = monitor_.record(make_point(design_.problem, w.alpha, design_.stats, b.data(),
+    done_ = monitor_.record(make_point(design_.problem, w.alpha, design_.stats, support, b,
                                        design_.t_mean, verdict, w.deviance, status),
                             Index(grid_.size()));
   }
