@@ -93,6 +93,7 @@ class Path:
     alpha_max : least alpha at which every penalised coefficient is zero.
     report : Report
     stopped : "time_limit" or "interrupted" if the path ended before its grid did, else None.
+    null_objective : objective of the null model, to which ``relative_gaps`` refer.
     """
 
     alphas: NDArray[np.float64]
@@ -106,6 +107,7 @@ class Path:
     alpha_max: float
     report: Report = field(repr=False)
     stopped: str | None = None
+    null_objective: float = float("nan")
 
     @property
     def converged(self) -> bool:

@@ -394,6 +394,7 @@ def path(
         alpha_max=result["alpha_max"],
         report=result["report"],
         stopped=result["stopped"],
+        null_objective=result["null_objective"],
     )
     if error is not None:
         raise Interrupted(out) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 # Last, so that an installed regsolve is found before the source tree's.
 sys.path.append(str(Path(__file__).parents[1]))
 
+from bench import sweep
 from bench.adapter import Fit, Library, Unsupported
 from bench.libraries import LIBRARIES
 from bench.problems import MissingProblem, load_problem
@@ -237,3 +239,20 @@ def test_every_adapter_says_what_it_is():
         assert kind.__doc__ != Library.__doc__
         assert list(kind.tolerances) == sorted(kind.tolerances, reverse=True)
         assert name == "zeros" or len(kind.tolerances) >= 6
+
+
+def test_a_sweep_prints_its_slopes_and_draws_them(tmp_path, capsys):
+    file = tmp_path / "sweep.png"
+    assert sweep.main(["--quick", "--large", "--plot", str(file)]) == 0
+    printed = capsys.readouterr().out
+    slopes = [float(text) for text in re.findall(r"^Slope of .*: (\S+)$", printed, re.MULTILINE)]
+    assert len(slopes) == 4
+    assert all(math.isfinite(slope) for slope in slopes)
+    rows = [line.split(" | ") for line in printed.splitlines() if re.match(r"\| (ar|zipf)", line)]
+    assert len(rows) == 15
+    assert all(len(row) == len(sweep.COLUMNS) for row in rows)
+    for row in rows:
+        seconds, gap = float(row[2]), float(row[5])
+        assert 0.0 < seconds < 10.0
+        assert gap <= 1e-9
+    assert file.read_bytes().startswith(b"\x89PNG")
