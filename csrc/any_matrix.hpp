@@ -63,10 +63,10 @@ class Door final : public AnyMatrix {
     out.pilot_rows = choose_pilot_rows(omega, n);
     REGSOLVE_TARGET::statistics(kind_, omega, centred, omega_t, n_threads, out);
   }
-  void gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
-            double* M, Statistics& out) const override {
+  bool gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
+            double* M, Statistics& out, StopSign& stop) const override {
     out.pilot_rows = choose_pilot_rows(root, n);
-    REGSOLVE_TARGET::gram(kind_, root, t, centred, blas, n_threads, M, out);
+    return REGSOLVE_TARGET::gram(kind_, root, t, centred, blas, n_threads, M, out, stop);
   }
   double gather_set(const std::vector<Index>& W, Gathered& out) const override {
     return gather_columns(kind_, W, out);

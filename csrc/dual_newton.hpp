@@ -30,13 +30,14 @@ class DualNewton {
   template <class Poll>
   bool solve(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
     const std::size_t m = b.size();
+    predict(u);
     c_.resize(m);
     along_.resize(m);
     in_.resize(m, 0);
     double last = infinity;
     int slow = 0;
     for (int step = 0; step < 500 && !poll(); ++step) {
-      columns_.correlate(u.data(), c_.data());
+      if (step == 0) columns_.correlate(u.data(), c_.data());
       gradient(u, b);
       const double norm = std::sqrt(dot_dense(g_.data(), g_.data(), n_));
       if (norm <= goal) return true;
@@ -45,36 +46,49 @@ class DualNewton {
       if (slow > 20 || (slow > 2 && norm <= 1e3 * goal)) return false;
       follow(b);
       d_ = g_;
-      factorise();
-      trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), d_.data());
-      trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), d_.data());
+      if (!solve_updated(d_, penalty_.alpha)) {
+        factorise();
+        solve_updated(d_, penalty_.alpha);
+      }
       for (double& v : d_) v = -v;
       ++n_solves;
       columns_.correlate(d_.data(), along_.data());
       const double s = line_search(u);
       if (!(s > 0.0)) return false;
       for (Index i = 0; i < n_; ++i) u[std::size_t(i)] += s * d_[std::size_t(i)];
+      for (std::size_t j = 0; j < c_.size(); ++j) c_[j] += s * along_[j];
     }
     return false;
   }
 
-  // How u moves as alpha falls by a unit: K^{-1} Z_A (c_A / (alpha l2_A))
-  std::vector<double> tangent() const {
+  // How u moves as alpha falls by a unit: -K^{-1} Z_A (c_A / (alpha l2_A))
+  std::vector<double> tangent() const { return tangent(alpha_); }
+
+ private:
+  std::vector<double> tangent(double alpha) const {
     std::vector<double> out(std::size_t(n_), 0.0), w(in_.size(), 0.0);
     std::vector<Index> A;
     for (std::size_t j = 0; j < in_.size(); ++j)
       if (in_[j]) {
         A.push_back(Index(j));
-        w[j] = c_[j] / (penalty_.alpha * penalty_.l2(Index(j)));
+        w[j] = c_[j] / (alpha * alpha * penalty_.factor2[j]);
       }
     if (A.empty() || K_.empty()) return out;
     columns_.subtract(A, w.data(), out.data());
-    trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), out.data());
-    trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), out.data());
+    if (!solve_updated(out, alpha)) std::fill(out.begin(), out.end(), 0.0);
     return out;
   }
 
- private:
+  // u moves along its tangent to the new alpha.
+  void predict(std::vector<double>& u) {
+    const double fall = alpha_ - penalty_.alpha;
+    if (alpha_ > 0.0 && fall > 0.0 && fall < 0.5 * alpha_ && alpha_ == factored_) {
+      const std::vector<double> d = tangent(alpha_);
+      for (Index i = 0; i < n_; ++i) u[std::size_t(i)] += fall * d[std::size_t(i)];
+    }
+    alpha_ = penalty_.alpha;
+  }
+
   bool curved(Index j, double b) const {
     return b != 0.0 && b > penalty_.lo(j) && b < penalty_.hi(j);
   }
@@ -102,6 +116,8 @@ class DualNewton {
       in_[j] = now;
     }
     changes_ += Index(come.size() + go.size());
+    for (Index j : come) since_.emplace_back(j, 1.0);
+    for (Index j : go) since_.emplace_back(j, -1.0);
     if (M_.empty() || come.size() + go.size() > all.size() || changes_ > 20 * n_) {
       M_.assign(std::size_t(n_ * n_), 0.0);
       columns_.add_outer(all, 1.0, penalty_.factor2.data(), M_.data());
@@ -112,8 +128,65 @@ class DualNewton {
     columns_.add_outer(go, -1.0, penalty_.factor2.data(), M_.data());
   }
 
+  // x := K^{-1} x from the factor of K_0 held, K = K_0 + U S U' with the changes of A since, a
+  // column z_j / sqrt(l2_j) of U and a sign each:  K^{-1} = R^{-1} (I - V (S + V'V)^{-1} V')
+  // R'^{-1}, V = R'^{-1} U. False where K_0 belongs to another alpha or the changes are many.
+  bool solve_updated(std::vector<double>& x, double at) const {
+    const Index k = Index(since_.size()), held = Index(V_.size()) / std::max<Index>(n_, 1);
+    if (factored_ != at || k > std::max<Index>(8, n_ / 12)) return false;
+    V_.resize(std::size_t(n_ * k));
+    for (Index l = held; l < k; ++l) {
+      const auto [j, sign] = since_[std::size_t(l)];
+      columns_.copy(j, 1.0 / std::sqrt(at * penalty_.factor2[std::size_t(j)]), V_.data() + n_ * l);
+    }
+    if (k > held)
+      trsm(design_.blas, int(n_), int(k - held), K_.data(), int(n_), V_.data() + n_ * held,
+           int(n_));
+    std::vector<double> y(x);
+    trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), y.data());
+    if (k > 0) {
+      std::vector<double> T(std::size_t(k * k)), a(static_cast<std::size_t>(k));
+      gemm(design_.blas, 'T', 'N', int(k), int(k), int(n_), 1.0, V_.data(), int(n_), V_.data(),
+           int(n_), 0.0, T.data(), int(k));
+      for (Index l = 0; l < k; ++l) T[std::size_t(l * (k + 1))] += since_[std::size_t(l)].second;
+      gemv(design_.blas, 'T', int(n_), int(k), 1.0, V_.data(), int(n_), y.data(), 0.0, a.data());
+      if (!eliminate(T, a)) return false;
+      gemv(design_.blas, 'N', int(n_), int(k), -1.0, V_.data(), int(n_), a.data(), 1.0, y.data());
+    }
+    trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), y.data());
+    x.swap(y);
+    return true;
+  }
+
+  // a := T^{-1} a by Gauss elimination with partial pivoting, T (k, k) column-major; false if
+  // singular to rounding.
+  static bool eliminate(std::vector<double>& T, std::vector<double>& a) {
+    const std::size_t k = a.size();
+    for (std::size_t c = 0; c < k; ++c) {
+      std::size_t pivot = c;
+      for (std::size_t r = c + 1; r < k; ++r)
+        if (std::fabs(T[r + c * k]) > std::fabs(T[pivot + c * k])) pivot = r;
+      if (!(std::fabs(T[pivot + c * k]) > 1e-10)) return false;
+      for (std::size_t l = c; l < k; ++l) std::swap(T[c + l * k], T[pivot + l * k]);
+      std::swap(a[c], a[pivot]);
+      for (std::size_t r = c + 1; r < k; ++r) {
+        const double factor = T[r + c * k] / T[c + c * k];
+        for (std::size_t l = c; l < k; ++l) T[r + l * k] -= factor * T[c + l * k];
+        a[r] -= factor * a[c];
+      }
+    }
+    for (std::size_t c = k; c-- > 0;) {
+      for (std::size_t l = c + 1; l < k; ++l) a[c] -= T[c + l * k] * a[l];
+      a[c] /= T[c + c * k];
+    }
+    return true;
+  }
+
   // K_ := upper factor of I + M / alpha
   void factorise() {
+    factored_ = penalty_.alpha;
+    since_.clear();
+    V_.clear();
     K_.resize(M_.size());
     const double scale = 1.0 / penalty_.alpha;
     for (Index k = 0; k < n_; ++k) {
@@ -159,9 +232,12 @@ class DualNewton {
   const std::vector<double>& t_;
   const Index n_;
   Index changes_ = 0;
-  std::vector<double> M_, K_;              // (n, n), upper triangles
-  std::vector<double> c_, along_, g_, d_;  // Z'u, Z'd, gradient, direction
-  std::vector<char> in_;                   // (|W|,) whether j is in A
+  double alpha_ = 0.0, factored_ = 0.0;          // of the last solve; of K_
+  std::vector<double> M_, K_;                    // (n, n), upper triangles
+  std::vector<std::pair<Index, double>> since_;  // features that joined (1) or left (-1) A since K_
+  mutable std::vector<double> V_;                // (n, those of since_ met so far)
+  std::vector<double> c_, along_, g_, d_;        // Z'u, Z'd, gradient, direction
+  std::vector<char> in_;                         // (|W|,) whether j is in A
 };
 
 }  // namespace REGSOLVE_TARGET

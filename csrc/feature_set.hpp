@@ -26,6 +26,8 @@ class FeatureSet {
   virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
   // c (size,) = Z'u
   virtual void correlate(const double* u, double* c) const = 0;
+  // out (n,) = scale z_k
+  virtual void copy(Index k, double scale, double* out) const = 0;
   // upper triangle of M (n x n) += sign sum_k z_k z_k' / divisor_k over the features k listed
   virtual void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
                          double* M) const = 0;
@@ -68,23 +70,18 @@ class DenseFeatures final : public FeatureSet {
     }
   }
 
+  // Blocks of features with a sum each, added in their order.
   void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
-    const Index n = design_.X.n;
-    std::size_t k = 0;
-    for (; k + 4 <= which.size(); k += 4) {
-      const double *z0 = column(which[k]), *z1 = column(which[k + 1]), *z2 = column(which[k + 2]),
-                   *z3 = column(which[k + 3]);
-      const double b0 = b[which[k]], b1 = b[which[k + 1]], b2 = b[which[k + 2]],
-                   b3 = b[which[k + 3]];
-#pragma omp simd
-      for (Index i = 0; i < n; ++i) u[i] -= (b0 * z0[i] + b1 * z1[i]) + (b2 * z2[i] + b3 * z3[i]);
-    }
-    for (; k < which.size(); ++k) {
-      const double* z = column(which[k]);
-      const double bk = b[which[k]];
-#pragma omp simd
-      for (Index i = 0; i < n; ++i) u[i] -= bk * z[i];
-    }
+    const Index n = design_.X.n, width = 1024, m = Index(which.size());
+    const Index blocks = (m + width - 1) / width;
+    if (blocks <= 1) return subtract_block(which.data(), which.data() + m, b, u);
+    std::vector<double> sums(std::size_t(n * blocks), 0.0);
+    parallel_blocks(worthwhile(design_.n_threads, double(n) * double(m)), blocks, [&](Index block) {
+      subtract_block(which.data() + block * width, which.data() + std::min(m, (block + 1) * width),
+                     b, sums.data() + n * block);
+    });
+    for (Index block = 0; block < blocks; ++block)
+      for (Index i = 0; i < n; ++i) u[i] += sums[std::size_t(i + n * block)];
   }
 
   void correlate(const double* u, double* c) const override {
@@ -96,6 +93,11 @@ class DenseFeatures final : public FeatureSet {
                       gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0,
                            Z_.data() + n * j0, int(n), u, 0.0, c + j0);
                     });
+  }
+
+  void copy(Index k, double scale, double* out) const override {
+    const double* z = column(k);
+    for (Index i = 0; i < design_.X.n; ++i) out[i] = scale * z[i];
   }
 
   void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
@@ -120,6 +122,23 @@ class DenseFeatures final : public FeatureSet {
 
  private:
   const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
+
+  void subtract_block(const Index* begin, const Index* end, const double* b, double* u) const {
+    const Index n = design_.X.n;
+    for (; begin + 4 <= end; begin += 4) {
+      const double *z0 = column(begin[0]), *z1 = column(begin[1]), *z2 = column(begin[2]),
+                   *z3 = column(begin[3]);
+      const double b0 = b[begin[0]], b1 = b[begin[1]], b2 = b[begin[2]], b3 = b[begin[3]];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= (b0 * z0[i] + b1 * z1[i]) + (b2 * z2[i] + b3 * z3[i]);
+    }
+    for (; begin < end; ++begin) {
+      const double* z = column(*begin);
+      const double bk = b[*begin];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= bk * z[i];
+    }
+  }
 
   std::vector<double> Z_;  // (n, size)
 };
@@ -166,6 +185,13 @@ class SparseFeatures final : public FeatureSet {
       c[k] = dot_csc(value_.data(), row_.data(), start_[std::size_t(k)], start_[std::size_t(k + 1)],
                      u) -
              sum * mu_[std::size_t(k)];
+  }
+
+  void copy(Index k, double scale, double* out) const override {
+    const double mu = mu_[std::size_t(k)];
+    for (Index i = 0; i < design_.X.n; ++i) out[i] = -scale * mu * design_.root[std::size_t(i)];
+    for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e)
+      out[row_[std::size_t(e)]] += scale * value_[std::size_t(e)];
   }
 
   void add_outer(const std::vector<Index>& which, double sign, const double* divisor,

@@ -40,7 +40,7 @@ void pack_rows(const Rows<T>& X, Index i0, Index i1, Index j0, Index j1, const d
 // M (P x P, upper) += Z'Z over fixed slabs of rows, each with its own sum, added in slab order.
 template <class Kind>
 void cross_products_by_slab(const Kind& X, const double* root, const double* t, const double* pilot,
-                            const Blas& blas, int n_threads, double* M) {
+                            const Blas& blas, int n_threads, double* M, StopSign& stop) {
   const Index P = X.p + 2;
   const Index n_slabs =
       std::max<Index>(1, std::min<Index>({16, (Index(32) << 20) / (8 * P * P), X.n / 256}));
@@ -50,7 +50,7 @@ void cross_products_by_slab(const Kind& X, const double* root, const double* t, 
     double* sum = n_slabs > 1 ? &sums[std::size_t(slab * P * P)] : M;
     std::vector<double> Z(std::size_t(rows * P));
     const Index end = X.n * (slab + 1) / n_slabs;
-    for (Index i0 = X.n * slab / n_slabs; i0 < end; i0 += rows) {
+    for (Index i0 = X.n * slab / n_slabs; i0 < end && !stop.up(); i0 += rows) {
       const Index i1 = std::min(end, i0 + rows), m = i1 - i0;
       pack_rows(X, i0, i1, 0, X.p, pilot, root, Z.data());
       for (Index i = 0; i < m; ++i) {
@@ -67,11 +67,12 @@ void cross_products_by_slab(const Kind& X, const double* root, const double* t, 
 // The same for wide X: threads share the columns of M, block by block of rows.
 template <class Kind>
 void cross_products_by_panel(const Kind& X, const double* root, const double* t,
-                             const double* pilot, const Blas& blas, int n_threads, double* M) {
+                             const double* pilot, const Blas& blas, int n_threads, double* M,
+                             StopSign& stop) {
   const Index P = X.p + 2, width = 256, n_panels = (P + width - 1) / width;
   const Index rows = std::max<Index>(64, std::min<Index>(X.n, (Index(1) << 21) / P));
   std::vector<double> Z(std::size_t(rows * P));
-  for (Index i0 = 0; i0 < X.n; i0 += rows) {
+  for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows) {
     const Index i1 = std::min(X.n, i0 + rows), m = i1 - i0;
     parallel_blocks(n_threads, n_panels, [&](Index panel) {
       pack_rows(X, i0, i1, panel * width, std::min(X.p, (panel + 1) * width), pilot, root,
@@ -82,6 +83,7 @@ void cross_products_by_panel(const Kind& X, const double* root, const double* t,
       Z[std::size_t(i + (X.p + 1) * m)] = root[i0 + i];
     }
     parallel_blocks(n_threads, n_panels, [&](Index k) {
+      if (stop.up()) return;
       const Index j0 = (n_panels - 1 - k) * width, j1 = std::min(P, j0 + width);
       const double* right = &Z[std::size_t(j0 * m)];
       gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m), 1.0,
@@ -93,11 +95,11 @@ void cross_products_by_panel(const Kind& X, const double* root, const double* t,
 
 template <class Kind>
 void cross_products(const Kind& X, const double* root, const double* t, const double* pilot,
-                    const Blas& blas, int n_threads, double* M) {
+                    const Blas& blas, int n_threads, double* M, StopSign& stop) {
   if (X.p <= 1000)
-    cross_products_by_slab(X, root, t, pilot, blas, n_threads, M);
+    cross_products_by_slab(X, root, t, pilot, blas, n_threads, M, stop);
   else
-    cross_products_by_panel(X, root, t, pilot, blas, n_threads, M);
+    cross_products_by_panel(X, root, t, pilot, blas, n_threads, M, stop);
 }
 
 // One block of rows of X, less the pilot of full columns, by columns and by rows.
@@ -165,15 +167,16 @@ inline void add_block(const SparseBlock& block, Index j, const double* root, con
 
 template <class T, class I>
 void cross_products(const Csc<T, I>& X, const double* root, const double* t, const double* pilot,
-                    const Blas&, int n_threads, double* M) {
+                    const Blas&, int n_threads, double* M, StopSign& stop) {
   const Index p = X.p, P = p + 2, width = 32, n_panels = (p + width - 1) / width;
   const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
   const Index rows = std::max<Index>(256, Index(double(Index(1) << 20) / (per_row + 1.0)));
   std::vector<I> next(X.indptr, X.indptr + p);
   SparseBlock block;
-  for (Index i0 = 0; i0 < X.n; i0 += rows) {
+  for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows) {
     read_block(X, i0, std::min(X.n, i0 + rows), pilot, next, block);
     parallel_blocks(n_threads, n_panels, [&](Index panel) {
+      if (stop.up()) return;
       std::vector<double> sum(static_cast<std::size_t>(p));
       for (Index j = panel * width; j < std::min(p, (panel + 1) * width); ++j)
         add_block(block, j, root + i0, t + i0, p, sum, M);
@@ -198,15 +201,16 @@ double gram_pilot(const Csc<T, I>& X, Index j, const std::vector<Index>& rows) {
 }
 
 // M (P x P, P = p + 2, zeroed by the caller) becomes G in its leading p x p block, both triangles;
-// t is centred when the features are.
+// t is centred when the features are. False if `stop` ended it.
 template <class Kind>
-void gram(const Kind& X, const double* root, const double* t, bool centred, const Blas& blas,
-          int n_threads, double* M, Statistics& out) {
+bool gram(const Kind& X, const double* root, const double* t, bool centred, const Blas& blas,
+          int n_threads, double* M, Statistics& out, StopSign& stop) {
   const Index p = X.p, P = p + 2;
   std::vector<double> pilot(std::size_t(p), 0.0);
   if (centred)
     for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j, out.pilot_rows);
-  cross_products(X, root, t, pilot.data(), blas, n_threads, M);
+  cross_products(X, root, t, pilot.data(), blas, n_threads, M, stop);
+  if (stop.up()) return false;
   const double* one = M + (p + 1) * P;
   for (Index j = 0; j < p; ++j)
     out.set(j, centred, pilot[std::size_t(j)], one[j], M[j + j * P], M[j + p * P]);
@@ -223,6 +227,7 @@ void gram(const Kind& X, const double* root, const double* t, bool centred, cons
     for (Index k0 = 0; k0 <= j0; k0 += tile)
       for (Index j = j0; j < std::min(p, j0 + tile); ++j)
         for (Index k = k0; k < std::min(j, k0 + tile); ++k) M[j + k * P] = M[k + j * P];
+  return true;
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -33,7 +33,7 @@ struct GramModel {
   }
   // g -= t G[:, F] d, four columns a sweep; threads share the rows where that is worth it
   void update(const std::vector<Index>& F, const double* d, double t) {
-    constexpr Index least = Index(1) << 20, width = 1024;
+    constexpr Index least = Index(1) << 21, width = 1024;
     const bool worth = n_threads > 1 && p * Index(F.size()) > least;
     parallel_blocks(worth ? n_threads : 1, worth ? (p + width - 1) / width : 1, [&](Index block) {
       update_rows(F, d, t, worth ? block * width : 0, worth ? std::min(p, (block + 1) * width) : p);

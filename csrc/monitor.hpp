@@ -123,8 +123,8 @@ inline Status judge_status(const Problem& problem, const Verdict& verdict, doubl
 // A point in X's units from the non-zero b_j of `support`, ascending: w_j = b_j / d_j, exactly on
 // its bound where b_j is, and the intercept base - sum_j m_j w_j.
 inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
-                        const std::vector<Index>& support, const std::vector<double>& b, double base,
-                        const Verdict& verdict, double deviance_ratio, Status status) {
+                        const std::vector<Index>& support, const std::vector<double>& b,
+                        double base, const Verdict& verdict, double deviance_ratio, Status status) {
   Point point;
   point.alpha = alpha;
   point.intercept = base;

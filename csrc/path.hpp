@@ -80,15 +80,22 @@ inline bool check_finite(const Design& design, Solution& solution) {
   return solution.bad_column < 0;
 }
 
+inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
+                          Solution& solution);
+
 inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
                       Solution& solution) {
   const Problem& problem = design.problem;
   const Index P = design.X.p + 2;
   std::vector<double> M(std::size_t(P * P), 0.0);
-  design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
-                design.n_threads, M.data(), design.stats);
+  StopSign stop([&] { return monitor.stopped(); });
   Report& report = solution.report;
   report.x_bytes += design.X.size();
+  if (!design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
+                     design.n_threads, M.data(), design.stats, stop)) {
+    residual_mode(design, options, monitor, solution);  // proves what there is, the null model
+    return;
+  }
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
   if (!check_finite(design, solution)) return;
@@ -283,7 +290,8 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
   Statistics stats(X.p);
   std::vector<double> root(n), zero(n, 0.0);
   for (std::size_t i = 0; i < n; ++i) root[i] = std::sqrt(weight[i]);
-  open(X)->gram(root.data(), zero.data(), centred, blas, n_threads, M, stats);
+  StopSign never;
+  open(X)->gram(root.data(), zero.data(), centred, blas, n_threads, M, stats, never);
   std::copy(stats.mean.begin(), stats.mean.end(), mean);
   std::copy(stats.norm.begin(), stats.norm.end(), norm);
 }

@@ -64,8 +64,8 @@ class AnyMatrix {
   virtual void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
   virtual void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
                           Statistics& out) const = 0;
-  virtual void gram(const double* root, const double* t, bool centred, const Blas& blas,
-                    int n_threads, double* M, Statistics& out) const = 0;
+  virtual bool gram(const double* root, const double* t, bool centred, const Blas& blas,
+                    int n_threads, double* M, Statistics& out, StopSign& stop) const = 0;
   virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;
   virtual double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
                        double* b) const = 0;

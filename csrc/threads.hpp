@@ -4,14 +4,33 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace regsolve {
 
-// Threads that `work` operations are worth: starting one costs about 30 microseconds.
+// Asks, on the thread that made it alone, whether a long reading should end; all threads heed it.
+class StopSign {
+ public:
+  explicit StopSign(std::function<bool()> ask) : ask_(std::move(ask)) {}
+  StopSign() = default;
+
+  bool up() {
+    if (!up_ && ask_ && std::this_thread::get_id() == owner_ && ask_()) up_ = true;
+    return up_;
+  }
+
+ private:
+  std::function<bool()> ask_;
+  std::thread::id owner_ = std::this_thread::get_id();
+  std::atomic<bool> up_{false};
+};
+
+// Threads that `work` operations are worth: waking a second core can take a millisecond.
 inline int worthwhile(int n_threads, double work) {
-  return work > 3e5 ? n_threads : 1;
+  return work > 2e6 ? n_threads : 1;
 }
 
 // work(block) for block = 0 .. n_blocks - 1, each on some thread; threads live for this call only.

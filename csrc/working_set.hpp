@@ -40,7 +40,8 @@ class WorkingSet {
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double bytes() const {
-    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(ld_) * double(ld_)) + active_.bytes() + newton_.bytes();
+    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(ld_) * double(ld_)) +
+           active_.bytes() + newton_.bytes();
   }
 
   // S, none of which is in W, joins at 0.
@@ -164,7 +165,7 @@ class WorkingSet {
   // lost beside its unit norm: the dual's Hessian has condition 1 / l2.
   bool rows_serve(Index m) const {
     const Index n = design_.X.n;
-    if (m < 2 * n || n > 6000) return false;
+    if (m < n || (m < 2 * n && 3 * n_free() < n) || n > 6000) return false;
     for (std::size_t j = 0; j < all_.factor2.size(); ++j)
       if (!all_.excluded(Index(j)) && !(least_alpha * all_.factor2[j] > 1e-5)) return false;
     return true;

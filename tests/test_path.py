@@ -302,7 +302,21 @@ OF_PATH = (
 )
 
 
-@pytest.mark.parametrize("face", [OF_SOLVE, OF_PATH], ids=["solve", "path"])
+OF_READING = (  # X'X of 8000 x 4000 takes seconds
+    "regsolve.path(np.tile(X, (20, 2)), np.tile(y, 20), solver='gram', max_time=30)",
+    "assert len(result.alphas) == 1 and result.stopped == 'interrupted'",
+)
+OF_SETS = (
+    "regsolve.path(X, y, n_alphas=100_000, solver='working_set', max_time=30)",
+    "assert 0 < len(result.alphas) < 100_000 and result.relative_gaps.max() < 1e-9",
+)
+
+
+@pytest.mark.parametrize(
+    "face",
+    [OF_SOLVE, OF_PATH, OF_READING, OF_SETS],
+    ids=["solve", "path", "gram reading", "working sets"],
+)
 def test_interrupt_returns_the_best_iterate(face: tuple[str, str], request: Any) -> None:
     """Promised within 0.2 s; the bound leaves room for a machine that does other work."""
     code = CHILD.format(tests=str(request.path.parent), call=face[0], check=face[1])
