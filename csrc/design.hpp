@@ -40,27 +40,30 @@ struct Design {
 
   bool centred() const { return problem.fit_intercept; }
 
-  // X'v: out (p x k) for k vectors, in blocks of 8
-  void xtr(const double* R, int k, std::vector<double>& out, Report& report) const {
-    out.resize(std::size_t(X.p) * std::size_t(k));
+  // out (p x k) = X'v for k vectors, in blocks of 8
+  void xtr(const double* R, int k, double* out, Report& report) const {
     for (int v = 0; v < k; v += 8) {
-      X.xtr(R + v * X.n, std::min(8, k - v), out.data() + v * X.p, X.p,
+      X.xtr(R + v * X.n, std::min(8, k - v), out + v * X.p, X.p,
             worthwhile(n_threads, X.size() / 8.0));
       report.x_bytes += X.size();
     }
     report.n_rhs += k;
   }
 
-  // c = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
-  void correlate(const double* v, int k, std::vector<double>& c, Report& report) const {
+  // c (p x k) = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
+  void correlate(const double* v, int k, double* c, Report& report) const {
     xtr(v, k, c, report);
     for (int l = 0; l < k; ++l) {
       double sum = 0.0;
       for (Index i = 0; i < X.n; ++i) sum += v[i + l * X.n];
-      double* column = c.data() + l * X.p;
+      double* column = c + l * X.p;
       for (Index j = 0; j < X.p; ++j)
         column[j] = (column[j] - stats.mean[std::size_t(j)] * sum) * stats.inv[std::size_t(j)];
     }
+  }
+  void correlate(const double* v, int k, std::vector<double>& c, Report& report) const {
+    c.resize(std::size_t(X.p) * std::size_t(k));
+    correlate(v, k, c.data(), report);
   }
 
   // u = omega (t - Zb), (n,)

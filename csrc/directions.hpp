@@ -79,22 +79,20 @@ class Directions {
     return fresh;
   }
 
-  // Adds k orthonormal directions, orthogonal to those held, with one reading of X; the oldest
-  // are forgotten when there are too many.
+  // Adds k orthonormal directions, orthogonal to those held, with one reading of X.
   void add(const std::vector<double>& fresh, int k, Report& report) {
-    std::vector<double> v(fresh), c;
+    std::vector<double> v(fresh);
     for (int l = 0; l < k; ++l)
       for (Index i = 0; i < n_; ++i) v[std::size_t(i + l * n_)] *= design_.root[std::size_t(i)];
-    design_.correlate(v.data(), k, c, report);
-    add_known(fresh, c, k);
+    C_.resize(std::size_t(p_ * (m_ + k)));
+    design_.correlate(v.data(), k, C_.data() + p_ * m_, report);
+    hold(fresh, k);
   }
 
-  // The same where C is known already.
-  void add_known(const std::vector<double>& fresh, const std::vector<double>& c, int k) {
-    Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
-    C_.insert(C_.end(), c.begin(), c.begin() + k * p_);
-    m_ += k;
-    deflate();
+  // One direction whose C is known already.
+  void add_known(const std::vector<double>& fresh, const std::vector<double>& c) {
+    C_.insert(C_.end(), c.begin(), c.end());
+    hold(fresh, 1);
   }
 
   bool full(int k) const { return m_ + k > most_; }
@@ -206,6 +204,12 @@ class Directions {
     gemm(design_.blas, 'N', 'N', int(rows), int(kept), int(m_), 1.0, A.data(), int(rows), T.data(),
          int(m_), 0.0, out.data(), int(rows));
     A.swap(out);
+  }
+
+  void hold(const std::vector<double>& fresh, int k) {
+    Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
+    m_ += k;
+    deflate();
   }
 
   void deflate() {

@@ -75,9 +75,10 @@ struct Columns {
   }
   void gather(Index j, double* out) const { std::copy(data + j * ld, data + j * ld + n, out); }
 
-  // Column blocks of a multiple of 8 features: the tile that a feature falls in is always the same.
+  // Blocks of columns that do not depend on the threads, so neither does the tile that a feature
+  // falls in.
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
-    const Index width = std::max<Index>(8, (Index(1) << 17) / std::max<Index>(n, 1) / 8 * 8);
+    const Index width = column_block(n, p);
     parallel_blocks(n_threads, (p + width - 1) / width, [&](Index block) {
       const Index j0 = block * width, j1 = std::min(p, j0 + width);
       xtr_columns(data, ld, n, j0, j1, R, k, out, ldo);

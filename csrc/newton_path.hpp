@@ -106,7 +106,8 @@ class NewtonPath {
 
   // c_j = x_j'v / d_j: the gradient of the loss in b_j, intercept held
   void correlate(const std::vector<double>& v, std::vector<double>& c) {
-    design_.xtr(v.data(), 1, c, solution_.report);
+    c.resize(std::size_t(design_.X.p));
+    design_.xtr(v.data(), 1, c.data(), solution_.report);
     for (std::size_t j = 0; j < c.size(); ++j) c[j] *= design_.stats.inv[j];
   }
 

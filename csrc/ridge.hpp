@@ -54,7 +54,8 @@ class KernelRidge {
     factor.solve(r.data());
     double sum = 0.0;
     for (std::size_t i = 0; i < r.size(); ++i) sum += (r[i] *= design_.root[i]);
-    design_.xtr(r.data(), 1, c, report);
+    c.resize(std::size_t(design_.X.p));
+    design_.xtr(r.data(), 1, c.data(), report);
     for (std::size_t j = 0; j < b.size(); ++j) {
       const double cj = (c[j] - design_.stats.mean[j] * sum) * design_.stats.inv[j];
       b[j] = penalty.excluded(Index(j)) ? 0.0 : cj / penalty.l2(Index(j));

@@ -19,16 +19,16 @@ namespace REGSOLVE_TARGET {
 
 class WorkingSetPath {
  public:
-  WorkingSetPath(Design& design, const Options& options, const ElasticNet& penalty,
-                 Monitor& monitor, Solution& solution)
+  WorkingSetPath(Design& design, const Options& options, ElasticNet penalty, Monitor& monitor,
+                 Solution& solution)
       : design_(design),
         options_(options),
-        penalty_(penalty),
+        penalty_(std::move(penalty)),
         monitor_(monitor),
         solution_(solution),
         target_(weighted_target(design)),
         W_(design, penalty_, target_),
-        directions_(design, design.X.sparse() ? 16 : 32),
+        directions_(design, design.X.sparse() ? 8 : 32),
         screener_(design, penalty_, W_, directions_) {
     find_null();
   }
@@ -84,16 +84,18 @@ class WorkingSetPath {
   }
 
   void find_null() {
-    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
     const std::size_t p = std::size_t(design_.X.p);
-    null_b_.assign(p, 0.0);
-    solve_unpenalised(design_, null, null_b_, solution_.report);
     std::vector<Index> S;
     for (std::size_t j = 0; j < p; ++j)
       if (!penalty_.excluded(Index(j)) && !penalty_.penalised(Index(j))) S.push_back(Index(j));
     penalty_.alpha = 1.0;
     W_.add(S, solution_.report);
-    for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = null_b_[std::size_t(S[k])];
+    if (!S.empty()) {
+      const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
+      std::vector<double> b(p, 0.0);
+      solve_unpenalised(design_, null, b, solution_.report);
+      for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
+    }
     W_.state();
     const double norm = std::sqrt(dot_dense(W_.u.data(), W_.u.data(), design_.X.n));
     null_.objective = 0.5 * norm * norm;
@@ -105,7 +107,7 @@ class WorkingSetPath {
     if (known) {
       c_ = design_.stats.q;
       for (double& v : c_) v /= norm > 0.0 ? norm : 1.0;
-      directions_.add_known(q, c_, 1);
+      directions_.add_known(q, c_);
     } else {
       directions_.add(q, 1, solution_.report);
     }
@@ -133,6 +135,7 @@ class WorkingSetPath {
     std::partial_sort(ranked.begin(), ranked.begin() + std::ptrdiff_t(most), ranked.end());
     for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
     W_.add(S, solution_.report);
+    std::vector<double>().swap(c_);
   }
 
   // The l1 strength at alpha = 1 that all but a twentieth of the features exceed.
@@ -402,10 +405,17 @@ class WorkingSetPath {
 #endif
   }
 
+  // W holds the unpenalised features alone, in ascending order.
   bool record_null(double alpha) {
-    const Verdict verdict = exact_fit(null_);
-    return monitor_.record(make_point(design_.problem, alpha, design_.stats, null_b_.data(),
-                                      design_.t_mean, verdict, 0.0, Status::optimal),
+    std::vector<Index> support;
+    std::vector<double> b;
+    for (std::size_t k = 0; k < W_.b.size(); ++k)
+      if (W_.b[k] != 0.0) {
+        support.push_back(W_.features[k]);
+        b.push_back(W_.b[k]);
+      }
+    return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
+                                      design_.t_mean, exact_fit(null_), 0.0, Status::optimal),
                            Index(grid_.size()));
   }
 
@@ -472,7 +482,7 @@ class WorkingSetPath {
   ElasticNet penalty_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> target_, null_b_, c_, a_, e_, grid_;
+  std::vector<double> target_, c_, a_, e_, grid_;
   WorkingSet W_;
   Directions directions_;
   Screener screener_;

@@ -32,8 +32,13 @@ class RowBlock {
     double* aligned = memory_.get() + (kLineBytes - address % kLineBytes) % kLineBytes / 8;
     constexpr Index block = 1 << 14;
     parallel_blocks(n_threads, (n + block - 1) / block, [&](Index b) {
-      for (Index i = b * block; i < std::min(n, (b + 1) * block); ++i)
-        for (int v = 0; v < width; ++v) aligned[i * width + v] = v < k ? R[i + v * n] : 0.0;
+      constexpr Index tile = 64;  // rows whose lines stay in the first cache for all vectors
+      const Index end = std::min(n, (b + 1) * block);
+      for (Index i0 = b * block; i0 < end; i0 += tile) {
+        const Index i1 = std::min(end, i0 + tile);
+        for (int v = 0; v < width; ++v)
+          for (Index i = i0; i < i1; ++i) aligned[i * width + v] = v < k ? R[i + v * n] : 0.0;
+      }
     });
     rows = aligned;
   }

@@ -208,12 +208,13 @@ void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double
   with_count(k, [&](auto count) { xtr_columns_of<count()>(X, ld, n, j0, j1, R, out, ldo); });
 }
 
-// Columns for a thread to take at a time. R is laid out anew for every block, so that a block is
-// much wider than R unless p leaves no choice.
-inline Index column_block(Index p, int n_threads) {
-  constexpr Index least = 96, step = 24;
-  const Index share = (p + n_threads - 1) / n_threads;
-  return std::max<Index>(1, std::min(share, std::max(least, (share / 4 + step - 1) / step * step)));
+// Columns to take at a time, a multiple of the panel's 24. R is laid out anew for every block, so
+// that a block is far wider than R, unless a narrow X must be shared among threads.
+inline Index column_block(Index n, Index p) {
+  constexpr Index step = 24, widest = 96;
+  const Index shared = (p / 8 + step - 1) / step * step,
+              small = (Index(1) << 17) / (n + 1) / step * step;
+  return std::max({step, std::min(widest, shared), small});
 }
 
 constexpr Index kStreams = 8;  // rows of a row-major X read side by side, far apart in memory
