@@ -32,6 +32,7 @@ class FeatureSet {
   virtual void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
                          double* M) const = 0;
   virtual double bytes() const = 0;
+  virtual double stored() const = 0;  // values
 
  protected:
   const Design& design_;
@@ -119,6 +120,7 @@ class DenseFeatures final : public FeatureSet {
   }
 
   double bytes() const override { return 8.0 * double(Z_.capacity()); }
+  double stored() const override { return double(Z_.size()); }
 
  private:
   const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
@@ -219,6 +221,7 @@ class SparseFeatures final : public FeatureSet {
     }
   }
 
+  double stored() const override { return double(row_.size()); }
   double bytes() const override {
     return 12.0 * double(row_.capacity() + by_row_.capacity()) + 8.0 * double(row_start_.size());
   }

@@ -39,6 +39,7 @@ class WorkingSet {
   Index n_solves() const { return active_.n_solves + newton_.n_solves; }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
+  double stored() const { return columns_->stored(); }
   double bytes() const {
     return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(ld_) * double(ld_)) +
            active_.bytes() + newton_.bytes();

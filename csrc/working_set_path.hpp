@@ -444,10 +444,13 @@ class WorkingSetPath {
     return k + 1;
   }
 
-  // Where the next growth of W may pass the memory allowed, or direct solves take too long.
+  // Where the next growth of W may pass the memory allowed, or a direct solve on A costs more than
+  // 50 epochs of coordinate descent on W.
   bool too_large() const {
     const double most = options_.max_bytes > 0.0 ? options_.max_bytes : 8e9;
-    return 2.0 * W_.bytes() > most || W_.n_free() > 8000;
+    const double free = double(W_.n_free());
+    return 2.0 * W_.bytes() > most || free > 8000.0 ||
+           (free > 1000.0 && free * free > 50.0 * W_.stored());
   }
 
   // Coordinate descent on residuals does the rest from here.
