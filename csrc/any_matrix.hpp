@@ -13,11 +13,6 @@ namespace regsolve {
 namespace REGSOLVE_TARGET {
 
 template <class Kind>
-struct is_sparse : std::false_type {};
-template <class T, class I>
-struct is_sparse<Csc<T, I>> : std::true_type {};
-
-template <class Kind>
 double gram_flop_seconds(const Kind& X) {  // n p^2 flops by BLAS3 at 3e10 a second
   return double(X.n) * double(X.p) * double(X.p) / 3e10;
 }
@@ -42,18 +37,10 @@ class Door final : public AnyMatrix {
   }
   void add(Index j, double a, double* z) const override { kind_.add(j, a, z); }
   void gather(Index j, double* out) const override { kind_.gather(j, out); }
-  bool sparse() const override { return is_sparse<Kind>::value; }
-  void stored(Index j, std::vector<std::int32_t>& rows,
-              std::vector<double>& values) const override {
-    if constexpr (is_sparse<Kind>::value) {
-      const auto begin = kind_.indptr[j], end = kind_.indptr[j + 1];
-      rows.insert(rows.end(), kind_.indices + begin, kind_.indices + end);
-      values.insert(values.end(), kind_.data + begin, kind_.data + end);
-    } else {
-      for (Index i = 0; i < n; ++i) rows.push_back(std::int32_t(i));
-      values.resize(values.size() + std::size_t(n));
-      kind_.gather(j, values.data() + values.size() - n);
-    }
+  bool sparse() const override { return Kind::sparse; }
+  void stored([[maybe_unused]] Index j, [[maybe_unused]] std::vector<std::int32_t>& rows,
+              [[maybe_unused]] std::vector<double>& values) const override {
+    if constexpr (Kind::sparse) kind_.stored(j, rows, values);
   }
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
     kind_.xtr(R, k, out, ldo, n_threads);

@@ -40,6 +40,12 @@ struct Design {
 
   bool centred() const { return problem.fit_intercept; }
 
+  // sqrt(omega) v, (n,) or several of them one behind the other
+  std::vector<double> weighted(std::vector<double> v) const {
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= root[i % root.size()];
+    return v;
+  }
+
   // out (p x k) = X'v for k vectors, in blocks of 8
   void xtr(const double* R, int k, double* out, Report& report) const {
     for (int v = 0; v < k; v += 8) {

@@ -30,7 +30,6 @@ class Directions {
       rounding_[j] = unit * (1.0 + std::fabs(design.stats.mean[j]) * design.stats.inv[j]);
   }
 
-  Index size() const { return m_; }
   double bytes() const { return 8.0 * double((n_ + p_) * m_ + 2 * p_); }
   double rounding(Index j) const { return rounding_[std::size_t(j)]; }
   const double* correlations(Index k) const { return C_.data() + p_ * k; }
@@ -81,9 +80,7 @@ class Directions {
 
   // Adds k orthonormal directions, orthogonal to those held, with one reading of X.
   void add(const std::vector<double>& fresh, int k, Report& report) {
-    std::vector<double> v(fresh);
-    for (int l = 0; l < k; ++l)
-      for (Index i = 0; i < n_; ++i) v[std::size_t(i + l * n_)] *= design_.root[std::size_t(i)];
+    const std::vector<double> v = design_.weighted(fresh);
     C_.resize(std::size_t(p_ * (m_ + k)));
     design_.correlate(v.data(), k, C_.data() + p_ * m_, report);
     hold(fresh, k);

@@ -1,13 +1,14 @@
 // The kinds of design matrix, and the only place that knows how one is stored.
 //
 // A kind K offers, with u and the row weights omega (n,):
-//   n, p, size(), by_rows               rows, columns, bytes of storage, whether rows are
+//   n, p, size(), by_rows, sparse       rows, columns, bytes of storage, whether rows are
 //   contiguous column_bytes(j)                     bytes of column j dot(j, u) sum_i x_ij u_i
 //   square(j, omega)                    sum_i omega_i x_ij^2
 //   axpy(j, a, omega, u)                u_i += a omega_i x_ij
 //   add(j, a, z)                        z_i += a x_ij
 //   gather(j, out)                      out (n,) = column j
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
+//   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
 // and overloads of column_statistics, pack_rows and cross_products in statistics.hpp and gram.hpp.
 // To add a kind: give it these members, name it in visit() below, and add its layout to LAYOUTS in
 // tests/test_matrix.py, which holds every kind to its dense array.
@@ -48,7 +49,7 @@ struct Columns {
   const T* data;
   Index n, p, ld;
 
-  static constexpr bool by_rows = false;
+  static constexpr bool by_rows = false, sparse = false;
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -92,7 +93,7 @@ struct Rows {
   const T* data;
   Index n, p, ld;
 
-  static constexpr bool by_rows = true;
+  static constexpr bool by_rows = true, sparse = false;
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -133,7 +134,7 @@ struct Csc {
   const I* indptr;
   Index n, p;
 
-  static constexpr bool by_rows = false;
+  static constexpr bool by_rows = false, sparse = true;
 
   Index nnz() const { return static_cast<Index>(indptr[p]) - static_cast<Index>(indptr[0]); }
   double size() const {
@@ -175,6 +176,11 @@ struct Csc {
   void gather(Index j, double* out) const {
     std::fill(out, out + n, 0.0);
     for (I k = indptr[j]; k < indptr[j + 1]; ++k) out[indices[k]] = data[k];
+  }
+  // appends the rows and values stored of column j
+  void stored(Index j, std::vector<std::int32_t>& rows, std::vector<double>& values) const {
+    rows.insert(rows.end(), indices + indptr[j], indices + indptr[j + 1]);
+    values.insert(values.end(), data + indptr[j], data + indptr[j + 1]);
   }
   // R is laid out by rows first, so that a stored value meets its k numbers in one cache line.
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {

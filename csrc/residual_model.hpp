@@ -58,7 +58,7 @@ class AnyMatrix {
   virtual void add(Index j, double a, double* z) const = 0;
   virtual void gather(Index j, double* out) const = 0;
   virtual bool sparse() const = 0;
-  // appends the rows and values stored of column j
+  // appends the rows and values stored of column j of a sparse kind
   virtual void stored(Index j, std::vector<std::int32_t>& rows,
                       std::vector<double>& values) const = 0;
   virtual void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;

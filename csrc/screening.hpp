@@ -30,11 +30,12 @@ class Screener {
            const Directions& directions)
       : design_(design), penalty_(penalty), W_(W), directions_(directions) {}
 
-  // What is known of every feature outside the first `set` of W for the dual point v = Q a + e,
-  // ||e|| = rest. Where e is rounding, what is left of doubt is decided by value: nothing will ever
-  // be known better.
-  Screening screen(const std::vector<double>& v, const std::vector<double>& a, double rest,
-                   Index set) {
+  // What is known of every feature outside the first `set` of W for the dual point v = Q a + e.
+  // Where e is rounding, what is left of doubt is decided by value: nothing will ever be known
+  // better.
+  Screening screen(const std::vector<double>& v, Index set) {
+    std::vector<double> a, e;
+    const double rest = directions_.split(v.data(), a, e);
     Screening out;
     if (!within_reach(v)) reach_from(v, a, rest);
     const bool listed = 4 * Index(near_.size()) < design_.X.p;

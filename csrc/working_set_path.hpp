@@ -26,7 +26,7 @@ class WorkingSetPath {
         penalty_(std::move(penalty)),
         monitor_(monitor),
         solution_(solution),
-        target_(weighted_target(design)),
+        target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
         directions_(design, design.X.sparse() ? 8 : 32),
         screener_(design, penalty_, W_, directions_) {
@@ -76,12 +76,6 @@ class WorkingSetPath {
     bool certified = false, violates = false;
     double excess = 0.0;
   };
-
-  static std::vector<double> weighted_target(const Design& design) {
-    std::vector<double> out(design.t);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= design.root[i];
-    return out;
-  }
 
   void find_null() {
     const std::size_t p = std::size_t(design_.X.p);
@@ -165,8 +159,7 @@ class WorkingSetPath {
           W_.solve(alpha, goal, null_.objective, options_.max_iter, monitor_, solution_.report);
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
-      rest_ = directions_.split(W_.dual.data(), a_, e_);
-      now_ = screener_.screen(W_.dual, a_, rest_, W_.size());
+      now_ = screener_.screen(W_.dual, W_.size());
       if (round >= 20 || !grow(now_.suspects)) return true;
     }
   }
@@ -268,10 +261,7 @@ class WorkingSetPath {
   // Looks at one answer through the directions held, and at the features left, if few, through X.
   void decide(Waiting& w, std::vector<std::pair<double, Index>>& missing) {
     penalty_.alpha = w.alpha;
-    std::vector<double> a, e;
-    const double rest = directions_.split(w.dual.data(), a, e);
-    Screening s =
-        screener_.screen(w.dual, a, rest, Index(w.c.size()));  // later joiners are outside
+    Screening s = screener_.screen(w.dual, Index(w.c.size()));  // later joiners are outside
     if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew)) look_at(w, s);
     w.certified = s.certified();
     w.violates = s.violating > 0;
@@ -281,13 +271,9 @@ class WorkingSetPath {
 
   // Exact dots for the features in doubt.
   void look_at(const Waiting& w, Screening& s) {
-    const Index n = design_.X.n;
-    std::vector<double> v(static_cast<std::size_t>(n));
+    const std::vector<double> v = design_.weighted(w.dual);
     double sum = 0.0;
-    for (Index i = 0; i < n; ++i) {
-      v[std::size_t(i)] = design_.root[std::size_t(i)] * w.dual[std::size_t(i)];
-      sum += v[std::size_t(i)];
-    }
+    for (double value : v) sum += value;
     s.uncertain = 0;
     s.suspects.clear();
     const std::vector<Index> open = std::move(s.open);
@@ -390,8 +376,8 @@ class WorkingSetPath {
   // In a debug build every certified zero is held against its exact correlation.
   void check_zeros([[maybe_unused]] const Waiting& w) const {
 #ifdef REGSOLVE_DEBUG
-    std::vector<double> v(w.dual), c;
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= design_.root[i];
+    const std::vector<double> v = design_.weighted(w.dual);
+    std::vector<double> c;
     Report none;
     design_.correlate(v.data(), 1, c, none);
     const double size = std::sqrt(dot_dense(w.dual.data(), w.dual.data(), design_.X.n));
@@ -426,8 +412,7 @@ class WorkingSetPath {
     penalty_.alpha = W_.penalty.alpha = grid_[k];
     W_.state();
     Waiting w = present(k);
-    std::vector<double> v(w.dual);
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] *= design_.root[i];
+    const std::vector<double> v = design_.weighted(w.dual);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
     for (Index j = 0; j < design_.X.p; ++j) {
@@ -485,7 +470,7 @@ class WorkingSetPath {
   ElasticNet penalty_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> target_, c_, a_, e_, grid_;
+  std::vector<double> target_, c_, grid_;
   WorkingSet W_;
   Directions directions_;
   Screener screener_;
@@ -493,7 +478,7 @@ class WorkingSetPath {
   std::vector<Waiting> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
   NullModel null_;
-  double alpha_max_ = 0.0, reached_ = 0.0, rest_ = 0.0, strength_ = 1.0;
+  double alpha_max_ = 0.0, reached_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false;
 };
