@@ -25,25 +25,38 @@ class DualNewton {
 
   double bytes() const { return 16.0 * double(M_.size()) + 32.0 * double(c_.size()); }
 
-  // Moves u to the minimiser and writes b(u); false if it was stopped or rounding ended it before
-  // the gradient fell below `goal`.
+  // Moves u to the minimiser, writes b(u) and leaves the residual t - Z b in u; false if it was
+  // stopped or rounding ended it before the gradient fell below `goal`.
   template <class Poll>
   bool solve(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
-    const std::size_t m = b.size();
     predict(u);
-    c_.resize(m);
-    along_.resize(m);
-    in_.resize(m, 0);
+    c_.resize(b.size());
+    along_.resize(b.size());
+    in_.resize(b.size(), 0);
+    columns_.correlate(u.data(), c_.data());
+    const bool done = descend(u, b, goal, poll);
+    for (Index i = 0; i < n_; ++i) u[std::size_t(i)] -= g_[std::size_t(i)];
+    u_ = u;
+    return done;
+  }
+
+  // How u moves as alpha falls by a unit: -K^{-1} Z_A (c_A / (alpha l2_A))
+  std::vector<double> tangent() const { return tangent(alpha_); }
+
+ private:
+  template <class Poll>
+  bool descend(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
     double last = infinity;
     int slow = 0;
+    gradient(u, b);
+    bool exact = true;  // whether g does not come from its changes
     for (int step = 0; step < 500 && !poll(); ++step) {
-      if (step == 0) columns_.correlate(u.data(), c_.data());
-      gradient(u, b);
-      const double norm = std::sqrt(dot_dense(g_.data(), g_.data(), n_));
+      if (size_of(g_) <= goal && !exact) gradient(u, b), exact = true;
+      const double norm = size_of(g_);
       if (norm <= goal) return true;
       slow = norm > 0.5 * last ? slow + 1 : 0;
       last = std::min(last, norm);
-      if (slow > 20 || (slow > 2 && norm <= 1e3 * goal)) return false;
+      if (slow > 20 || (slow > 2 && norm <= 1e3 * goal)) break;
       follow(b);
       d_ = g_;
       if (!solve_updated(d_, penalty_.alpha)) {
@@ -54,27 +67,57 @@ class DualNewton {
       ++n_solves;
       columns_.correlate(d_.data(), along_.data());
       const double s = line_search(u);
-      if (!(s > 0.0)) return false;
-      for (Index i = 0; i < n_; ++i) u[std::size_t(i)] += s * d_[std::size_t(i)];
-      for (std::size_t j = 0; j < c_.size(); ++j) c_[j] += s * along_[j];
+      if (!(s > 0.0)) break;
+      step_along(s, u, b);
+      exact = false;
     }
+    if (!exact) gradient(u, b);
     return false;
   }
 
-  // How u moves as alpha falls by a unit: -K^{-1} Z_A (c_A / (alpha l2_A))
-  std::vector<double> tangent() const { return tangent(alpha_); }
+  double size_of(const std::vector<double>& v) const {
+    return std::sqrt(dot_dense(v.data(), v.data(), n_));
+  }
 
- private:
+  // M x, from the upper triangle
+  std::vector<double> product(const std::vector<double>& x) const {
+    std::vector<double> y(std::size_t(n_), 0.0);
+    for (Index k = 0; k < n_; ++k) {
+      const double* column = M_.data() + k * n_;
+      const double xk = x[std::size_t(k)];
+#pragma omp simd
+      for (Index i = 0; i < k; ++i) y[std::size_t(i)] += xk * column[i];
+      y[std::size_t(k)] += dot_dense(column, x.data(), k) + xk * column[k];
+    }
+    return y;
+  }
+
+  // u += s d, with c, b and g = u - t + Z b after it: on A, Z b moves by s (M / alpha) d, and only
+  // features that leave A or join it, or a bound, are read for their part.
+  void step_along(double s, std::vector<double>& u, std::vector<double>& b) {
+    const std::vector<double> Md = product(d_);
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      u[i] += s * d_[i];
+      g_[i] += s * (d_[i] + Md[i] / penalty_.alpha);
+    }
+    std::vector<Index> crossed;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const double before = b[j];
+      c_[j] += s * along_[j];
+      b[j] = penalty_.argument(Index(j), c_[j]);
+      if (in_[j] && curved(Index(j), b[j]) && (b[j] > 0.0) == (before > 0.0)) continue;
+      along_[j] = before - b[j] + (in_[j] ? s * along_[j] / penalty_.l2(Index(j)) : 0.0);
+      if (along_[j] != 0.0) crossed.push_back(Index(j));
+    }
+    columns_.subtract(crossed, along_.data(), g_.data());
+  }
+
+  // Z_A (c_A / f_A) = M u
   std::vector<double> tangent(double alpha) const {
-    std::vector<double> out(std::size_t(n_), 0.0), w(in_.size(), 0.0);
-    std::vector<Index> A;
-    for (std::size_t j = 0; j < in_.size(); ++j)
-      if (in_[j]) {
-        A.push_back(Index(j));
-        w[j] = c_[j] / (alpha * alpha * penalty_.factor2[j]);
-      }
-    if (A.empty() || K_.empty()) return out;
-    columns_.subtract(A, w.data(), out.data());
+    std::vector<double> out(std::size_t(n_), 0.0);
+    if (M_.empty() || K_.empty() || u_.empty()) return out;
+    out = product(u_);
+    for (double& v : out) v /= -alpha * alpha;
     if (!solve_updated(out, alpha)) std::fill(out.begin(), out.end(), 0.0);
     return out;
   }
@@ -237,6 +280,7 @@ class DualNewton {
   std::vector<std::pair<Index, double>> since_;  // features that joined (1) or left (-1) A since K_
   mutable std::vector<double> V_;                // (n, those of since_ met so far)
   std::vector<double> c_, along_, g_, d_;        // Z'u, Z'd, gradient, direction
+  std::vector<double> u_;                        // (n,) the last answer
   std::vector<char> in_;                         // (|W|,) whether j is in A
 };
 

@@ -150,21 +150,31 @@ class SparseFeatures final : public FeatureSet {
   explicit SparseFeatures(const Design& design)
       : FeatureSet(design), start_(1, 0), row_start_(std::size_t(design.X.n + 1)) {}
 
+  // New columns of G meet arranged features row by row, and the features that joined since the last
+  // arrangement by dots. Arranging again costs a sweep of all values: it is put off until the dots
+  // have cost as much.
   void add(const std::vector<Index>& S, double* G, Index ld) override {
     const Index old = size_;
     for (Index j : S) gather(j);
     size_ += Index(S.size());
     if (!G) return;
-    arrange_rows();
+    constexpr double arranging = 4.0;  // of a value, in units of a value met in a dot
+    const double recent = double(Index(row_.size()) - start_[std::size_t(arranged_)]);
+    dots_ += 0.5 * recent * double(S.size());
+    if (dots_ > arranging * double(row_.size())) {
+      arrange_rows();
+      dots_ = 0.0;
+    }
     const Index width = 8, m = size_ - old;
     const double products_a_column =
         double(row_.size()) * double(row_.size()) / double(std::max<Index>(1, design_.X.n * size_));
-    parallel_blocks(worthwhile(design_.n_threads, double(m) * products_a_column),
-                    (m + width - 1) / width, [&](Index block) {
-                      for (Index k = old + block * width;
-                           k < std::min(size_, old + (block + 1) * width); ++k)
-                        products(k, G + k * ld);
-                    });
+    parallel_blocks(
+        worthwhile(design_.n_threads, double(m) * (products_a_column + recent)),
+        (m + width - 1) / width, [&](Index block) {
+          std::vector<double> z(arranged_ < size_ ? std::size_t(design_.X.n) : 0);
+          for (Index k = old + block * width; k < std::min(size_, old + (block + 1) * width); ++k)
+            products(k, z.data(), G + k * ld);
+        });
     for (Index k = old; k < size_; ++k)
       for (Index j = 0; j < k; ++j) G[k + j * ld] = G[j + k * ld];
   }
@@ -183,10 +193,13 @@ class SparseFeatures final : public FeatureSet {
 
   void correlate(const double* u, double* c) const override {
     const double sum = dot_dense(design_.root.data(), u, design_.X.n);
-    for (Index k = 0; k < size_; ++k)
-      c[k] = dot_csc(value_.data(), row_.data(), start_[std::size_t(k)], start_[std::size_t(k + 1)],
-                     u) -
-             sum * mu_[std::size_t(k)];
+    const Index width = 64;
+    parallel_blocks(worthwhile(design_.n_threads, stored()), (size_ + width - 1) / width,
+                    [&](Index block) {
+                      const Index end = std::min(size_, (block + 1) * width);
+                      for (Index k = block * width; k < end; ++k)
+                        c[k] = dot(k, u) - sum * mu_[std::size_t(k)];
+                    });
   }
 
   void copy(Index k, double scale, double* out) const override {
@@ -241,6 +254,11 @@ class SparseFeatures final : public FeatureSet {
     used_.push_back(inv > 0.0);
   }
 
+  double dot(Index k, const double* u) const {
+    return dot_csc(value_.data(), row_.data(), start_[std::size_t(k)], start_[std::size_t(k + 1)],
+                   u);
+  }
+
   // The same values by rows, features ascending in each.
   void arrange_rows() {
     std::fill(row_start_.begin(), row_start_.end(), 0);
@@ -255,12 +273,14 @@ class SparseFeatures final : public FeatureSet {
         feature_[at] = std::int32_t(k);
         by_row_[at] = value_[std::size_t(e)];
       }
+    arranged_ = size_;
   }
 
-  // column (k + 1,) = z_j'z_k for j <= k
-  void products(Index k, double* column) const {
+  // column (k + 1,) = z_j'z_k for j <= k; z (n,) is zero before and after
+  void products(Index k, double* z, double* column) const {
     std::fill(column, column + k + 1, 0.0);
-    for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e) {
+    const Index begin = start_[std::size_t(k)], end = start_[std::size_t(k + 1)];
+    for (Index e = begin; e < end; ++e) {
       const std::size_t i = std::size_t(row_[std::size_t(e)]);
       const double v = value_[std::size_t(e)];
       const std::size_t stop = std::size_t(row_start_[i + 1]);
@@ -268,6 +288,11 @@ class SparseFeatures final : public FeatureSet {
         if (feature_[at] > k) break;
         column[feature_[at]] += v * by_row_[at];
       }
+    }
+    if (arranged_ < k) {
+      for (Index e = begin; e < end; ++e) z[row_[std::size_t(e)]] = value_[std::size_t(e)];
+      for (Index j = arranged_; j < k; ++j) column[j] = dot(j, z);
+      for (Index e = begin; e < end; ++e) z[row_[std::size_t(e)]] = 0.0;
     }
     const double mu = mu_[std::size_t(k)];
     for (Index j = 0; j < k; ++j) column[j] -= mu * mu_[std::size_t(j)];
@@ -278,6 +303,8 @@ class SparseFeatures final : public FeatureSet {
   std::vector<double> value_, by_row_, mu_;
   std::vector<Index> start_, row_start_;
   std::vector<char> used_;
+  Index arranged_ = 0;  // features that the arrays by rows hold
+  double dots_ = 0.0;   // values met in dots since
 };
 
 inline std::unique_ptr<FeatureSet> make_feature_set(const Design& design) {

@@ -10,6 +10,8 @@ namespace REGSOLVE_TARGET {
 
 constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual point is scaled
 
+constexpr double kSoon = 0.95;   // |c_j| / l1_j of a feature that a smaller alpha will bring in
+
 // What the directions say about the features outside W at one alpha.
 struct Screening {
   Index uncertain = 0;  // neither certified nor seen to violate
@@ -17,6 +19,7 @@ struct Screening {
   double excess = 0.0;                             // largest |c_j| / l1_j - 1 among the certified
   std::vector<Index> open;                         // the first of the uncertain
   std::vector<std::pair<double, Index>> suspects;  // likely |c_j| / l1_j > 1, feature
+  std::vector<std::pair<double, Index>> soon;      // likely > kSoon: they join with suspects
 
   bool certified() const { return uncertain == 0 && violating == 0; }
 };
@@ -53,7 +56,7 @@ class Screener {
         const double room = known ? 0.0 : r + rounding;
         classify(j, reach(j, c), room, std::min(room, typical * r), part);
       };
-      directions_.ask({a, rest, penalty_.factor1.data(), penalty_.alpha, 0.0},
+      directions_.ask({a, rest, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0},
                       listed ? near_.data() : nullptr, begin, end, look);
     });
     for (Screening& part : parts) {
@@ -63,6 +66,7 @@ class Screener {
       for (Index j : part.open)
         if (out.open.size() < kFew) out.open.push_back(j);
       out.suspects.insert(out.suspects.end(), part.suspects.begin(), part.suspects.end());
+      out.soon.insert(out.soon.end(), part.soon.begin(), part.soon.end());
     }
     return out;
   }
@@ -74,6 +78,10 @@ class Screener {
 
   void classify(Index j, double c, double room, double typical, Screening& out) const {
     const double l1 = penalty_.l1(j), limit = l1 * (1.0 + kRoom);
+    if (c + typical > limit)
+      out.suspects.emplace_back(c / l1, j);
+    else if (c + typical > kSoon * l1)
+      out.soon.emplace_back(c / l1, j);
     if (c + room <= limit) {
       if (c + room > l1) out.excess = std::max(out.excess, (c + room) / l1 - 1.0);
       return;
@@ -82,7 +90,6 @@ class Screener {
       ++out.violating;
     else if (++out.uncertain <= Index(kFew))
       out.open.push_back(j);
-    if (c + typical > limit) out.suspects.emplace_back(c / l1, j);
   }
 
  private:

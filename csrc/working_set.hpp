@@ -92,7 +92,7 @@ class WorkingSet {
     if (on_rows_) {
       if (u.empty()) u = target_;
       newton_.solve(u, b, 1e-11 * std::sqrt(model_.tt), poll);
-      state();
+      state_at_residual();
       return gap() <= goal * scale;
     }
     for (int round = 0; round < 6; ++round) {
@@ -116,6 +116,11 @@ class WorkingSet {
   void state() {
     u = target_;
     subtract_fit();
+    state_at_residual();
+  }
+
+  // The same where u is the residual at b already.
+  void state_at_residual() {
     columns_->correlate(u.data(), c.data());
     if (!on_rows_ && !tracked_) model_.refresh(b.data());
     violation = 0.0;

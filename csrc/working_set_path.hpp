@@ -125,7 +125,7 @@ class WorkingSetPath {
     set_strength();
     const double wide = std::sqrt(12.0 * double(design_.X.p));
     const std::size_t most =
-        std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.25 * wide : wide));
+        std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.08 * wide : wide));
     std::partial_sort(ranked.begin(), ranked.begin() + std::ptrdiff_t(most), ranked.end());
     for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
     W_.add(S, solution_.report);
@@ -160,17 +160,19 @@ class WorkingSetPath {
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
       now_ = screener_.screen(W_.dual, W_.size());
-      if (round >= 20 || !grow(now_.suspects)) return true;
+      if (round >= 20 || !grow(now_)) return true;
     }
   }
 
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
-  bool grow(std::vector<std::pair<double, Index>>& suspects) {
-    if (suspects.empty()) return false;
+  bool grow(Screening& seen) {
+    if (seen.suspects.empty()) return false;
     const Index most = std::max<Index>(25, Index(0.3 * double(W_.size()))) - grown_;
     if (most <= 0) return false;
-    add_largest(suspects, std::size_t(most));
-    grown_ += Index(suspects.size());
+    const std::size_t together = 2 * seen.suspects.size() + 4;
+    grown_ += Index(seen.suspects.size());
+    seen.suspects.insert(seen.suspects.end(), seen.soon.begin(), seen.soon.end());
+    add_largest(seen.suspects, std::min(std::size_t(most), together));
     return true;
   }
 
