@@ -91,11 +91,13 @@ struct Design {
   // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
   // square = sum_i u_i^2 / omega_i
   double gradient_size(double square) const {
-    double largest = 0.0;
+    double spread = 0.0, centre = 0.0;
     for (std::size_t j = 0; j < stats.norm.size(); ++j)
-      if (stats.norm[j] > 0.0)
-        largest = std::max(largest, std::hypot(stats.norm[j], stats.mean[j]));
-    return largest * std::sqrt(square);
+      if (stats.norm[j] > 0.0) {
+        spread = std::max(spread, stats.norm[j]);
+        centre = std::max(centre, std::fabs(stats.mean[j]));
+      }
+    return std::hypot(spread, centre) * std::sqrt(square);
   }
 
   void read_statistics(Report& report) {

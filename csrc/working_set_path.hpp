@@ -123,10 +123,13 @@ class WorkingSetPath {
         ranked.emplace_back(-std::fabs(c_[std::size_t(j)]) / penalty_.factor1[std::size_t(j)], j);
     }
     set_strength();
-    const double wide = std::sqrt(12.0 * double(design_.X.p));
+    const double wide =
+        std::min(std::sqrt(12.0 * double(design_.X.p)), 2.0 * double(design_.X.n) + 20.0);
     const std::size_t most =
         std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.08 * wide : wide));
-    std::partial_sort(ranked.begin(), ranked.begin() + std::ptrdiff_t(most), ranked.end());
+    const auto end = ranked.begin() + std::ptrdiff_t(most);
+    std::nth_element(ranked.begin(), end, ranked.end());
+    std::sort(ranked.begin(), end);
     for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
     W_.add(S, solution_.report);
     std::vector<double>().swap(c_);
