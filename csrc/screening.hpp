@@ -10,7 +10,7 @@ namespace REGSOLVE_TARGET {
 
 constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual point is scaled
 
-constexpr double kSoon = 0.95;   // |c_j| / l1_j of a feature that a smaller alpha will bring in
+constexpr double kSoon = 0.95;  // |c_j| / l1_j of a feature that a smaller alpha will bring in
 
 // What the directions say about the features outside W at one alpha.
 struct Screening {
