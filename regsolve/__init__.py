@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import losses, penalties
 from .certificate import Certificate, verify
+from .convert import convert_alpha, convert_l1_ratio
 from .solution import Interrupted, Path, Progress, Report, Solution
 from .solve import path, solve
 
@@ -27,6 +28,8 @@ __all__ = [
     "Progress",
     "Report",
     "Solution",
+    "convert_alpha",
+    "convert_l1_ratio",
     "enet_path",
     "estimators",
     "lasso_path",
