@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils import metadata_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import penalties
 from ..solve import solve
+from .gram import check_precompute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +45,9 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
     l1_ratio : float in [0, 1], default 0.5
     fit_intercept : bool, default True
         The intercept is never penalised.
-    precompute, copy_X, random_state, selection
+    precompute : "auto", bool or (p, p), default False
+        A Gram matrix is compared with X, then left alone: the solver takes its own products.
+    copy_X, random_state, selection
         Accepted as scikit-learn does; they do not change the answer, and X is never written.
     max_iter : int, optional
         Most direct solves or epochs; None: no limit.
@@ -69,11 +73,13 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
 
     Attributes
     ----------
-    coef_ : (p,) or (n_targets, p) float64
+    coef_ : (p,) float64, or (n_targets, p) where there are several
     sparse_coef_ : SciPy CSR matrix of ``coef_``, (n_targets, p)
     intercept_ : float or (n_targets,)
     n_iter_ : int or list of int
-        Direct solves and epochs.
+        Direct solves and epochs; 0 where the warm start was the answer.
+    status_ : str or list of str
+        "optimal" where ``tol`` is proven; else what ended the fit.
     dual_gap_ : float or (n_targets,)
         Primal less dual objective, in the units of the objective above.
     certificate_ : Certificate or list of them
@@ -87,6 +93,9 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
     regsolve.Interrupted
         On Ctrl-C, with the certified best iterate; the estimator is left as it was.
     """
+
+    # routing passes on what belongs to the data
+    __metadata_request__fit = {"check_input": metadata_routing.UNUSED}  # noqa: RUF012
 
     def __init__(
         self,
@@ -169,7 +178,10 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
             sample_weight = np.broadcast_to(
                 np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
             )
-        targets = y if y.ndim == 2 else y[:, None]
+        check_precompute(
+            self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
+        )
+        targets = y.reshape(len(y), -1)
         penalty = self._penalty()
         start = self._start(targets.shape[1], X.shape[1])
         found = [
@@ -189,13 +201,16 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
             )
             for t in range(targets.shape[1])
         ]
-        self._keep(found, single=y.ndim == 1)
+        self._keep(found, started=start is not None)
 
-    def _keep(self, found: list[Solution], *, single: bool) -> None:
+    def _keep(self, found: list[Solution], *, started: bool) -> None:
+        single = len(found) == 1
         coef = np.array([one.coef for one in found])
         intercepts = np.array([one.intercept for one in found])
         gaps = np.array([one.certificate.gap for one in found])
-        steps = [max(1, one.report.n_solves + one.report.n_epochs) for one in found]
+        least = 0 if started else 1
+        steps = [max(least, one.report.n_solves + one.report.n_epochs) for one in found]
+        statuses = [one.status for one in found]
         proofs, reports = [one.certificate for one in found], [one.report for one in found]
         for one in found if self.verbose else []:
             gap = one.certificate.relative_gap
@@ -208,6 +223,7 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         self.intercept_: Any = float(intercepts[0]) if single else intercepts
         self.dual_gap_: Any = float(gaps[0]) if single else gaps
         self.n_iter_: Any = steps[0] if single else steps
+        self.status_: Any = statuses[0] if single else statuses
         self.certificate_: Any = proofs[0] if single else proofs
         self.report_: Any = reports[0] if single else reports
 
@@ -234,7 +250,7 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
     def _start(self, n_targets: int, p: int) -> NDArray[np.float64] | None:
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
-        start = np.atleast_2d(self.coef_)
+        start = np.atleast_2d(np.asarray(self.coef_, dtype=np.float64))
         return start if start.shape == (n_targets, p) else None
 
     def predict(self, X: Any) -> NDArray[np.float64]:
@@ -307,3 +323,14 @@ class Lasso(ElasticNet):
             callback=callback,
             verbose=verbose,
         )
+
+
+def _parameters_of(described: type, *, without: str) -> str:
+    """The docstring of a class from its parameters on, less those of one line that it names."""
+    head, name, rest = (described.__doc__ or "").partition("Parameters\n")
+    kept = [line for line in rest.splitlines(True) if not line.lstrip().startswith(without)]
+    return head[len(head.rstrip()) :] + name + "".join(kept)
+
+
+if Lasso.__doc__:  # for help() and scikit-learn's HTML view
+    Lasso.__doc__ = Lasso.__doc__.rstrip() + _parameters_of(ElasticNet, without="l1_ratio :")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,18 +11,41 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .. import penalties
 from ..solve import path
+from .gram import check_precompute
 
 FLOATS = [np.float64, np.float32]
+OPTIONS = set(inspect.signature(path).parameters) - {"X", "y", "penalty", "alpha_min_ratio"}
+UNUSED = {"random_state", "selection"}  # scikit-learn's, that change no answer
 
 
 def _number_or_grid(alphas: Any, n_alphas: Any) -> dict[str, Any]:
+    """alphas, or their number, as :func:`regsolve.path` takes them."""
     if n_alphas is not None:
-        return {"n_alphas": n_alphas}
-    if alphas is None:
-        return {"n_alphas": 100}
-    if isinstance(alphas, int | np.integer):
-        return {"n_alphas": int(alphas)}
-    return {"alphas": alphas}
+        warnings.warn(
+            "'n_alphas' was deprecated in 1.9 and will be removed in 1.11 of scikit-learn, and "
+            f"here with it: give alphas={n_alphas}",
+            FutureWarning,
+            stacklevel=3,
+        )
+    elif alphas is None:
+        warnings.warn(
+            "'alphas=None' is deprecated and will be removed in 1.11 of scikit-learn, and here "
+            "with it: give alphas=100",
+            FutureWarning,
+            stacklevel=3,
+        )
+    if alphas is None or (n_alphas is not None and _is_number(alphas)):
+        alphas = 100 if n_alphas is None else n_alphas
+    return {"n_alphas": int(alphas)} if _is_number(alphas) else {"alphas": alphas}
+
+
+def _is_number(alphas: Any) -> bool:
+    return isinstance(alphas, int | np.integer)
+
+
+def _check_shape(name: str, values: Any, shape: tuple[int, ...]) -> None:
+    if values is not None and np.shape(values) != shape:
+        raise ValueError(f"{name} has shape {np.shape(values)}, expected {shape}")
 
 
 def enet_path(
@@ -44,9 +69,10 @@ def enet_path(
 ) -> tuple[Any, ...]:
     """Minimise  ||y - Xw||^2 / (2 n) + alpha [l1_ratio ||w||_1 + (1 - l1_ratio) ||w||^2 / 2].
 
-    As scikit-learn's function of that name, y (n,) or (n, n_targets), each target on the grid of
-    the largest alpha_max of all. ``precompute``, ``Xy``, ``copy_X``, ``coef_init``, ``verbose`` and
-    ``check_input`` are accepted and do not change the answer.
+    As scikit-learn's function of that name, y (n,) or (n, n_targets). Several targets are
+    problems of their own on one grid, that of the largest alpha_max; scikit-learn couples them.
+    ``precompute``, ``Xy`` and ``coef_init`` are checked; they and ``copy_X``, ``verbose`` and
+    ``check_input`` do not change the answer.
 
     Parameters
     ----------
@@ -72,13 +98,26 @@ def enet_path(
     Raises
     ------
     ValueError, TypeError
-        As :func:`regsolve.path`.
+        As :func:`regsolve.path`; an unknown option; ``positive`` with several targets, as there.
     """
-    X = check_array(X, accept_sparse="csc", dtype=FLOATS, ensure_all_finite=False)
+    unknown = set(options) - OPTIONS - UNUSED
+    if unknown:
+        raise ValueError(f"Unexpected parameters in params: {', '.join(sorted(unknown))}")
+    options = {name: value for name, value in options.items() if name in OPTIONS}
+    grid = _number_or_grid(alphas, n_alphas)
+    if check_input:
+        X = check_array(X, accept_sparse="csc", dtype=FLOATS, ensure_all_finite=False)
     y = np.asarray(y, dtype=np.float64)
     check_consistent_length(X, y)
+    if positive and y.ndim > 1:
+        raise ValueError("positive=True is for one target at a time: give a column of y")
+    _check_shape("coef_init", coef_init, (*y.shape[1:], X.shape[1]))
+    _check_shape("Xy", Xy, (X.shape[1], *y.shape[1:]))
+    if check_input:
+        weight = options.get("sample_weight")
+        check_precompute(precompute, X, sample_weight=weight, fit_intercept=fit_intercept)
     penalty = penalties.ElasticNet(1.0, l1_ratio, positive=positive)
-    options.update(_number_or_grid(alphas, n_alphas), fit_intercept=fit_intercept)
+    options.update(grid, fit_intercept=fit_intercept)
     if "alphas" not in options:
         options["alpha_min_ratio"] = eps
     if y.ndim == 1:
