@@ -83,6 +83,13 @@ class WorkingSet {
     subtract_fit();
   }
 
+  // Whether b as it is has a gap on W of at most `goal` at alpha.
+  bool proves(double alpha, double goal) {
+    penalty.alpha = alpha;
+    state();
+    return gap() <= goal;
+  }
+
   // Solves on W at alpha and states the residual; false if it was stopped or rounding keeps the
   // gap on W above `goal` (relative to `scale`).
   bool solve(double alpha, double goal, double scale, Index max_solves, Monitor& monitor,

@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <stdexcept>
+#include <utility>
 
 #include "residual_path.hpp"
 #include "screening.hpp"
@@ -48,6 +49,7 @@ class WorkingSetPath {
     }
     start_set();
     reached_ = std::max(alpha_max_, grid_.empty() ? 0.0 : grid_.front());
+    if (options_.coef_init && !grid_.empty()) start_from(options_.coef_init);
     std::size_t k = 0;
     while (k < grid_.size() && !done_ && !solution_.stopped) {
       if (too_large()) {
@@ -135,6 +137,43 @@ class WorkingSetPath {
     std::vector<double>().swap(c_);
   }
 
+  // b from coef where its objective is less than the null model's: one reading of its residual says
+  // for which alpha it is near the answer, and is a direction for the proofs.
+  void start_from(const double* coef) {
+    std::vector<Index> null_support, support;
+    std::vector<double> null_b, b;
+    for (Index k = 0; k < W_.size(); ++k) {
+      const Index j = W_.features[std::size_t(k)];
+      null_support.push_back(k);
+      null_b.push_back(W_.b[std::size_t(k)]);
+      const double value = coef[j] * design_.stats.norm[std::size_t(j)];
+      if (value == 0.0 || !std::isfinite(penalty_.value(j, value))) continue;
+      support.push_back(k);
+      b.push_back(value);
+    }
+    if (support.empty()) return;
+    W_.set(support, b);
+    W_.penalty.alpha = grid_.front();
+    started_ = W_.primal() < null_.objective;
+    if (!started_) {
+      W_.set(null_support, null_b);
+      return;
+    }
+    W_.state();
+    read({});
+    std::vector<double> a, e, c(std::size_t(design_.X.p), 0.0);
+    directions_.split(W_.dual.data(), a, e);
+    for (std::size_t k = 0; k < a.size(); ++k)
+      for (Index j = 0; j < design_.X.p; ++j)
+        c[std::size_t(j)] += a[k] * directions_.correlations(Index(k))[j];
+    for (std::size_t k = 0; k < b.size(); ++k) {  // at an answer c = alpha (f1 + f2 |b|) there
+      const std::size_t j = std::size_t(W_.features[std::size_t(support[k])]);
+      const double f1 = penalty_.factor1[j];
+      if (f1 > 0.0) c[j] *= f1 / (f1 + penalty_.factor2[j] * std::fabs(b[k]));
+    }
+    reached_ = std::max(std::min(alpha_max_, largest_alpha(penalty_, c)), grid_.front());
+  }
+
   // The l1 strength at alpha = 1 that all but a twentieth of the features exceed.
   void set_strength() {
     std::vector<double> f;
@@ -158,8 +197,9 @@ class WorkingSetPath {
     const double goal = std::min(0.1 * options_.tol, 1e-11);
     grown_ = 0;
     for (int round = 0;; ++round) {
-      const bool solved =
-          W_.solve(alpha, goal, null_.objective, options_.max_iter, monitor_, solution_.report);
+      const bool given = std::exchange(started_, false) && W_.proves(alpha, goal * null_.objective);
+      const bool solved = given || W_.solve(alpha, goal, null_.objective, options_.max_iter,
+                                            monitor_, solution_.report);
       if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
         return false;
       now_ = screener_.screen(W_.dual, W_.size());
@@ -485,7 +525,7 @@ class WorkingSetPath {
   NullModel null_;
   double alpha_max_ = 0.0, reached_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
-  bool done_ = false;
+  bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -228,3 +228,48 @@ def test_coordinate_descent_takes_over_where_memory_ends() -> None:
     np.testing.assert_allclose(
         tight.coefs.toarray(), roomy.coefs.toarray(), atol=1e-3 * np.abs(roomy.coefs).max()
     )
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.05])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_coef_init_at_the_answer_is_proven_without_a_step(name: str, ratio: float) -> None:
+    X, y = DESIGNS[name]()
+    alpha = 0.05 * path(X, y, penalty=ElasticNet(1.0, ratio), n_alphas=1).alpha_max
+    penalty = ElasticNet(alpha, ratio)
+    cold = solve(X, y, penalty=penalty, tol=TIGHT, solver="working_set")
+    again = solve(X, y, penalty=penalty, tol=TIGHT, solver="working_set", coef_init=cold.coef)
+    assert again.report.n_solves == 0
+    assert again.report.n_passes < cold.report.n_passes + 0.5
+    np.testing.assert_allclose(again.coef, cold.coef, atol=1e-12 * np.abs(cold.coef).max())
+    assert verify(X, y, again.coef, again.intercept, penalty=penalty).relative_gap <= TIGHT
+
+
+STARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "near": lambda coef: 0.95 * coef,
+    "far": lambda coef: 1e3 * np.random.default_rng(0).standard_normal(len(coef)),
+    "one": lambda coef: np.eye(1, len(coef), 7)[0],
+    "huge": lambda coef: np.full(len(coef), 1e200),
+    "zero": np.zeros_like,
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("ratio", [1.0, 0.05])
+def test_any_coef_init_gives_the_same_answer(start: str, ratio: float) -> None:
+    """With features free, left out and bounded, some starts outside the bounds."""
+    X, y = ar(120, 2000, 0.9)
+    weights = np.ones(2000)
+    weights[:3], weights[3:50] = 0.0, np.inf
+    upper = np.full(2000, np.inf)
+    upper[50:90] = 0.05
+    alpha = 0.05 * path(X, y, penalty=ElasticNet(1.0, ratio), n_alphas=1).alpha_max
+    penalty = ElasticNet(alpha, ratio, weights=weights, upper=upper)
+    options = {"penalty": penalty, "tol": TIGHT, "solver": "working_set"}
+    cold = solve(X, y, **options)
+    warm = solve(X, y, coef_init=STARTS[start](cold.coef), **options)
+    assert warm.status == "optimal"
+    assert verify(X, y, warm.coef, warm.intercept, penalty=penalty).relative_gap <= TIGHT
+    np.testing.assert_allclose(warm.coef, cold.coef, atol=1e-6 * np.abs(cold.coef).max())
+    if start == "near":
+        assert warm.report.n_passes < cold.report.n_passes
+        assert warm.report.n_solves < cold.report.n_solves
