@@ -94,7 +94,7 @@ def test_every_source_file_is_in_the_manifest() -> None:
         folder: set(patterns.split())
         for folder, patterns in re.findall(r"^recursive-include (\S+) (.+)$", rules, re.MULTILINE)
     }
-    for folder in ("csrc", "regsolve", "tests", "bench"):
+    for folder in ("csrc", "regsolve", "tests", "bench", "docs"):
         built = ("_core.*.so", "_core.*.pyd", "_core.cpp", "__pycache__/*", "results/*")
         for file in (ROOT / folder).rglob("*"):
             hidden = any(part.startswith(".") for part in file.relative_to(ROOT).parts)
