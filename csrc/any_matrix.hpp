@@ -42,13 +42,14 @@ class Door final : public AnyMatrix {
               [[maybe_unused]] std::vector<double>& values) const override {
     if constexpr (Kind::sparse) kind_.stored(j, rows, values);
   }
-  void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
+  double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
     kind_.xtr(R, k, out, ldo, n_threads);
+    return size();
   }
-  void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
-                  Statistics& out) const override {
-    out.pilot_rows = choose_pilot_rows(omega, n);
-    REGSOLVE_TARGET::statistics(kind_, omega, centred, omega_t, n_threads, out);
+  double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
+    for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);
+    REGSOLVE_TARGET::statistics(kind_, wanted, n_threads);
+    return size();
   }
   bool gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
             double* M, Statistics& out, StopSign& stop) const override {

@@ -127,6 +127,9 @@ struct Judgement {  // certificate.hpp's verdict on given coefficients
 struct Target {
   const char* name;
   void (*path)(const Problem&, const Options&, const Blas&, Solution&);
+  // Problems that differ in their targets alone, with options of their own each
+  void (*paths)(const std::vector<Problem>&, const std::vector<Options>&, const Blas&,
+                std::vector<Solution>&);
   Judgement (*judge)(const Problem&, double alpha, const double* coef, double intercept,
                      const Blas&, int n_threads);
   // out (p x k, column-major) = X' R,  R (n x k, column-major)

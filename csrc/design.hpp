@@ -25,8 +25,12 @@ struct Design {
   int n_threads;
 
   Design(const Problem& given, const Blas& table, int threads)
+      : Design(given, table, threads, open(given.X)) {}
+
+  // X behind a door of another kind, such as one that shares its readings
+  Design(const Problem& given, const Blas& table, int threads, std::unique_ptr<AnyMatrix> door)
       : problem(given),
-        storage(open(given.X)),
+        storage(std::move(door)),
         X(*storage),
         omega(std::size_t(X.n), 1.0 / double(X.n)),
         root(std::size_t(X.n)),
@@ -48,11 +52,9 @@ struct Design {
 
   // out (p x k) = X'v for k vectors, in blocks of 8
   void xtr(const double* R, int k, double* out, Report& report) const {
-    for (int v = 0; v < k; v += 8) {
-      X.xtr(R + v * X.n, std::min(8, k - v), out + v * X.p, X.p,
-            worthwhile(n_threads, X.size() / 8.0));
-      report.x_bytes += X.size();
-    }
+    for (int v = 0; v < k; v += 8)
+      report.x_bytes += X.xtr(R + v * X.n, std::min(8, k - v), out + v * X.p, X.p,
+                              worthwhile(n_threads, X.size() / 8.0));
     report.n_rhs += k;
   }
 
@@ -104,9 +106,8 @@ struct Design {
     std::vector<double> omega_t(std::size_t(X.n));
     for (Index i = 0; i < X.n; ++i)
       omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
-    X.statistics(omega.data(), centred(), omega_t.data(), worthwhile(n_threads, X.size() / 8.0),
-                 stats);
-    report.x_bytes += X.size();
+    report.x_bytes += X.statistics({{omega.data(), omega_t.data(), centred(), &stats}},
+                                   worthwhile(n_threads, X.size() / 8.0));
     report.n_rhs += 1;
   }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "lockstep.hpp"
 #include "newton_path.hpp"
 #include "working_set_path.hpp"
 
@@ -54,10 +55,11 @@ enum class Mode { gram, working_set, residual };
 // The cheapest mode that fits. The Gram matrix is taken even where coordinate descent promises to
 // be up to 20 times faster, since its direct solver reaches float64 accuracy.
 inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Options& options,
-                        Report& report) {
+                        Report& report, Index sharing = 1) {
   const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2);
   const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
-  const Costs cost = costs(X, options.n_alphas);
+  Costs cost = costs(X, options.n_alphas);
+  cost.gram -= X.gram_seconds() * (1.0 - 1.0 / double(sharing));  // X'X serves all targets
   const bool fits = 1.5 * bytes <= std::min(most, 4e9),
              sets = can_use_working_set(problem, options);
   const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
@@ -83,23 +85,23 @@ inline bool check_finite(const Design& design, Solution& solution) {
 inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
                           Solution& solution);
 
-inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
-                      Solution& solution) {
-  const Problem& problem = design.problem;
+// M (P x P, P = p + 2), zero before, takes X'X and X't from one reading of X; false if `stop` ended
+// it.
+inline bool read_gram(Design& design, std::vector<double>& M, StopSign& stop, Report& report) {
   const Index P = design.X.p + 2;
-  std::vector<double> M(std::size_t(P * P), 0.0);
-  StopSign stop([&] { return monitor.stopped(); });
-  Report& report = solution.report;
+  M.assign(std::size_t(P * P), 0.0);
   report.x_bytes += design.X.size();
-  if (!design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
-                     design.n_threads, M.data(), design.stats, stop)) {
-    residual_mode(design, options, monitor, solution);  // proves what there is, the null model
-    return;
-  }
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
-  if (!check_finite(design, solution)) return;
-  GramModel model(M.data(), P, design.X.p, design.stats.q.data(), design.tt);
+  return design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
+                       design.n_threads, M.data(), design.stats, stop);
+}
+
+inline void gram_path(Design& design, const std::vector<double>& M, const Options& options,
+                      Monitor& monitor, Solution& solution) {
+  const Problem& problem = design.problem;
+  Report& report = solution.report;
+  GramModel model(M.data(), design.X.p + 2, design.X.p, design.stats.q.data(), design.tt);
   model.n_threads = design.n_threads;
   FromX from_x;
   from_x.square = [&](const std::vector<double>& b) {
@@ -133,6 +135,16 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
     go(function_penalty(problem, design.stats));
   else
     go(elastic_net(problem, design.stats));
+}
+
+inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
+                      Solution& solution) {
+  std::vector<double> M;
+  StopSign stop([&] { return monitor.stopped(); });
+  if (!read_gram(design, M, stop, solution.report))
+    residual_mode(design, options, monitor, solution);  // proves what there is, the null model
+  else if (check_finite(design, solution))
+    gram_path(design, M, options, monitor, solution);
 }
 
 // Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
@@ -199,6 +211,18 @@ inline void newton_mode(Design& design, const Options& options, Monitor& monitor
     go(elastic_net(problem, design.stats));
 }
 
+inline void run_mode(Mode mode, Design& design, const Options& options, Monitor& monitor,
+                     Solution& solution) {
+  if (use_kernel(design.problem, options))
+    residual_mode(design, options, monitor, solution);
+  else if (mode == Mode::gram)
+    gram_mode(design, options, monitor, solution);
+  else if (mode == Mode::working_set)
+    working_set_mode(design, options, monitor, solution);
+  else
+    residual_mode(design, options, monitor, solution);
+}
+
 inline void path(const Problem& problem, const Options& options, const Blas& blas,
                  Solution& solution) {
   Monitor monitor(options, solution);
@@ -209,14 +233,86 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
     return;
   }
   const Mode mode = choose_mode(problem, design.X, options, solution.report);
-  if (use_kernel(problem, options))
-    residual_mode(design, options, monitor, solution);
-  else if (mode == Mode::gram)
-    gram_mode(design, options, monitor, solution);
-  else if (mode == Mode::working_set)
-    working_set_mode(design, options, monitor, solution);
-  else
-    residual_mode(design, options, monitor, solution);
+  run_mode(mode, design, options, monitor, solution);
+}
+
+// X'X is read once; each target then has a path of its own on it.
+inline void gram_targets(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                         const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
+  constexpr Index together = 64;
+  const Index targets = Index(problems.size());
+  Monitor reading(options[0], solutions[0]);
+  StopSign stop([&] { return reading.stopped(); });
+  Design first(problems[0], blas, options[0].n_threads);
+  std::vector<double> M;
+  Report& report = solutions[0].report;
+  if (!read_gram(first, M, stop, report)) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
+  if (!check_finite(first, solutions[0])) return;
+  for (Index begin = 0; begin < targets; begin += together) {
+    const Index members = std::min(together, targets - begin);
+    std::vector<std::unique_ptr<Design>> designs;
+    std::vector<double> V, C;
+    for (Index k = begin; k < begin + members; ++k) {
+      designs.push_back(std::make_unique<Design>(problems[std::size_t(k)], blas, 1));
+      designs.back()->stats = first.stats;
+      for (std::size_t i = 0; i < first.omega.size(); ++i)
+        V.push_back(first.omega[i] * designs.back()->t[i]);
+    }
+    C.resize(std::size_t(first.X.p * members));
+    first.correlate(V.data(), int(members), C.data(), report);
+    for (Index m = 0; m < members; ++m)
+      std::copy(C.begin() + m * first.X.p, C.begin() + (m + 1) * first.X.p,
+                designs[std::size_t(m)]->stats.q.begin());
+    std::atomic<Index> next{0};
+    run_group(std::min<Index>(members, options[0].n_threads), poll, [&](Index) {
+      for (Index m; (m = next.fetch_add(1)) < members;) {
+        const std::size_t k = std::size_t(begin + m);
+        Options own = poll.member(options[k], 1);
+        Monitor monitor(own, solutions[k]);
+        gram_path(*designs[std::size_t(m)], M, own, monitor, solutions[k]);
+      }
+    });
+  }
+}
+
+// Problems that share X, and everything but the target: solved in lockstep, sharing what they read.
+inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                  const Blas& blas, std::vector<Solution>& solutions) {
+  const Index targets = Index(problems.size());
+  solutions.resize(problems.size());
+  const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
+  for (Solution& solution : solutions) solution.report.x_size = X->size();
+  if (targets == 1 || !problems[0].loss.quadratic || use_kernel(problems[0], options[0])) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
+  Mode mode = Mode::gram;
+  for (std::size_t k = 0; k < problems.size(); ++k)
+    mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets);
+  GroupPoll poll{options[0]};
+  if (mode == Mode::gram) {
+    gram_targets(problems, options, blas, poll, solutions);
+    return;
+  }
+  const double memory = options[0].max_bytes > 0.0 ? options[0].max_bytes : 8e9,
+               needed = 8.0 * 40.0 * double(X->n + X->p);
+  const Index most = std::max<Index>(1, std::min<Index>(16, Index(memory / needed)));
+  for (Index begin = 0; begin < targets; begin += most) {
+    const Index members = std::min(most, targets - begin);
+    SharedReading reading(*X, members, options[0].n_threads);
+    run_group(members, poll, [&](Index m) {
+      const std::size_t k = std::size_t(begin + m);
+      Options own = poll.member(options[k], members);
+      Monitor monitor(own, solutions[k]);
+      Design design(problems[k], blas, own.n_threads, std::make_unique<Companion>(*X, reading, m));
+      run_mode(mode, design, own, monitor, solutions[k]);
+    });
+  }
 }
 
 // --- reached by tests on their own -------------------------------------------------------------
@@ -299,13 +395,13 @@ inline void column_statistics(const MatrixRef& X, const double* weight, bool cen
                               double* mean, double* norm) {
   Statistics stats(X.p);
   std::vector<double> zero(std::size_t(X.n), 0.0);
-  open(X)->statistics(weight, centred, zero.data(), n_threads, stats);
+  open(X)->statistics({{weight, zero.data(), centred, &stats}}, n_threads);
   std::copy(stats.mean.begin(), stats.mean.end(), mean);
   std::copy(stats.norm.begin(), stats.norm.end(), norm);
 }
 
 inline Target make_target(const char* name) {
-  return {name, path, judge, xtr, stream, dot, axpy, gram_matrix, column_statistics};
+  return {name, path, paths, judge, xtr, stream, dot, axpy, gram_matrix, column_statistics};
 }
 
 }  // namespace REGSOLVE_TARGET

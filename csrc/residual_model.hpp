@@ -61,9 +61,9 @@ class AnyMatrix {
   // appends the rows and values stored of column j of a sparse kind
   virtual void stored(Index j, std::vector<std::int32_t>& rows,
                       std::vector<double>& values) const = 0;
-  virtual void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
-  virtual void statistics(const double* omega, bool centred, const double* omega_t, int n_threads,
-                          Statistics& out) const = 0;
+  // Readings of all features; they return the bytes of X that were read for them.
+  virtual double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
+  virtual double statistics(const std::vector<Moments>& wanted, int n_threads) const = 0;
   virtual bool gram(const double* root, const double* t, bool centred, const Blas& blas,
                     int n_threads, double* M, Statistics& out, StopSign& stop) const = 0;
   virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;

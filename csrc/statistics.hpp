@@ -123,46 +123,60 @@ void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool ce
   out.set(j, centred, m, centred ? rest : 0.0, s2, s3);
 }
 
+// What a reading is asked for: the statistics of a target under row weights.
+struct Moments {
+  const double* omega;    // (n,)
+  const double* omega_t;  // (n,)
+  bool centred;
+  Statistics* out;
+};
+
+// Each column serves all that are asked for while it is in cache.
 template <class Kind>
-void statistics(const Kind& X, const double* omega, bool centred, const double* omega_t,
-                int n_threads, Statistics& out) {
+void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads) {
   const Index width = std::max<Index>(1, std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)));
   const Index n_blocks = (X.p + width - 1) / width;
   parallel_blocks(n_threads, n_blocks, [&](Index block) {
     for (Index j = block * width; j < std::min(X.p, (block + 1) * width); ++j)
-      column_statistics(X, j, omega, centred, omega_t, out);
+      for (const Moments& m : wanted)
+        column_statistics(X, j, m.omega, m.centred, m.omega_t, *m.out);
   });
 }
 
-// C-order: fixed slabs of rows, each with its own sums, added in slab order.
+// C-order: fixed slabs of rows, each with its own sums, added in slab order; a row serves all that
+// are asked for while it is in cache.
 template <class T>
-void statistics(const Rows<T>& X, const double* omega, bool centred, const double* omega_t,
-                int n_threads, Statistics& out) {
-  const Index p = X.p, n_slabs = std::max<Index>(1, std::min<Index>(16, X.n / 64));
-  std::vector<double> pilot(std::size_t(p), 0.0), sums(std::size_t(3 * p * n_slabs), 0.0);
-  if (centred)
-    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = pilot_of(X, j, out.pilot_rows);
+void statistics(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads) {
+  const Index p = X.p, m = Index(wanted.size()), most = std::max<Index>(1, 16 / m),
+              n_slabs = std::max<Index>(1, std::min<Index>(most, X.n / 64));
+  std::vector<double> pilot(std::size_t(p * m), 0.0), sums(std::size_t(3 * p * m * n_slabs), 0.0);
+  for (Index k = 0; k < m; ++k)
+    for (Index j = 0; j < p && wanted[std::size_t(k)].centred; ++j)
+      pilot[std::size_t(j + p * k)] = pilot_of(X, j, wanted[std::size_t(k)].out->pilot_rows);
   parallel_blocks(n_threads, n_slabs, [&](Index slab) {
-    double *s1 = &sums[std::size_t(3 * p * slab)], *s2 = s1 + p, *s3 = s2 + p;
-    const double* shift = pilot.data();
-    for (Index i = X.n * slab / n_slabs; i < X.n * (slab + 1) / n_slabs; ++i) {
-      const T* x = X.data + i * X.ld;
-      const double w = omega[i], wt = omega_t[i];
+    for (Index i = X.n * slab / n_slabs; i < X.n * (slab + 1) / n_slabs; ++i)
+      for (Index k = 0; k < m; ++k) {
+        double *s1 = &sums[std::size_t(3 * p * (k + m * slab))], *s2 = s1 + p, *s3 = s2 + p;
+        const double* shift = &pilot[std::size_t(p * k)];
+        const T* x = X.data + i * X.ld;
+        const double w = wanted[std::size_t(k)].omega[i], wt = wanted[std::size_t(k)].omega_t[i];
 #pragma omp simd
-      for (Index j = 0; j < p; ++j) {
-        const double v = static_cast<double>(x[j]) - shift[j], wv = w * v;
-        s1[j] += wv;
-        s2[j] += wv * v;
-        s3[j] += v * wt;
+        for (Index j = 0; j < p; ++j) {
+          const double v = static_cast<double>(x[j]) - shift[j], wv = w * v;
+          s1[j] += wv;
+          s2[j] += wv * v;
+          s3[j] += v * wt;
+        }
       }
-    }
   });
-  for (Index j = 0; j < p; ++j) {
-    double s[3] = {};
-    for (Index slab = 0; slab < n_slabs; ++slab)
-      for (Index k = 0; k < 3; ++k) s[k] += sums[std::size_t(3 * p * slab + k * p + j)];
-    out.set(j, centred, pilot[std::size_t(j)], s[0], s[1], s[2]);
-  }
+  for (Index k = 0; k < m; ++k)
+    for (Index j = 0; j < p; ++j) {
+      double s[3] = {};
+      for (Index slab = 0; slab < n_slabs; ++slab)
+        for (Index l = 0; l < 3; ++l) s[l] += sums[std::size_t(3 * p * (k + m * slab) + l * p + j)];
+      const Moments& one = wanted[std::size_t(k)];
+      one.out->set(j, one.centred, pilot[std::size_t(j + p * k)], s[0], s[1], s[2]);
+    }
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -57,19 +57,18 @@ def path(
     setup: Setup,
     *,
     alphas: NDArray[Any] | None = None,
-    n_alphas: int = 100,
-    alpha_min_ratio: float = 1e-3,
-    tol: float = 1e-6,
-    max_iter: int = 0,
-    max_time: float = 0.0,
-    max_bytes: float = 0.0,
-    n_threads: int = 1,
-    solver: str = "auto",
-    dfmax: int = -1,
-    stop_at_deviance: float = 2.0,
     coef_init: NDArray[Any] | None = None,
     callback: Callable[..., Any] | None = None,
+    **given: Any,
 ) -> tuple[dict[str, Any], BaseException | None]: ...
+def paths(
+    setups: list[Setup],
+    *,
+    alphas: NDArray[Any] | None = None,
+    coef_inits: list[NDArray[Any] | None] | None = None,
+    callback: Callable[..., Any] | None = None,
+    **given: Any,
+) -> tuple[list[dict[str, Any]], BaseException | None]: ...
 def stream(x: NDArray[Any], n_threads: int = 1) -> float: ...
 def judge(
     setup: Setup, alpha: float, coef: NDArray[Any], intercept: float, n_threads: int = 1

@@ -123,6 +123,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
     cdef cppclass Target:
         const char* name
         void (*path)(const Problem&, const Options&, const Blas&, Solution&) except +
+        void (*paths)(const vector[Problem]&, const vector[Options]&, const Blas&,
+                      vector[Solution]&) except +
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
@@ -349,37 +351,63 @@ cdef class Setup:
             set_functions(<char*> &self.problem.loss + sizeof(void*), loss)
 
 
-def path(Setup setup, *, alphas=None, Index n_alphas=100, double alpha_min_ratio=1e-3,
-         double tol=1e-6, Index max_iter=0, double max_time=0.0, double max_bytes=0.0,
-         int n_threads=1, str solver="auto", Index dfmax=-1, double stop_at_deviance=2.0,
-         coef_init=None, callback=None):
-    """Solve at every alpha; returns (result dict, error raised inside the callback or None)."""
+cdef Options make_options(object alphas, dict given) except *:
+    """Options for ``alphas`` (an array, or None for a grid) and the fields that are given."""
     cdef Options options
-    cdef Solution solution
-    cdef Poll state = Poll()
-    state.callback = callback
     options.alphas = doubles(alphas)
-    options.n_alphas = n_alphas if alphas is None else len(alphas)
-    options.alpha_min_ratio = alpha_min_ratio
-    options.tol = tol
-    options.max_iter = max_iter
-    options.max_time = max_time
-    options.max_bytes = max_bytes
-    options.n_threads = n_threads
+    options.n_alphas = given.get("n_alphas", 100) if alphas is None else len(alphas)
+    options.alpha_min_ratio = given.get("alpha_min_ratio", 1e-3)
+    options.tol = given.get("tol", 1e-6)
+    options.max_iter = given.get("max_iter", 0)
+    options.max_time = given.get("max_time", 0.0)
+    options.max_bytes = given.get("max_bytes", 0.0)
+    options.n_threads = given.get("n_threads", 1)
+    options.dfmax = given.get("dfmax", -1)
+    options.stop_at_deviance = given.get("stop_at_deviance", 2.0)
+    solver = given.get("solver", "auto")
     if solver == "cd":
         options.solver = Solver.cd
     elif solver == "gram":
         options.solver = Solver.gram
     elif solver == "working_set":
         options.solver = Solver.working_set
-    options.dfmax = dfmax
-    options.stop_at_deviance = stop_at_deviance
-    options.coef_init = doubles(coef_init)
-    options.poll = poll
-    options.context = <void*> state
+    return options
+
+
+def path(Setup setup, *, alphas=None, coef_init=None, callback=None, **given):
+    """Solve at every alpha; returns (result dict, error raised inside the callback or None).
+
+    ``given``: n_alphas, alpha_min_ratio, tol, max_iter, max_time, max_bytes, n_threads, solver,
+    dfmax, stop_at_deviance.
+    """
+    results, error = paths([setup], alphas=alphas, coef_inits=[coef_init], callback=callback,
+                           **given)
+    return results[0], error
+
+
+def paths(list setups, *, alphas=None, list coef_inits=None, callback=None, **given):
+    """The same for problems on one X that differ in their targets, sharing what is read of it."""
+    cdef vector[Problem] problems
+    cdef vector[Options] options
+    cdef vector[Solution] solutions
+    cdef Poll state = Poll()
+    cdef Options one = make_options(alphas, given)
+    cdef Index k
+    state.callback = callback
+    one.poll = poll
+    one.context = <void*> state
+    for k, setup in enumerate(setups):
+        problems.push_back((<Setup> setup).problem)
+        one.coef_init = doubles(None if coef_inits is None else coef_inits[k])
+        options.push_back(one)
+    solutions.resize(problems.size())
     with nogil:
-        target.path(setup.problem, options, blas, solution)
-    return unpack(solution, setup.problem.X.p), state.error
+        if problems.size() == 1:
+            target.path(problems[0], options[0], blas, solutions[0])
+        else:
+            target.paths(problems, options, blas, solutions)
+    p = problems[0].X.p
+    return [unpack(solutions[k], p) for k in range(<Index> solutions.size())], state.error
 
 
 cdef object unpack(const Solution& solution, Index p):

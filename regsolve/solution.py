@@ -149,8 +149,11 @@ class Path:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised on Ctrl-C; ``result`` is the certified best iterate, a Solution or a Path."""
+    """Raised on Ctrl-C; ``result`` is the certified best iterate, a Solution or a Path.
 
-    def __init__(self, result: Solution | Path) -> None:
+    With several targets it is a list of them.
+    """
+
+    def __init__(self, result: Solution | Path | list[Solution] | list[Path]) -> None:
         super().__init__("interrupted; the certified best iterate is in .result")
         self.result = result

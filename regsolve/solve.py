@@ -107,10 +107,11 @@ def _ready(
     offset: Any,
     fit_intercept: bool,
     standardize: bool,
+    design: _validate.Design | None = None,
 ) -> _Ready:
     owners: list[Pointer] = []
     loss_arguments = _loss_arguments(loss, owners)
-    design = _validate.design(X)
+    design = _validate.design(X) if design is None else design
     n, p = design.shape
     setup = _core.Setup(
         design.matrix,
@@ -151,8 +152,10 @@ def _budget(
     }
 
 
-def _run(ready: _Ready, callback: Callback | None, **options: Any) -> tuple[dict[str, Any], Any]:
-    """The core's answer and the Report of it; raises what the callback raised."""
+def _run(
+    ready: list[_Ready], callback: Callback | None, **options: Any
+) -> tuple[list[dict[str, Any]], Any]:
+    """The core's answers and the Report of each; raises what the callback raised."""
     if callback is not None and not callable(callback):
         raise TypeError(f"callback={callback!r}: expected a function of one Progress")
     start = time.perf_counter()
@@ -163,24 +166,27 @@ def _run(ready: _Ready, callback: Callback | None, **options: Any) -> tuple[dict
             return callback(Progress(*fields))
 
     with one_thread_blas():
-        result, error = _core.path(ready.setup, callback=told, **options)
-    if result["bad_column"] >= 0:
-        raise _validate.explain_column(ready.X, result["bad_column"])
-    counted = result["report"]
-    read = counted.pop("x_bytes") + ready.design.bytes_read
-    size = counted.pop("x_size")
-    counted["n_passes"] = read / size if size else 0.0
-    counted["bytes_read"] = int(read + counted.pop("other_bytes"))
-    counted["peak_bytes"] = int(counted["peak_bytes"])
-    if ready.design.note:
-        counted["why"] += "; " + ready.design.note
-    result["report"] = Report(seconds=time.perf_counter() - start, **counted)
+        results, error = _core.paths([one.setup for one in ready], callback=told, **options)
+    for result in results:
+        if result["bad_column"] >= 0:
+            raise _validate.explain_column(ready[0].X, result["bad_column"])
+    seconds = time.perf_counter() - start
+    for one, result in zip(ready, results, strict=True):
+        counted = result["report"]
+        read = counted.pop("x_bytes") + one.design.bytes_read
+        size = counted.pop("x_size")
+        counted["n_passes"] = read / size if size else 0.0
+        counted["bytes_read"] = int(read + counted.pop("other_bytes"))
+        counted["peak_bytes"] = int(counted["peak_bytes"])
+        if one.design.note:
+            counted["why"] += "; " + one.design.note
+        result["report"] = Report(seconds=seconds, **counted)
     if error is not None and not isinstance(error, KeyboardInterrupt):
         raise error
-    return result, error
+    return results, error
 
 
-def _warn_unproven(result: dict[str, Any], tol: float) -> None:
+def _warn_unproven(result: dict[str, Any], tol: float, stacklevel: int = 4) -> None:
     """One warning that states the worst gap and why it stayed, or that time ran out."""
     from_budget = result["stopped"] == "time_limit"
     missed = [k for k, s in enumerate(result["statuses"]) if s not in (*PROVEN, "interrupted")]
@@ -193,7 +199,7 @@ def _warn_unproven(result: dict[str, Any], tol: float) -> None:
             f"max_time ended the path after {len(result['statuses'])} alphas, each within "
             f"tol={tol:g}; allow more time",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
         return
     gaps = np.where(np.isnan(result["relative_gap"]), result["kkt"], result["relative_gap"])[missed]
@@ -204,7 +210,7 @@ def _warn_unproven(result: dict[str, Any], tol: float) -> None:
         f"{max(gaps):.3g} at alpha={result['alphas'][worst]:.6g}, status "
         f"{result['statuses'][worst]}; allow more (max_iter, max_time) or loosen tol",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 
@@ -287,11 +293,19 @@ def solve(
         start = _validate.vector("coef_init", coef_init, ready.design.shape[1], "columns")
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     alphas = np.array([penalty.alpha], dtype=np.float64)
-    result, error = _run(ready, callback, alphas=alphas, coef_init=start, **options)
-    coef = np.zeros(ready.design.shape[1])
+    (result,), error = _run([ready], callback, alphas=alphas, coef_inits=[start], **options)
+    solution = _solution(result)
+    if error is not None:
+        raise Interrupted(solution) from error
+    _warn_unproven(result, options["tol"])
+    return solution
+
+
+def _solution(result: dict[str, Any]) -> Solution:
+    coef = np.zeros(result["shape"][0])
     data, indices, _ = result["coefs"]
     coef[indices] = data
-    solution = Solution(
+    return Solution(
         coef=coef,
         intercept=float(result["intercepts"][0]),
         certificate=Certificate(
@@ -304,10 +318,24 @@ def solve(
         status=result["statuses"][0],
         report=result["report"],
     )
-    if error is not None:
-        raise Interrupted(solution) from error
-    _warn_unproven(result, options["tol"])
-    return solution
+
+
+def _path(result: dict[str, Any]) -> Path:
+    data, indices, indptr = result["coefs"]
+    return Path(
+        alphas=result["alphas"],
+        coefs=sparse.csc_matrix((data, indices, indptr), shape=result["shape"]),
+        intercepts=result["intercepts"],
+        relative_gaps=result["relative_gap"],
+        kkt_violations=result["kkt"],
+        statuses=result["statuses"],
+        df=np.diff(indptr),
+        deviance_ratio=result["deviance_ratio"],
+        alpha_max=result["alpha_max"],
+        report=result["report"],
+        stopped=result["stopped"],
+        null_objective=result["null_objective"],
+    )
 
 
 def path(
@@ -380,22 +408,8 @@ def path(
         options["stop_at_deviance"] = _validate.positive_number(
             "stop_at_deviance", stop_at_deviance
         )
-    result, error = _run(ready, callback, **options)
-    data, indices, indptr = result["coefs"]
-    out = Path(
-        alphas=result["alphas"],
-        coefs=sparse.csc_matrix((data, indices, indptr), shape=result["shape"]),
-        intercepts=result["intercepts"],
-        relative_gaps=result["relative_gap"],
-        kkt_violations=result["kkt"],
-        statuses=result["statuses"],
-        df=np.diff(indptr),
-        deviance_ratio=result["deviance_ratio"],
-        alpha_max=result["alpha_max"],
-        report=result["report"],
-        stopped=result["stopped"],
-        null_objective=result["null_objective"],
-    )
+    (result,), error = _run([ready], callback, **options)
+    out = _path(result)
     if error is not None:
         raise Interrupted(out) from error
     _warn_unproven(result, options["tol"])

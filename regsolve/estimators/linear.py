@@ -1,6 +1,7 @@
 """Lasso and ElasticNet with scikit-learn's names, order and defaults.
 
-They state problems and keep answers; every number comes from :func:`regsolve.solve`.
+They state problems and keep answers; every number comes from the core behind
+:func:`regsolve.solve`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import penalties
-from ..solve import solve
+from ..targets import solve_targets
 from .gram import check_precompute
 
 if TYPE_CHECKING:
@@ -184,23 +185,20 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         targets = y.reshape(len(y), -1)
         penalty = self._penalty()
         start = self._start(targets.shape[1], X.shape[1])
-        found = [
-            solve(
-                X,
-                np.asarray(targets[:, t], dtype=np.float64),
-                penalty=penalty,
-                sample_weight=sample_weight,
-                fit_intercept=bool(self.fit_intercept),
-                standardize=bool(self.standardize),
-                coef_init=None if start is None else start[t],
-                tol=self.tol,
-                max_iter=self.max_iter,
-                max_time=self.max_time,
-                n_threads=self.n_threads,
-                callback=self.callback,
-            )
-            for t in range(targets.shape[1])
-        ]
+        found = solve_targets(
+            X,
+            np.asarray(targets, dtype=np.float64),
+            penalty=penalty,
+            sample_weight=sample_weight,
+            fit_intercept=bool(self.fit_intercept),
+            standardize=bool(self.standardize),
+            coef_inits=start,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            max_time=self.max_time,
+            n_threads=self.n_threads,
+            callback=self.callback,
+        )
         self._keep(found, started=start is not None)
 
     def _keep(self, found: list[Solution], *, started: bool) -> None:

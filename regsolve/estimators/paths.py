@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .. import penalties
 from ..solve import path
+from ..targets import path_targets
 from .gram import check_precompute
 
 FLOATS = [np.float64, np.float32]
@@ -123,14 +124,7 @@ def enet_path(
     if y.ndim == 1:
         fitted = [path(X, y, penalty=penalty, **options)]
     else:
-        if "alphas" not in options:
-            tops = [
-                path(X, y[:, t], penalty=penalty, **{**options, "n_alphas": 1}).alpha_max
-                for t in range(y.shape[1])
-            ]
-            m = options.pop("n_alphas")
-            options["alphas"] = max(tops) * np.geomspace(1.0, options.pop("alpha_min_ratio"), m)
-        fitted = [path(X, y[:, t], penalty=penalty, **options) for t in range(y.shape[1])]
+        fitted = path_targets(X, y, penalty=penalty, **options)
     coefs = np.array([one.coefs.toarray() for one in fitted])
     gaps = np.array([one.relative_gaps * one.null_objective for one in fitted])
     steps = [

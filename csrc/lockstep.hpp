@@ -1,0 +1,245 @@
+// Several problems on one X, solved in lockstep: whenever all of them want X, one reading serves
+// them together.
+//
+// Each problem runs on a thread of its own behind a Companion, a matrix whose readings wait for
+// those of its companions. A reading starts when everyone who still runs has asked, so what is read
+// together depends on the problems alone, never on the threads. The calling thread only asks
+// whether to stop.
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+
+#include "design.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class SharedReading {
+ public:
+  SharedReading(const AnyMatrix& X, Index members, int n_threads)
+      : X_(X), running_(members), n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+
+  // out (p x k, leading dimension ldo) = X'R; returns this member's part of the bytes read
+  double xtr(Index member, const double* R, int k, double* out, Index ldo) {
+    Wish wish{member, R, k, out, ldo, {}};
+    return wait(wish);
+  }
+  double statistics(Index member, const Moments& wanted) {
+    Wish wish{member, nullptr, 0, nullptr, 0, wanted};
+    return wait(wish);
+  }
+  // A member will not ask again.
+  void leave() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    --running_;
+    if (running_ > 0 && Index(wishes_.size()) == running_) serve();
+  }
+
+ private:
+  struct Wish {
+    Index member;
+    const double* R;  // (n, k), or null: statistics
+    int k;
+    double* out;
+    Index ldo;
+    Moments moments;
+    double bytes = 0.0;
+    bool done = false;
+    std::exception_ptr failure{};
+  };
+
+  double wait(Wish& wish) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    wishes_.push_back(&wish);
+    if (Index(wishes_.size()) == running_)
+      serve();
+    else
+      served_.wait(lock, [&] { return wish.done; });
+    if (wish.failure) std::rethrow_exception(wish.failure);
+    return wish.bytes;
+  }
+
+  // The last to ask reads for all; the others wait, so the lock may be held.
+  void serve() {
+    std::sort(wishes_.begin(), wishes_.end(),
+              [](const Wish* a, const Wish* b) { return a->member < b->member; });
+    std::exception_ptr failure;
+    try {
+      serve_statistics();
+      serve_products();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    for (Wish* wish : wishes_) {
+      wish->failure = failure;
+      wish->done = true;
+    }
+    wishes_.clear();
+    served_.notify_all();
+  }
+
+  void serve_statistics() {
+    std::vector<Moments> wanted;
+    for (const Wish* wish : wishes_)
+      if (!wish->R) wanted.push_back(wish->moments);
+    if (wanted.empty()) return;
+    const double bytes = X_.statistics(wanted, n_threads_);
+    for (Wish* wish : wishes_)
+      if (!wish->R) wish->bytes = bytes / double(wanted.size());
+  }
+
+  // Vectors of all members one behind the other, eight a reading.
+  void serve_products() {
+    const Index n = X_.n, p = X_.p;
+    std::vector<std::pair<Wish*, int>> vectors;
+    for (Wish* wish : wishes_)
+      for (int v = 0; wish->R && v < wish->k; ++v) vectors.emplace_back(wish, v);
+    for (std::size_t first = 0; first < vectors.size(); first += 8) {
+      const std::size_t k = std::min<std::size_t>(8, vectors.size() - first);
+      R_.resize(std::size_t(n) * k);
+      C_.resize(std::size_t(p) * k);
+      for (std::size_t l = 0; l < k; ++l) {
+        const auto [wish, v] = vectors[first + l];
+        std::copy(wish->R + n * v, wish->R + n * (v + 1), R_.begin() + n * Index(l));
+      }
+      const double bytes = X_.xtr(R_.data(), int(k), C_.data(), p, n_threads_);
+      for (std::size_t l = 0; l < k; ++l) {
+        const auto [wish, v] = vectors[first + l];
+        std::copy(C_.begin() + p * Index(l), C_.begin() + p * Index(l + 1),
+                  wish->out + wish->ldo * v);
+        wish->bytes += bytes / double(k);
+      }
+    }
+  }
+
+  const AnyMatrix& X_;
+  Index running_;
+  const int n_threads_;
+  std::mutex mutex_;
+  std::condition_variable served_;
+  std::vector<Wish*> wishes_;
+  std::vector<double> R_, C_;  // (n, 8), (p, 8)
+};
+
+// X as one of several problems sees it.
+class Companion final : public AnyMatrix {
+ public:
+  Companion(const AnyMatrix& X, SharedReading& reading, Index member)
+      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {}
+  ~Companion() override { reading_.leave(); }
+  Companion(const Companion&) = delete;
+  Companion& operator=(const Companion&) = delete;
+
+  double xtr(const double* R, int k, double* out, Index ldo, int) const override {
+    return reading_.xtr(member_, R, k, out, ldo);
+  }
+  double statistics(const std::vector<Moments>& wanted, int) const override {
+    double bytes = 0.0;
+    for (const Moments& m : wanted) bytes += reading_.statistics(member_, m);
+    return bytes;
+  }
+
+  double size() const override { return X_.size(); }
+  double column_bytes(Index j) const override { return X_.column_bytes(j); }
+  double gram_seconds() const override { return X_.gram_seconds(); }
+  double dot(Index j, const double* u) const override { return X_.dot(j, u); }
+  double square(Index j, const double* omega) const override { return X_.square(j, omega); }
+  void axpy(Index j, double a, const double* omega, double* u) const override {
+    X_.axpy(j, a, omega, u);
+  }
+  void add(Index j, double a, double* z) const override { X_.add(j, a, z); }
+  void gather(Index j, double* out) const override { X_.gather(j, out); }
+  bool sparse() const override { return X_.sparse(); }
+  void stored(Index j, std::vector<std::int32_t>& rows,
+              std::vector<double>& values) const override {
+    X_.stored(j, rows, values);
+  }
+  bool gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
+            double* M, Statistics& out, StopSign& stop) const override {
+    return X_.gram(root, t, centred, blas, n_threads, M, out, stop);
+  }
+  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
+    return X_.gather_set(W, out);
+  }
+  double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return X_.epoch(model, penalty, W, b);
+  }
+  double epoch(ResidualModel& model, const FunctionPenalty& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return X_.epoch(model, penalty, W, b);
+  }
+
+ private:
+  const AnyMatrix& X_;
+  SharedReading& reading_;
+  Index member_;
+};
+
+// What the members of a group ask instead of the user: whether all should stop, and the user
+// himself about a step.
+struct GroupPoll {
+  const Options& options;
+  std::atomic<bool> stop{false};
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+  static int ask(void* context, const Step* step) {
+    GroupPoll& self = *static_cast<GroupPoll*>(context);
+    if (!self.stop && step && self.options.poll &&
+        self.options.poll(self.options.context, step) != 0)
+      self.stop = true;
+    return self.stop;
+  }
+  // The options of one of several that run together, what is left of the time among them.
+  Options member(const Options& given, Index together) {
+    Options own = given;
+    own.poll = ask;
+    own.context = this;
+    own.n_threads = std::max(1, int(given.n_threads / together));
+    own.max_bytes = given.max_bytes / double(together);
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    if (given.max_time > 0.0) own.max_time = std::max(1e-9, given.max_time - spent.count());
+    return own;
+  }
+  void ask_user() {
+    if (!stop && options.poll && options.poll(options.context, nullptr) != 0) stop = true;
+  }
+};
+
+// work(member) for 0 .. members - 1, each on a thread of its own, while this one asks `poll`.
+// The first exception of any comes out when all are done.
+template <class Work>
+void run_group(Index members, GroupPoll& poll, const Work& work) {
+  std::mutex mutex;
+  std::condition_variable ended;
+  Index running = members;
+  std::exception_ptr failure;
+  std::vector<std::thread> threads;
+  for (Index member = 0; member < members; ++member)
+    threads.emplace_back([&, member] {
+      std::exception_ptr mine;
+      try {
+        work(member);
+      } catch (...) {
+        mine = std::current_exception();
+        poll.stop = true;
+      }
+      std::lock_guard<std::mutex> lock(mutex);
+      if (mine && !failure) failure = mine;
+      if (--running == 0) ended.notify_one();
+    });
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!ended.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
+    lock.unlock();
+    poll.ask_user();
+    lock.lock();
+  }
+  lock.unlock();
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

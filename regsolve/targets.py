@@ -1,0 +1,127 @@
+"""Several targets on one X: independent problems, solved in lockstep, each reading for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _validate
+from .solution import Interrupted, Path, Solution
+from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run, _solution
+from .solve import _warn_unproven as warn_unproven
+
+if TYPE_CHECKING:
+    from .penalties import L1, L2, ElasticNet
+
+
+def _all_ready(
+    X: Any, Y: Any, penalty: Any, sample_weight: Any, fit_intercept: bool, standardize: bool
+) -> list[_Ready]:
+    """A problem a column of Y (n, n_targets); X is validated once."""
+    design = _validate.design(X)
+    targets = np.asarray(Y)
+    if targets.ndim != 2 or targets.shape[1] == 0:
+        raise ValueError(f"y has shape {targets.shape}: expected (n, n_targets)")
+    ready = []
+    for t in range(targets.shape[1]):
+        column = targets[:, t]
+        shared = replace(design, bytes_read=design.bytes_read / targets.shape[1])
+        ready.append(
+            _ready(
+                X,
+                column,
+                penalty,
+                QUADRATIC,
+                sample_weight,
+                None,
+                fit_intercept,
+                standardize,
+                shared,
+            )
+        )
+    return ready
+
+
+def solve_targets(
+    X: Any,
+    Y: Any,
+    *,
+    penalty: L1 | L2 | ElasticNet,
+    sample_weight: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    coef_inits: Any = None,
+    callback: Callback | None = None,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    solver: str = "auto",
+) -> list[Solution]:
+    """:func:`regsolve.solve` for every column of Y (n, n_targets), readings of X shared.
+
+    ``coef_inits`` is (n_targets, p) or None; ``max_time`` is for all together. A report counts the
+    target's part of each reading that it shared. Raises and warns as ``solve``;
+    ``Interrupted.result`` is the list.
+    """
+    ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
+    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    starts: list[Any] = [None] * len(ready)
+    if coef_inits is not None:
+        p = ready[0].design.shape[1]
+        starts = [_validate.vector("coef_init", one, p, "columns") for one in coef_inits]
+    alphas = np.array([penalty.alpha], dtype=np.float64)
+    results, error = _run(ready, callback, alphas=alphas, coef_inits=starts, **options)
+    solutions = [_solution(result) for result in results if result["statuses"]]
+    if error is not None:
+        raise Interrupted(solutions) from error
+    for result in results:
+        warn_unproven(result, options["tol"])
+    return solutions
+
+
+def path_targets(
+    X: Any,
+    Y: Any,
+    *,
+    penalty: L1 | L2 | ElasticNet,
+    alphas: Any = None,
+    n_alphas: int = 100,
+    alpha_min_ratio: float = 1e-3,
+    sample_weight: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    callback: Callback | None = None,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    solver: str = "auto",
+) -> list[Path]:
+    """:func:`regsolve.path` for every column of Y on one grid, readings of X shared.
+
+    Without ``alphas`` the grid starts at the largest alpha_max of all targets.
+    """
+    ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
+    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    if alphas is None:
+        tops, error = _run(ready, None, n_alphas=1, **options)
+        if error is not None:
+            raise error
+        top = max(result["alpha_max"] for result in tops)
+        number = _validate.positive_integer("n_alphas", n_alphas)
+        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+        top = top if top > 0.0 else float(np.finfo(np.float64).eps)
+        alphas = top * np.geomspace(1.0, ratio, number) if number > 1 else [top]
+    grid = _validate.descending(alphas)
+    results, error = _run(ready, callback, alphas=grid, **options)
+    fitted = [_path(result) for result in results]
+    if error is not None:
+        raise Interrupted(fitted) from error
+    for result in results:
+        warn_unproven(result, options["tol"])
+    return fitted
