@@ -51,10 +51,11 @@ class Door final : public AnyMatrix {
     REGSOLVE_TARGET::statistics(kind_, wanted, n_threads);
     return size();
   }
-  bool gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
-            double* M, Statistics& out, StopSign& stop) const override {
-    out.pilot_rows = choose_pilot_rows(root, n);
-    return REGSOLVE_TARGET::gram(kind_, root, t, centred, blas, n_threads, M, out, stop);
+  bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
+            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+    pilot = gram_pilots(kind_, centred, choose_pilot_rows(root, n));
+    cross_products(kind_, root, t, pilot.data(), cells, blas, n_threads, M, stop);
+    return !stop.up();
   }
   double gather_set(const std::vector<Index>& W, Gathered& out) const override {
     return gather_columns(kind_, W, out);

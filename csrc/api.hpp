@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -92,6 +94,8 @@ struct Point {  // the certified answer at one alpha
   double alpha = 0.0, intercept = 0.0;
   double primal = 0.0, dual = 0.0, gap = 0.0, relative_gap = 0.0, kkt = 0.0;
   double deviance_ratio = 0.0;
+  double held_out = std::numeric_limits<double>::quiet_NaN();  // mean squared error on the rows of
+                                                               // its cell, where it is known
   Status status = Status::optimal;
   std::vector<Index> support;  // features with a non-zero coefficient, ascending
   std::vector<double> coef;    // their coefficients
@@ -127,9 +131,11 @@ struct Judgement {  // certificate.hpp's verdict on given coefficients
 struct Target {
   const char* name;
   void (*path)(const Problem&, const Options&, const Blas&, Solution&);
-  // Problems that differ in their targets alone, with options of their own each
-  void (*paths)(const std::vector<Problem>&, const std::vector<Options>&, const Blas&,
-                std::vector<Solution>&);
+  // Problems on one X with options of their own each. Without cells they differ in their targets;
+  // with cell (n,) in 0 .. n_cells - 1 they come in rounds of n_cells + 1: all rows, then all but
+  // those of each cell, which have no weight.
+  void (*paths)(const std::vector<Problem>&, const std::vector<Options>&, const std::int32_t* cell,
+                Index n_cells, const Blas&, std::vector<Solution>&);
   Judgement (*judge)(const Problem&, double alpha, const double* coef, double intercept,
                      const Blas&, int n_threads);
   // out (p x k, column-major) = X' R,  R (n x k, column-major)

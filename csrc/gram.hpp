@@ -12,94 +12,134 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-// out (rows x p, column-major) = root_i (x_ij - pilot_j) for rows i0 .. i1
-template <class T>
-void pack_rows(const Columns<T>& X, Index i0, Index i1, Index j0, Index j1, const double* pilot,
+// Which rows are packed: all from one on, or those of a list.
+struct RowRange {
+  Index first;
+  Index operator[](Index k) const { return first + k; }
+};
+struct RowList {
+  const Index* rows;
+  Index operator[](Index k) const { return rows[k]; }
+};
+
+// out (m x p, column-major) = root_i (x_ij - pilot_j) for m rows i
+template <class T, class Which>
+void pack_rows(const Columns<T>& X, Which which, Index m, Index j0, Index j1, const double* pilot,
                const double* root, double* out) {
-  const Index rows = i1 - i0;
   for (Index j = j0; j < j1; ++j) {
-    const T* x = X.data + j * X.ld + i0;
+    const T* x = X.data + j * X.ld;
     const double shift = pilot[j];
-    double* z = out + j * rows;
+    double* z = out + j * m;
 #pragma omp simd
-    for (Index i = 0; i < rows; ++i) z[i] = root[i0 + i] * (static_cast<double>(x[i]) - shift);
+    for (Index k = 0; k < m; ++k)
+      z[k] = root[which[k]] * (static_cast<double>(x[which[k]]) - shift);
   }
 }
 
-template <class T>
-void pack_rows(const Rows<T>& X, Index i0, Index i1, Index j0, Index j1, const double* pilot,
+template <class T, class Which>
+void pack_rows(const Rows<T>& X, Which which, Index m, Index j0, Index j1, const double* pilot,
                const double* root, double* out) {
-  const Index rows = i1 - i0, tile = 8;
-  for (Index i = 0; i < rows; i += tile)
+  const Index tile = 8;
+  for (Index k = 0; k < m; k += tile)
     for (Index j = j0; j < j1; ++j)
-      for (Index l = i; l < std::min(rows, i + tile); ++l)
-        out[l + j * rows] =
-            root[i0 + l] * (static_cast<double>(X.data[(i0 + l) * X.ld + j]) - pilot[j]);
+      for (Index l = k; l < std::min(m, k + tile); ++l)
+        out[l + j * m] =
+            root[which[l]] * (static_cast<double>(X.data[which[l] * X.ld + j]) - pilot[j]);
 }
 
-// M (P x P, upper) += Z'Z over fixed slabs of rows, each with its own sum, added in slab order.
+// The columns root t and root behind those of X.
+template <class Which>
+void pack_ends(Which which, Index m, Index p, const double* root, const double* t, double* out) {
+  for (Index k = 0; k < m; ++k) {
+    out[k + p * m] = root[which[k]] * t[which[k]];
+    out[k + (p + 1) * m] = root[which[k]];
+  }
+}
+
+// visit(cell, which, m) for the rows i0 .. i1 of each cell
+template <class Visit>
+void by_cell(const Cells& cells, Index i0, Index i1, const Visit& visit) {
+  if (!cells.of) {
+    visit(Index(0), RowRange{i0}, i1 - i0);
+    return;
+  }
+  std::vector<Index> start(std::size_t(cells.count + 1), 0), order(std::size_t(i1 - i0));
+  for (Index i = i0; i < i1; ++i) ++start[std::size_t(cells.of[i]) + 1];
+  for (std::size_t c = 1; c < start.size(); ++c) start[c] += start[c - 1];
+  std::vector<Index> place(start.begin(), start.end() - 1);
+  for (Index i = i0; i < i1; ++i) order[std::size_t(place[std::size_t(cells.of[i])]++)] = i;
+  for (Index c = 0; c < cells.count; ++c) {
+    const Index m = start[std::size_t(c + 1)] - start[std::size_t(c)];
+    const Index* rows = order.data() + start[std::size_t(c)];
+    if (m > 0 && rows[m - 1] - rows[0] == m - 1)
+      visit(c, RowRange{rows[0]}, m);
+    else if (m > 0)
+      visit(c, RowList{rows}, m);
+  }
+}
+
+// M (P x P a cell, upper) += Z'Z over fixed slabs of rows, each with its own sum, added in slab
+// order.
 template <class Kind>
 void cross_products_by_slab(const Kind& X, const double* root, const double* t, const double* pilot,
-                            const Blas& blas, int n_threads, double* M, StopSign& stop) {
-  const Index P = X.p + 2;
+                            const Cells& cells, const Blas& blas, int n_threads, double* M,
+                            StopSign& stop) {
+  const Index P = X.p + 2, size = P * P * cells.count;
   const Index n_slabs =
-      std::max<Index>(1, std::min<Index>({16, (Index(32) << 20) / (8 * P * P), X.n / 256}));
-  const Index rows = std::max<Index>(32, std::min<Index>(2048, (Index(1) << 15) / P));
-  std::vector<double> sums(std::size_t(n_slabs > 1 ? n_slabs * P * P : 0));
+      std::max<Index>(1, std::min<Index>({16, (Index(32) << 20) / (8 * size), X.n / 256}));
+  const Index least = cells.count > 1 ? 128 * cells.count : 32;
+  const Index rows = std::max<Index>(least, std::min<Index>(2048, (Index(1) << 15) / P));
+  std::vector<double> sums(std::size_t(n_slabs > 1 ? n_slabs * size : 0));
   parallel_blocks(n_threads, n_slabs, [&](Index slab) {
-    double* sum = n_slabs > 1 ? &sums[std::size_t(slab * P * P)] : M;
+    double* sum = n_slabs > 1 ? &sums[std::size_t(slab * size)] : M;
     std::vector<double> Z(std::size_t(rows * P));
     const Index end = X.n * (slab + 1) / n_slabs;
-    for (Index i0 = X.n * slab / n_slabs; i0 < end && !stop.up(); i0 += rows) {
-      const Index i1 = std::min(end, i0 + rows), m = i1 - i0;
-      pack_rows(X, i0, i1, 0, X.p, pilot, root, Z.data());
-      for (Index i = 0; i < m; ++i) {
-        Z[std::size_t(i + X.p * m)] = root[i0 + i] * t[i0 + i];
-        Z[std::size_t(i + (X.p + 1) * m)] = root[i0 + i];
-      }
-      syrk(blas, int(P), int(m), Z.data(), int(m), sum, int(P));
-    }
+    for (Index i0 = X.n * slab / n_slabs; i0 < end && !stop.up(); i0 += rows)
+      by_cell(cells, i0, std::min(end, i0 + rows), [&](Index cell, auto which, Index m) {
+        pack_rows(X, which, m, 0, X.p, pilot, root, Z.data());
+        pack_ends(which, m, X.p, root, t, Z.data());
+        syrk(blas, int(P), int(m), Z.data(), int(m), sum + cell * P * P, int(P));
+      });
   });
   for (Index slab = 0; n_slabs > 1 && slab < n_slabs; ++slab)
-    for (Index k = 0; k < P * P; ++k) M[k] += sums[std::size_t(slab * P * P + k)];
+    for (Index k = 0; k < size; ++k) M[k] += sums[std::size_t(slab * size + k)];
 }
 
 // The same for wide X: threads share the columns of M, block by block of rows.
 template <class Kind>
 void cross_products_by_panel(const Kind& X, const double* root, const double* t,
-                             const double* pilot, const Blas& blas, int n_threads, double* M,
-                             StopSign& stop) {
+                             const double* pilot, const Cells& cells, const Blas& blas,
+                             int n_threads, double* M, StopSign& stop) {
   const Index P = X.p + 2, width = 256, n_panels = (P + width - 1) / width;
-  const Index rows = std::max<Index>(64, std::min<Index>(X.n, (Index(1) << 21) / P));
+  const Index rows = std::max<Index>(64 * cells.count, std::min<Index>(X.n, (Index(1) << 21) / P));
   std::vector<double> Z(std::size_t(rows * P));
-  for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows) {
-    const Index i1 = std::min(X.n, i0 + rows), m = i1 - i0;
-    parallel_blocks(n_threads, n_panels, [&](Index panel) {
-      pack_rows(X, i0, i1, panel * width, std::min(X.p, (panel + 1) * width), pilot, root,
-                Z.data());
+  for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows)
+    by_cell(cells, i0, std::min(X.n, i0 + rows), [&](Index cell, auto which, Index m) {
+      double* sum = M + cell * P * P;
+      parallel_blocks(n_threads, n_panels, [&](Index panel) {
+        pack_rows(X, which, m, panel * width, std::min(X.p, (panel + 1) * width), pilot, root,
+                  Z.data());
+      });
+      pack_ends(which, m, X.p, root, t, Z.data());
+      parallel_blocks(n_threads, n_panels, [&](Index k) {
+        if (stop.up()) return;
+        const Index j0 = (n_panels - 1 - k) * width, j1 = std::min(P, j0 + width);
+        const double* right = &Z[std::size_t(j0 * m)];
+        gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m),
+             1.0, sum + j0 * P, int(P));
+        syrk(blas, int(j1 - j0), int(m), right, int(m), sum + j0 + j0 * P, int(P));
+      });
     });
-    for (Index i = 0; i < m; ++i) {
-      Z[std::size_t(i + X.p * m)] = root[i0 + i] * t[i0 + i];
-      Z[std::size_t(i + (X.p + 1) * m)] = root[i0 + i];
-    }
-    parallel_blocks(n_threads, n_panels, [&](Index k) {
-      if (stop.up()) return;
-      const Index j0 = (n_panels - 1 - k) * width, j1 = std::min(P, j0 + width);
-      const double* right = &Z[std::size_t(j0 * m)];
-      gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m), 1.0,
-           M + j0 * P, int(P));
-      syrk(blas, int(j1 - j0), int(m), right, int(m), M + j0 + j0 * P, int(P));
-    });
-  }
 }
 
 template <class Kind>
 void cross_products(const Kind& X, const double* root, const double* t, const double* pilot,
-                    const Blas& blas, int n_threads, double* M, StopSign& stop) {
+                    const Cells& cells, const Blas& blas, int n_threads, double* M,
+                    StopSign& stop) {
   if (X.p <= 1000)
-    cross_products_by_slab(X, root, t, pilot, blas, n_threads, M, stop);
+    cross_products_by_slab(X, root, t, pilot, cells, blas, n_threads, M, stop);
   else
-    cross_products_by_panel(X, root, t, pilot, blas, n_threads, M, stop);
+    cross_products_by_panel(X, root, t, pilot, cells, blas, n_threads, M, stop);
 }
 
 // One block of rows of X, less the pilot of full columns, by columns and by rows.
@@ -140,14 +180,17 @@ void read_block(const Csc<T, I>& X, Index i0, Index i1, const double* pilot, std
     }
 }
 
-// M[:, j] += sum over the rows i of column j of omega_i z_ij Z_i: the running sum stays in cache.
+// M[:, j] += sum over the rows i of column j, those of a cell, of omega_i z_ij Z_i: the running sum
+// stays in cache.
 inline void add_block(const SparseBlock& block, Index j, const double* root, const double* t,
-                      Index p, std::vector<double>& sum, double* M) {
+                      const std::int32_t* of, Index cell, Index p, std::vector<double>& sum,
+                      double* M) {
   const Index P = p + 2;
   double with_t = 0.0, with_one = 0.0;
   for (Index k = block.column_start[std::size_t(j)]; k < block.column_start[std::size_t(j + 1)];
        ++k) {
     const std::size_t i = std::size_t(block.row[std::size_t(k)]);
+    if (of && of[i] != cell) continue;
     const double wz = root[i] * root[i] * block.by_column[std::size_t(k)];
     with_t += wz * t[i];
     with_one += wz;
@@ -167,7 +210,7 @@ inline void add_block(const SparseBlock& block, Index j, const double* root, con
 
 template <class T, class I>
 void cross_products(const Csc<T, I>& X, const double* root, const double* t, const double* pilot,
-                    const Blas&, int n_threads, double* M, StopSign& stop) {
+                    const Cells& cells, const Blas&, int n_threads, double* M, StopSign& stop) {
   const Index p = X.p, P = p + 2, width = 32, n_panels = (p + width - 1) / width;
   const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
   const Index rows = std::max<Index>(256, Index(double(Index(1) << 20) / (per_row + 1.0)));
@@ -179,14 +222,17 @@ void cross_products(const Csc<T, I>& X, const double* root, const double* t, con
       if (stop.up()) return;
       std::vector<double> sum(static_cast<std::size_t>(p));
       for (Index j = panel * width; j < std::min(p, (panel + 1) * width); ++j)
-        add_block(block, j, root + i0, t + i0, p, sum, M);
+        for (Index cell = 0; cell < cells.count; ++cell)
+          add_block(block, j, root + i0, t + i0, cells.of ? cells.of + i0 : nullptr, cell, p, sum,
+                    M + cell * P * P);
     });
   }
   for (Index i = 0; i < X.n; ++i) {
     const double w = root[i] * root[i];
-    M[p + p * P] += w * t[i] * t[i];
-    M[p + (p + 1) * P] += w * t[i];
-    M[(p + 1) + (p + 1) * P] += w;
+    double* sum = M + (cells.of ? cells.of[i] : 0) * P * P;
+    sum[p + p * P] += w * t[i] * t[i];
+    sum[p + (p + 1) * P] += w * t[i];
+    sum[(p + 1) + (p + 1) * P] += w;
   }
 }
 
@@ -200,24 +246,28 @@ double gram_pilot(const Csc<T, I>& X, Index j, const std::vector<Index>& rows) {
   return X.indptr[j + 1] - X.indptr[j] == X.n ? pilot_of(X, j, rows) : 0.0;
 }
 
-// M (P x P, P = p + 2, zeroed by the caller) becomes G in its leading p x p block, both triangles;
-// t is centred when the features are. False if `stop` ended it.
 template <class Kind>
-bool gram(const Kind& X, const double* root, const double* t, bool centred, const Blas& blas,
-          int n_threads, double* M, Statistics& out, StopSign& stop) {
-  const Index p = X.p, P = p + 2;
-  std::vector<double> pilot(std::size_t(p), 0.0);
-  if (centred)
-    for (Index j = 0; j < p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j, out.pilot_rows);
-  cross_products(X, root, t, pilot.data(), blas, n_threads, M, stop);
-  if (stop.up()) return false;
-  const double* one = M + (p + 1) * P;
-  for (Index j = 0; j < p; ++j)
-    out.set(j, centred, pilot[std::size_t(j)], one[j], M[j + j * P], M[j + p * P]);
-  const Index tile = 64;
+std::vector<double> gram_pilots(const Kind& X, bool centred, const std::vector<Index>& rows) {
+  std::vector<double> pilot(std::size_t(X.p), 0.0);
+  for (Index j = 0; centred && j < X.p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j, rows);
+  return pilot;
+}
+
+// The sums M (P x P, upper) of some rows, about a pilot, become their scaled Gram matrix G in the
+// leading p x p block, both triangles, and their statistics; the row weights need not sum to 1, nor
+// the target's mean be 0.
+inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred, int n_threads,
+                       Statistics& out) {
+  const Index p = Index(pilot.size()), P = p + 2, tile = 64;
+  const double *one = M + (p + 1) * P, total = one[p + 1], mean_t = centred ? one[p] / total : 0.0;
+  for (Index j = 0; j < p; ++j) {
+    const double s1 = one[j] / total;
+    out.set(j, centred, pilot[std::size_t(j)], s1, M[j + j * P] / total,
+            M[j + p * P] / total - mean_t * s1);
+  }
   parallel_blocks(n_threads, (p + tile - 1) / tile, [&](Index block) {
     for (Index j = block * tile; j < std::min(p, (block + 1) * tile); ++j) {
-      const double shift = centred ? one[j] : 0.0, scale = out.inv[std::size_t(j)];
+      const double shift = centred ? one[j] / total : 0.0, scale = out.inv[std::size_t(j)] / total;
       for (Index k = 0; k < j; ++k)
         M[k + j * P] = (M[k + j * P] - shift * one[k]) * scale * out.inv[std::size_t(k)];
       M[j + j * P] = scale > 0.0 ? 1.0 : 0.0;
@@ -227,7 +277,6 @@ bool gram(const Kind& X, const double* root, const double* t, bool centred, cons
     for (Index k0 = 0; k0 <= j0; k0 += tile)
       for (Index j = j0; j < std::min(p, j0 + tile); ++j)
         for (Index k = k0; k < std::min(j, k0 + tile); ++k) M[j + k * P] = M[k + j * P];
-  return true;
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -156,9 +156,9 @@ class Companion final : public AnyMatrix {
               std::vector<double>& values) const override {
     X_.stored(j, rows, values);
   }
-  bool gram(const double* root, const double* t, bool centred, const Blas& blas, int n_threads,
-            double* M, Statistics& out, StopSign& stop) const override {
-    return X_.gram(root, t, centred, blas, n_threads, M, out, stop);
+  bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
+            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+    return X_.sums(root, t, centred, cells, blas, n_threads, M, pilot, stop);
   }
   double gather_set(const std::vector<Index>& W, Gathered& out) const override {
     return X_.gather_set(W, out);

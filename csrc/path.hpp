@@ -55,8 +55,8 @@ enum class Mode { gram, working_set, residual };
 // The cheapest mode that fits. The Gram matrix is taken even where coordinate descent promises to
 // be up to 20 times faster, since its direct solver reaches float64 accuracy.
 inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Options& options,
-                        Report& report, Index sharing = 1) {
-  const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2);
+                        Report& report, Index sharing = 1, Index copies = 1) {
+  const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2) * double(copies);
   const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
   Costs cost = costs(X, options.n_alphas);
   cost.gram -= X.gram_seconds() * (1.0 - 1.0 / double(sharing));  // X'X serves all targets
@@ -93,15 +93,19 @@ inline bool read_gram(Design& design, std::vector<double>& M, StopSign& stop, Re
   report.x_bytes += design.X.size();
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
-  return design.X.gram(design.root.data(), design.t.data(), design.centred(), design.blas,
-                       design.n_threads, M.data(), design.stats, stop);
+  std::vector<double> pilot;
+  if (!design.X.sums(design.root.data(), design.t.data(), design.centred(), {}, design.blas,
+                     design.n_threads, M.data(), pilot, stop))
+    return false;
+  scale_gram(M.data(), pilot, design.centred(), design.n_threads, design.stats);
+  return true;
 }
 
-inline void gram_path(Design& design, const std::vector<double>& M, const Options& options,
-                      Monitor& monitor, Solution& solution) {
-  const Problem& problem = design.problem;
+// M: X'X scaled, (P x P); the problem may differ from the design's in its penalty.
+inline void gram_path(const Design& design, const Problem& problem, const double* M,
+                      const Options& options, Monitor& monitor, Solution& solution) {
   Report& report = solution.report;
-  GramModel model(M.data(), design.X.p + 2, design.X.p, design.stats.q.data(), design.tt);
+  GramModel model(M, design.X.p + 2, design.X.p, design.stats.q.data(), design.tt);
   model.n_threads = design.n_threads;
   FromX from_x;
   from_x.square = [&](const std::vector<double>& b) {
@@ -144,7 +148,7 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
   if (!read_gram(design, M, stop, solution.report))
     residual_mode(design, options, monitor, solution);  // proves what there is, the null model
   else if (check_finite(design, solution))
-    gram_path(design, M, options, monitor, solution);
+    gram_path(design, design.problem, M.data(), options, monitor, solution);
 }
 
 // Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
@@ -273,15 +277,98 @@ inline void gram_targets(const std::vector<Problem>& problems, const std::vector
         const std::size_t k = std::size_t(begin + m);
         Options own = poll.member(options[k], 1);
         Monitor monitor(own, solutions[k]);
-        gram_path(*designs[std::size_t(m)], M, own, monitor, solutions[k]);
+        gram_path(*designs[std::size_t(m)], problems[k], M.data(), own, monitor, solutions[k]);
       }
     });
   }
 }
 
-// Problems that share X, and everything but the target: solved in lockstep, sharing what they read.
+// Mean squared error of a point on the rows of a design, through their Gram matrix G (P x P).
+inline double squared_error(const Design& design, const double* G, const Point& point) {
+  const Statistics& stats = design.stats;
+  const Index P = design.X.p + 2;
+  double shift = design.t_mean - point.intercept, sum = design.tt;
+  std::vector<double> b;
+  for (std::size_t k = 0; k < point.support.size(); ++k) {
+    const std::size_t j = std::size_t(point.support[k]);
+    b.push_back(point.coef[k] * stats.norm[j]);
+    shift -= point.coef[k] * stats.mean[j];
+  }
+  for (std::size_t k = 0; k < b.size(); ++k) {
+    const double* column = G + point.support[k] * P;
+    double product = 0.0;
+    for (std::size_t l = 0; l < k; ++l) product += column[point.support[l]] * b[l];
+    sum += b[k] * (b[k] + 2.0 * (product - stats.q[std::size_t(point.support[k])]));
+  }
+  return sum + (design.centred() ? shift * shift : 0.0);
+}
+
+// The folds of a cross-validation: one reading of X gives the sums of every cell, and what problem
+// k of a round is trained on is all rows (k = 0) or all but those of cell k - 1. Problems come in
+// rounds of `per_round`, which differ in their penalties and alphas alone.
+inline void gram_folds(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                       const Cells& cells, Index per_round, const Blas& blas, GroupPoll& poll,
+                       std::vector<Solution>& solutions) {
+  Monitor reading(options[0], solutions[0]);
+  StopSign stop([&] { return reading.stopped(); });
+  Design first(problems[0], blas, options[0].n_threads);
+  const Index P = first.X.p + 2, size = P * P;
+  std::vector<double> M(std::size_t(size * (cells.count + 1)), 0.0), pilot;
+  double* cell_sums = M.data() + size;
+  Report& report = solutions[0].report;
+  report.x_bytes += first.X.size();
+  report.n_rhs += 1;
+  report.peak_bytes += 8.0 * double(M.size()) + 48e6;
+  first.X.sums(first.root.data(), first.t.data(), first.centred(), cells, blas, first.n_threads,
+               cell_sums, pilot, stop);
+  parallel_blocks(first.n_threads, P, [&](Index column) {
+    for (Index k = column * P; k < (column + 1) * P; ++k) {
+      double total = 0.0;
+      for (Index c = 0; c < cells.count; ++c) total += cell_sums[k + c * size];
+      M[std::size_t(k)] = total;
+      for (Index c = 0; c < cells.count; ++c)
+        cell_sums[k + c * size] = total - cell_sums[k + c * size];
+    }
+  });
+  std::vector<double> mass(static_cast<std::size_t>(cells.count), 0.0);
+  for (Index i = 0; i < first.X.n; ++i)
+    mass[std::size_t(cells.of[i])] += first.omega[std::size_t(i)];
+  std::vector<std::unique_ptr<Design>> designs(static_cast<std::size_t>(per_round));
+  parallel_blocks(first.n_threads, per_round, [&](Index k) {
+    designs[std::size_t(k)] = std::make_unique<Design>(problems[std::size_t(k)], blas, 1);
+  });
+  for (Index k = 0; k < per_round; ++k) {
+    Design& design = *designs[std::size_t(k)];
+    scale_gram(M.data() + k * size, pilot, design.centred(), first.n_threads, design.stats);
+    if (!check_finite(design, solutions[std::size_t(k)])) return;
+  }
+  std::atomic<Index> next{0};
+  const Index members = Index(problems.size());
+  run_group(std::min<Index>(members, options[0].n_threads), poll, [&](Index) {
+    for (Index m; (m = next.fetch_add(1)) < members;) {
+      const std::size_t k = std::size_t(m);
+      const Index fold = m % per_round;
+      const double* G = M.data() + fold * size;
+      const Design& design = *designs[std::size_t(fold)];
+      Options own = poll.member(options[k], 1);
+      Monitor monitor(own, solutions[k]);
+      gram_path(design, problems[k], G, own, monitor, solutions[k]);
+      if (fold == 0) continue;
+      // rows of the cell = all rows less those trained on, by their shares of the weights
+      const double share = mass[std::size_t(fold - 1)];
+      for (Point& point : solutions[k].points)
+        point.held_out = (squared_error(*designs[0], M.data(), point) -
+                          (1.0 - share) * squared_error(design, G, point)) /
+                         share;
+    }
+  });
+}
+
+// Problems that share X and differ in their targets, or, with cells, in the rows they are trained
+// on: solved in lockstep, sharing what they read.
 inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
-                  const Blas& blas, std::vector<Solution>& solutions) {
+                  const std::int32_t* cell, Index n_cells, const Blas& blas,
+                  std::vector<Solution>& solutions) {
   const Index targets = Index(problems.size());
   solutions.resize(problems.size());
   const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
@@ -292,11 +379,23 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     return;
   }
   Mode mode = Mode::gram;
+  const Index copies = cell ? n_cells + 1 : 1;
   for (std::size_t k = 0; k < problems.size(); ++k)
-    mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets);
+    mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets, copies);
   GroupPoll poll{options[0]};
+  bool same_rows = true;
+  for (const Problem& problem : problems)
+    same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
+  if (mode == Mode::gram && !cell && !same_rows) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
   if (mode == Mode::gram) {
-    gram_targets(problems, options, blas, poll, solutions);
+    if (cell)
+      gram_folds(problems, options, {cell, n_cells}, n_cells + 1, blas, poll, solutions);
+    else
+      gram_targets(problems, options, blas, poll, solutions);
     return;
   }
   const double memory = options[0].max_bytes > 0.0 ? options[0].max_bytes : 8e9,
@@ -387,7 +486,9 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
   std::vector<double> root(n), zero(n, 0.0);
   for (std::size_t i = 0; i < n; ++i) root[i] = std::sqrt(weight[i]);
   StopSign never;
-  open(X)->gram(root.data(), zero.data(), centred, blas, n_threads, M, stats, never);
+  std::vector<double> pilot;
+  open(X)->sums(root.data(), zero.data(), centred, {}, blas, n_threads, M, pilot, never);
+  scale_gram(M, pilot, centred, n_threads, stats);
   std::copy(stats.mean.begin(), stats.mean.end(), mean);
   std::copy(stats.norm.begin(), stats.norm.end(), norm);
 }

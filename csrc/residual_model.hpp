@@ -64,8 +64,11 @@ class AnyMatrix {
   // Readings of all features; they return the bytes of X that were read for them.
   virtual double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
   virtual double statistics(const std::vector<Moments>& wanted, int n_threads) const = 0;
-  virtual bool gram(const double* root, const double* t, bool centred, const Blas& blas,
-                    int n_threads, double* M, Statistics& out, StopSign& stop) const = 0;
+  // M (P x P a cell, zero before) += the sums of gram.hpp about `pilot`, which is set; false if
+  // `stop` ended it.
+  virtual bool sums(const double* root, const double* t, bool centred, const Cells& cells,
+                    const Blas& blas, int n_threads, double* M, std::vector<double>& pilot,
+                    StopSign& stop) const = 0;
   virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;
   virtual double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
                        double* b) const = 0;

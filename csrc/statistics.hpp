@@ -123,6 +123,13 @@ void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool ce
   out.set(j, centred, m, centred ? rest : 0.0, s2, s3);
 }
 
+// Rows in cells, each with a Gram matrix of its own. Held-out folds are cells, and what a fold is
+// trained on is the sum of the others.
+struct Cells {
+  const std::int32_t* of = nullptr;  // (n,) the cell of each row; null: all in one
+  Index count = 1;
+};
+
 // What a reading is asked for: the statistics of a target under row weights.
 struct Moments {
   const double* omega;    // (n,)

@@ -38,18 +38,17 @@ class WorkingSetPath {
     solution_.alpha_max = alpha_max_;
     solution_.null_objective = null_.objective;
     grid_ = alpha_grid(options_, alpha_max_);
+    if (grid_.empty()) return;  // alpha_max is all that was asked for
     if (null_.exact()) {
       for (double alpha : grid_)
         if (record_null(alpha)) break;
       return;
     }
-    if (!grid_.empty()) {
-      penalty_.alpha = grid_.front();
-      W_.least_alpha = grid_.back();
-    }
+    penalty_.alpha = grid_.front();
+    W_.least_alpha = grid_.back();
     start_set();
-    reached_ = std::max(alpha_max_, grid_.empty() ? 0.0 : grid_.front());
-    if (options_.coef_init && !grid_.empty()) start_from(options_.coef_init);
+    reached_ = std::max(alpha_max_, grid_.front());
+    if (options_.coef_init) start_from(options_.coef_init);
     std::size_t k = 0;
     while (k < grid_.size() && !done_ && !solution_.stopped) {
       if (too_large()) {

@@ -64,8 +64,10 @@ def path(
 def paths(
     setups: list[Setup],
     *,
-    alphas: NDArray[Any] | None = None,
+    alphas: NDArray[Any] | list[NDArray[Any]] | None = None,
     coef_inits: list[NDArray[Any] | None] | None = None,
+    cells: NDArray[Any] | None = None,
+    n_cells: int = 0,
     callback: Callable[..., Any] | None = None,
     **given: Any,
 ) -> tuple[list[dict[str, Any]], BaseException | None]: ...

@@ -7,7 +7,7 @@ import numpy as np
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport int32_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -99,7 +99,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         void* context
 
     cdef cppclass Point:
-        double alpha, intercept, primal, dual, gap, relative_gap, kkt, deviance_ratio
+        double alpha, intercept, primal, dual, gap, relative_gap, kkt, deviance_ratio, held_out
         Status status
         vector[Index] support
         vector[double] coef
@@ -123,8 +123,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
     cdef cppclass Target:
         const char* name
         void (*path)(const Problem&, const Options&, const Blas&, Solution&) except +
-        void (*paths)(const vector[Problem]&, const vector[Options]&, const Blas&,
-                      vector[Solution]&) except +
+        void (*paths)(const vector[Problem]&, const vector[Options]&, const int32_t*, Index,
+                      const Blas&, vector[Solution]&) except +
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
@@ -385,27 +385,37 @@ def path(Setup setup, *, alphas=None, coef_init=None, callback=None, **given):
     return results[0], error
 
 
-def paths(list setups, *, alphas=None, list coef_inits=None, callback=None, **given):
-    """The same for problems on one X that differ in their targets, sharing what is read of it."""
+def paths(list setups, *, alphas=None, list coef_inits=None, cells=None, Index n_cells=0,
+          callback=None, **given):
+    """The same for problems on one X, sharing what is read of it.
+
+    They differ in their targets; or, with ``cells`` (n,) int32, come in rounds of n_cells + 1: all
+    rows, then all but those of each cell, whose sample weights are 0. ``alphas`` is an array for
+    all, a list with one for each, or None.
+    """
     cdef vector[Problem] problems
     cdef vector[Options] options
     cdef vector[Solution] solutions
     cdef Poll state = Poll()
-    cdef Options one = make_options(alphas, given)
+    cdef Options one
     cdef Index k
+    cdef const int32_t* cell = NULL
+    if cells is not None:
+        cell = <const int32_t*> address(cells)
     state.callback = callback
-    one.poll = poll
-    one.context = <void*> state
     for k, setup in enumerate(setups):
         problems.push_back((<Setup> setup).problem)
+        one = make_options(alphas[k] if isinstance(alphas, list) else alphas, given)
         one.coef_init = doubles(None if coef_inits is None else coef_inits[k])
+        one.poll = poll
+        one.context = <void*> state
         options.push_back(one)
     solutions.resize(problems.size())
     with nogil:
         if problems.size() == 1:
             target.path(problems[0], options[0], blas, solutions[0])
         else:
-            target.paths(problems, options, blas, solutions)
+            target.paths(problems, options, cell, n_cells, blas, solutions)
     p = problems[0].X.p
     return [unpack(solutions[k], p) for k in range(<Index> solutions.size())], state.error
 
@@ -414,7 +424,7 @@ cdef object unpack(const Solution& solution, Index p):
     cdef Index k, i, m = solution.points.size(), nnz = 0
     for k in range(m):
         nnz += solution.points[k].support.size()
-    table = np.empty((8, m))
+    table = np.empty((9, m))
     statuses = []
     data, indices, indptr = np.empty(nnz), np.empty(nnz, dtype=np.int64), np.zeros(m + 1, np.int64)
     cdef double[:, ::1] row = table
@@ -433,6 +443,7 @@ cdef object unpack(const Solution& solution, Index p):
         row[5, k] = point.relative_gap
         row[6, k] = point.kkt
         row[7, k] = point.deviance_ratio
+        row[8, k] = point.held_out
         statuses.append(STATUSES[<int> point.status])
         for i in range(<Index> point.support.size()):
             value[nnz] = point.coef[i]
@@ -440,7 +451,7 @@ cdef object unpack(const Solution& solution, Index p):
             nnz += 1
         start[k + 1] = nnz
     names = ("alphas", "intercepts", "primal", "dual", "gap", "relative_gap", "kkt",
-             "deviance_ratio")
+             "deviance_ratio", "held_out")
     result = {name: table[k] for k, name in enumerate(names)}
     result["coefs"] = (data, indices, indptr)
     result["shape"] = (p, m)

@@ -6,6 +6,7 @@ found by the solver's first reading of it; `explain_column` then words the error
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +124,16 @@ def _require_rows(indices: Any, indptr: Any, n: int) -> None:
     first, last = indices[indptr[filled]], indices[indptr[filled + 1] - 1]
     if len(filled) and (first.min() < 0 or last.max() >= n):
         raise ValueError(f"X.indices holds rows outside 0..{n - 1}: rebuild the sparse matrix")
+
+
+def columns_of(X: Any, support: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Any]:
+    """A function of rows: the entries of X in those rows and the columns ``support``."""
+    if sparse.issparse(X):
+        chosen: Any = X
+        chosen = chosen.tocsc()[:, support].tocsr()
+        return lambda rows: chosen[rows]
+    array = np.asarray(X)
+    return lambda rows: array[np.ix_(rows, support)]
 
 
 def explain_column(X: Any, j: int) -> ValueError:

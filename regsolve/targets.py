@@ -109,7 +109,8 @@ def path_targets(
     ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     if alphas is None:
-        tops, error = _run(ready, None, n_alphas=1, **options)
+        one_reading = {**options, "solver": "working_set"}
+        tops, error = _run(ready, None, n_alphas=0, **one_reading)
         if error is not None:
             raise error
         top = max(result["alpha_max"] for result in tops)

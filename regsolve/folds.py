@@ -1,0 +1,196 @@
+"""The paths of a cross-validation in lockstep: all folds and the full data share each reading of X.
+
+A fold is the problem with zero weight on the rows it leaves out: X is never copied, and each fold
+centres and scales by its own rows alone. Where X'X is taken, it is summed once a fold and each
+fold's own is the sum of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _validate
+from .solution import Interrupted, Path
+from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run
+from .solve import _warn_unproven as warn_unproven
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Split = tuple[Any, Any]  # rows trained on, rows held out
+BLOCK_BYTES = 1 << 25
+
+
+@dataclass(frozen=True)
+class FoldPaths:
+    """Paths on one grid of alphas (m,): on all rows, and on those of each of K folds.
+
+    Attributes
+    ----------
+    path : Path
+        On all rows.
+    folds : list of K Path
+    errors : (K, m)
+        Weighted mean of (y - prediction)^2 over the rows that each fold holds out.
+    """
+
+    path: Path
+    folds: list[Path]
+    errors: NDArray[np.float64]
+
+
+def fold_paths(
+    X: Any,
+    y: Any,
+    splits: Sequence[Split],
+    *,
+    penalties: Sequence[Any],
+    alphas: Sequence[Any] | None = None,
+    n_alphas: int = 100,
+    alpha_min_ratio: float = 1e-3,
+    sample_weight: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    callback: Callback | None = None,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    solver: str = "auto",
+) -> list[FoldPaths]:
+    """Paths of every fold and of all rows, for each penalty.
+
+    Parameters
+    ----------
+    splits : K pairs of index arrays
+        Rows that a fold is trained on, and rows that it holds out.
+    penalties : R of L1, L2, ElasticNet
+    alphas : R arrays, optional
+        A grid a penalty; default from alpha_max on all rows down to ``alpha_min_ratio`` of it.
+
+    Returns
+    -------
+    list of R FoldPaths
+
+    Raises
+    ------
+    ValueError, TypeError, Interrupted
+        As :func:`regsolve.path`; a fold without weight to train on or to be judged by.
+    """
+    design = _validate.design(X)
+    n = design.shape[0]
+    s = _validate.sample_weight(sample_weight, n)
+    weights = [s, *_fold_weights(splits, s, n)]
+    cells = _cells(splits, n)
+    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    share = replace(design, bytes_read=design.bytes_read / (len(penalties) * len(weights)))
+    ready = [
+        _ready(X, y, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share)
+        for penalty in penalties
+        for weight in weights
+    ]
+    rounds = len(weights)
+    if alphas is None:
+        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+        number = _validate.positive_integer("n_alphas", n_alphas)
+        grids = _grids(ready[0], penalties, ratio, number, options)
+    else:
+        grids = [_validate.descending(grid) for grid in alphas]
+    told = [grid for grid in grids for _ in range(rounds)]
+    results, error = _run(
+        ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
+        **options,
+    )  # fmt: skip
+    out = []
+    for r in range(len(penalties)):
+        mine = results[r * rounds : (r + 1) * rounds]
+        paths = [_path(result) for result in mine]
+        errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
+        out.append(FoldPaths(paths[0], paths[1:], errors))
+    if error is not None:
+        raise Interrupted([one.path for one in out]) from error
+    for result in results:
+        warn_unproven(result, options["tol"])
+    return out
+
+
+def _grids(
+    full: _Ready, penalties: Sequence[Any], ratio: float, number: int, options: dict[str, Any]
+) -> list[NDArray[np.float64]]:
+    """Geometric grids from alpha_max, which is that of the lasso over l1_ratio."""
+    if any(penalty.l1_ratio == 0.0 for penalty in penalties):
+        raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
+    options = {**options, "solver": "working_set"}  # one reading, and no Gram matrix
+    (result,), error = _run([full], None, n_alphas=0, **options)
+    if error is not None:
+        raise error
+    top = result["alpha_max"] * penalties[0].l1_ratio
+    top = top if top > 0.0 else float(np.finfo(np.float64).eps)
+    shape = np.geomspace(1.0, ratio, number) if number > 1 else np.ones(1)
+    return [np.ascontiguousarray(top / penalty.l1_ratio * shape) for penalty in penalties]
+
+
+def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
+    out = []
+    for k, (train, test) in enumerate(splits):
+        weight = np.zeros(n)
+        weight[train] = 1.0 if s is None else s[train]
+        judged = np.ones(1) if s is None else s[test]
+        if not weight.any() or len(np.arange(n)[test]) == 0 or not judged.any():
+            raise ValueError(
+                f"fold {k} has no weight in the rows it is trained on or in those it holds out: "
+                "give fewer folds, or weights that are not zero"
+            )
+        out.append(weight)
+    return out
+
+
+def _cells(splits: Sequence[Split], n: int) -> NDArray[np.int32] | None:
+    """The fold that holds out each row, if folds hold out every row once and train on the rest."""
+    cells = np.full(n, -1, dtype=np.int32)
+    for k, (train, test) in enumerate(splits):
+        held = np.zeros(n, dtype=bool)
+        held[test] = True
+        trained = np.zeros(n, dtype=bool)
+        trained[train] = True
+        if (cells[held] >= 0).any() or not np.array_equal(trained, ~held):
+            return None
+        cells[held] = k
+    return None if (cells < 0).any() else cells
+
+
+def _held_out(
+    X: Any, y: Any, s: Any, splits: Sequence[Split], paths: list[Path], results: list[Any]
+) -> NDArray[np.float64]:
+    """Mean squared errors (K, m): what the core knows, or from predictions of the rows held out."""
+    target = np.asarray(y, dtype=np.float64)
+    shortest = min(len(path.alphas) for path in paths)
+    errors = np.empty((len(paths), shortest))
+    for k, (path, result) in enumerate(zip(paths, results, strict=True)):
+        known = result["held_out"][:shortest]
+        if np.isfinite(known).all():
+            errors[k] = np.maximum(known, 0.0)
+            continue
+        test = np.arange(len(target))[splits[k][1]]
+        weight = np.ones(len(test)) if s is None else s[test]
+        sums = np.zeros(shortest)
+        for rows, linear in predictions(X, path, test):
+            sums += weight[rows] @ (target[test[rows], None] - linear[:, :shortest]) ** 2
+        errors[k] = sums / weight.sum()
+    return errors
+
+
+def predictions(X: Any, path: Path, rows: NDArray[np.intp]) -> Any:
+    """Yields (slice of ``rows``, linear predictors (its length, m)) block by block of rows."""
+    support = np.flatnonzero(np.diff(path.coefs.tocsr().indptr))
+    coefs = path.coefs[support].toarray()
+    columns = _validate.columns_of(X, support)
+    step = max(1, BLOCK_BYTES // (8 * max(1, len(support), coefs.shape[1])))
+    for begin in range(0, len(rows), step):
+        part = slice(begin, min(len(rows), begin + step))
+        yield part, columns(rows[part]) @ coefs + path.intercepts
