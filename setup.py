@@ -2,6 +2,7 @@
 
 import os
 import sys
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -33,6 +34,7 @@ core = Extension(
         "csrc/targets/avx2.cpp",
         "csrc/targets/avx512.cpp",
     ],
+    depends=glob("csrc/*.hpp"),
     include_dirs=["csrc"],
     language="c++",
     extra_compile_args=compile_args,

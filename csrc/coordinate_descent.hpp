@@ -55,15 +55,20 @@ void accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
   if (!(objective_on(model, penalty, W, b) < before)) exchange();
 }
 
+struct Never {
+  bool operator()() const { return false; }
+};
+
 struct Descent {
   Index epochs = 0;
   bool stalled = false;  // an epoch changed nothing that float64 can show
 };
 
-// Epochs on W until done() says so (asked every 10 epochs), nothing moves, or max_epochs.
-template <class Model, class Penalty, class Done>
+// Epochs on W until done() says so (asked every 10 epochs), nothing moves, or max_epochs;
+// stopped(), which costs next to nothing, is asked after each epoch.
+template <class Model, class Penalty, class Done, class Stopped = Never>
 Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& W, double* b,
-                Index max_epochs, const Done& done) {
+                Index max_epochs, const Done& done, const Stopped& stopped = {}) {
   Descent result;
   Anderson anderson;
   const double scale = objective_on(model, penalty, W, b);
@@ -71,6 +76,7 @@ Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& 
   while (result.epochs < max_epochs) {
     const double moved = epoch(model, penalty, W, b);
     ++result.epochs;
+    if (stopped()) break;
     still = moved <= 1e-30 * scale ? still + 1 : 0;
     if (still >= 3 || moved == 0.0) {
       result.stalled = true;

@@ -170,10 +170,9 @@ class GramPath {
         if (b_[std::size_t(j)] != 0.0 || penalty_.slack(j, model_.gradient(j)) < 0.0)
           W.push_back(j);
       bool on_set = false;
-      const Descent d = descend(model_, penalty_, W, b_.data(), left, [&] {
-        on_set = proven(&W);
-        return on_set || monitor_.stopped();
-      });
+      const Descent d = descend(
+          model_, penalty_, W, b_.data(), left, [&] { return on_set = proven(&W); },
+          [&] { return monitor_.stopped(); });
       solution_.report.n_epochs += d.epochs;
       left -= d.epochs;
       model_.refresh(b_.data());

@@ -42,7 +42,7 @@ class Monitor {
       return true;  // a path keeps what is finished
     solution_.points.push_back(std::move(point));
     if (options_.poll) ask(&step);
-    return stop_ || enough;
+    return stop_ || enough || (step.step < n_steps && stopped());
   }
 
  private:

@@ -266,14 +266,16 @@ class NewtonPath {
     ResidualModel model = quadratic_model(W);
     const double intercept_first = -model.shift();
     const std::vector<double> old = b_;
-    const Descent d = descend(model, penalty, W, b_.data(), 200, [&] {
+    auto solved = [&] {
       double largest = 0.0;
       for (Index j : W)
         largest = std::max(largest, design_.stats.norm[std::size_t(j)] *
                                         penalty.distance(j, b_[std::size_t(j)], model.gradient(j)));
       const double scale = null_.gradient > 0.0 ? null_.gradient : first_gradient_;
-      return monitor_.stopped() || largest <= std::max(0.1 * target, 0.01 * violation) * scale;
-    });
+      return largest <= std::max(0.1 * target, 0.01 * violation) * scale;
+    };
+    const Descent d =
+        descend(model, penalty, W, b_.data(), 200, solved, [&] { return monitor_.stopped(); });
     solution_.report.n_epochs += d.epochs;
     solution_.report.x_bytes += model.x_bytes;
     return search(penalty, W, old, intercept_first);

@@ -184,7 +184,8 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
   }
   solution.report.mode = "kernel";
   solution.report.why = "pure L2 with fewer rows than features: Cholesky of the n x n matrix XX'";
-  const KernelRidge kernel(design, penalty, solution.report);
+  StopSign stop([&] { return monitor.stopped(); });
+  const KernelRidge kernel(design, penalty, stop, solution.report);
   ResidualPath<ElasticNet> path(design, options, penalty, monitor, solution);
   path.run(&kernel);
 }

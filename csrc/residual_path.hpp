@@ -197,9 +197,9 @@ class ResidualPath {
         design_.X, design_.omega.data(), design_.stats.mean.data(), design_.stats.inv.data(), 1.0,
         nullptr,   std::move(u_)};
     model.prepare(W);
-    const Descent d = descend(model, penalty_, W, b_.data(), most_epochs, [&] {
-      return monitor_.stopped() || gap_on(model, W) <= 0.3 * target;
-    });
+    const Descent d = descend(
+        model, penalty_, W, b_.data(), most_epochs,
+        [&] { return gap_on(model, W) <= 0.3 * target; }, [&] { return monitor_.stopped(); });
     model.settle();
     u_ = std::move(model.u);
     solution_.report.x_bytes += model.x_bytes;

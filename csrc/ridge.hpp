@@ -15,17 +15,19 @@ namespace REGSOLVE_TARGET {
 
 class KernelRidge {
  public:
-  // One reading of X. penalty: no l1 term, no bounds, every included feature penalised.
-  KernelRidge(const Design& design, const ElasticNet& penalty, Report& report)
+  // One reading of X, left unfinished where `stop` says so. penalty: no l1 term, no bounds, every
+  // included feature penalised.
+  KernelRidge(const Design& design, const ElasticNet& penalty, StopSign& stop, Report& report)
       : design_(design), n_(design.X.n), K_(std::size_t(n_ * n_), 0.0) {
     const Index width = 256, panel = 128, n_panels = (n_ + panel - 1) / panel;
     std::vector<double> B(std::size_t(n_ * width));
-    for (Index j0 = 0; j0 < design.X.p; j0 += width) {
+    for (Index j0 = 0; j0 < design.X.p && !stop.up(); j0 += width) {
       const Index m = std::min(width, design.X.p - j0);
       parallel_blocks(design.n_threads, m, [&](Index k) {
         scaled_column(j0 + k, penalty.factor2[std::size_t(j0 + k)], &B[std::size_t(n_ * k)]);
       });
       parallel_blocks(design.n_threads, n_panels, [&](Index block) {
+        if (stop.up()) return;
         const Index c0 = block * panel, c1 = std::min(n_, c0 + panel);
         gemm(design.blas, 'N', 'T', int(c0), int(c1 - c0), int(m), 1.0, B.data(), int(n_),
              &B[std::size_t(c0)], int(n_), 1.0, &K_[std::size_t(c0 * n_)], int(n_));
@@ -33,14 +35,15 @@ class KernelRidge {
                    &K_[std::size_t(c0 + c0 * n_)], int(n_));
       });
     }
+    finished_ = !stop.up();
     report.x_bytes += design.X.size();
     report.peak_bytes += 8.0 * double(n_ * n_) * 2 + 8.0 * double(B.size());
   }
 
-  // b at penalty.alpha > 0; false if K + alpha I is singular to rounding.
+  // b at penalty.alpha > 0; false if K + alpha I is singular to rounding, or K is not finished.
   bool solve(const ElasticNet& penalty, std::vector<double>& b, Report& report) const {
     const double alpha = penalty.alpha;
-    if (!(alpha > 0.0)) return false;
+    if (!finished_ || !(alpha > 0.0)) return false;
     Cholesky factor(design_.blas);
     const bool definite = factor.factor(n_, 0.0, [&](double* R, Index ld) {
       for (Index k = 0; k < n_; ++k) {
@@ -77,6 +80,7 @@ class KernelRidge {
   const Design& design_;
   Index n_;
   std::vector<double> K_;  // (n, n) upper
+  bool finished_ = false;
 };
 
 }  // namespace REGSOLVE_TARGET

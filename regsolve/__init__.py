@@ -1,22 +1,19 @@
 """L1, L2 and elastic-net regularised linear models, fast and proven by a duality gap."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from . import losses, penalties
-from .certificate import Certificate, verify
 from .convert import convert_alpha, convert_l1_ratio
-from .solution import Interrupted, Path, Progress, Report, Solution
+from .solution import Certificate, Interrupted, Path, Progress, Report, Solution
 from .solve import path, solve
 
 if TYPE_CHECKING:
     from sklearn.exceptions import ConvergenceWarning
 
     from . import estimators
+    from .certificate import verify
     from .estimators import ElasticNet, Lasso, enet_path, lasso_path
-
-__version__ = version("regsolve")
 
 __all__ = [
     "Certificate",
@@ -40,16 +37,25 @@ __all__ = [
     "verify",
 ]
 
+# What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
+LATER = {
+    "ConvergenceWarning": "sklearn.exceptions",
+    "verify": "regsolve.certificate",
+    **dict.fromkeys(("ElasticNet", "Lasso", "enet_path", "lasso_path"), "regsolve.estimators"),
+}
 
-ESTIMATORS = ("ElasticNet", "Lasso", "enet_path", "lasso_path")
 
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
 
-def __getattr__(name: str) -> Any:  # scikit-learn is imported when what needs it is asked for
-    if name == "ConvergenceWarning":
-        from sklearn.exceptions import ConvergenceWarning
-
-        return ConvergenceWarning
-    if name in (*ESTIMATORS, "estimators"):
-        module = import_module(".estimators", __name__)
-        return module if name == "estimators" else getattr(module, name)
+        return version("regsolve")
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
+    if name in ("certificate", "estimators"):
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

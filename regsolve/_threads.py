@@ -10,10 +10,17 @@ from typing import Any
 
 
 def available_threads() -> int:
-    """Cores that this process may run on."""
+    """Cores that this process may run on, but no more than OMP_NUM_THREADS.
+
+    joblib's loky and Dask set that variable in their workers, to the cores that each may use; so
+    do many who start processes side by side.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
 
 
 def available_memory() -> float:

@@ -38,6 +38,7 @@ from scipy.optimize import lsq_linear
 
 from .losses import Loss, Quadratic
 from .penalties import Custom, Penalty
+from .solution import Certificate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -55,33 +56,6 @@ PROJECTION_FEATURES = 8000  # at alpha = 0 nothing is projected beyond this many
 CONSTANT = 8.0 * EPS
 NULL = 1e-28
 RETURNED = 1e-20
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What is proven of given coefficients.
-
-    Attributes
-    ----------
-    primal : float
-        Objective P; inf where a bound or an infinite factor is violated.
-    dual : float
-        Lower bound D on the least objective; NaN where no conjugate is known.
-    gap : float
-        max(P - D, 0): P is at most this far above the minimum.
-    relative_gap : float
-        gap / P0, P0 the objective of the null model. Where P0 is zero to rounding: 0 if the null
-        model was returned, else inf.
-    kkt_violation : float
-        Largest distance of a negative gradient of the loss to the subdifferential of the penalty,
-        the intercept's gradient included, over the largest gradient at the null model.
-    """
-
-    primal: float
-    dual: float
-    gap: float
-    relative_gap: float
-    kkt_violation: float
 
 
 _QUADRATIC = Quadratic()

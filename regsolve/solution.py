@@ -1,4 +1,4 @@
-"""What a solve returns: Solution and Path, with the report of how they were reached."""
+"""What a solve returns: Solution and Path, what is proven of them, and how they were reached."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix
-
-    from .certificate import Certificate
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,33 @@ class Report:
     n_epochs: int
     seconds: float
     why: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proven of given coefficients.
+
+    Attributes
+    ----------
+    primal : float
+        Objective P; inf where a bound or an infinite factor is violated.
+    dual : float
+        Lower bound D on the least objective; NaN where no conjugate is known.
+    gap : float
+        max(P - D, 0): P is at most this far above the minimum.
+    relative_gap : float
+        gap / P0, P0 the objective of the null model. Where P0 is zero to rounding: 0 if the null
+        model was returned, else inf.
+    kkt_violation : float
+        Largest distance of a negative gradient of the loss to the subdifferential of the penalty,
+        the intercept's gradient included, over the largest gradient at the null model.
+    """
+
+    primal: float
+    dual: float
+    gap: float
+    relative_gap: float
+    kkt_violation: float
 
 
 @dataclass(frozen=True)

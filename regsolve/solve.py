@@ -13,13 +13,12 @@ from scipy import sparse
 
 from . import _core, _validate
 from ._threads import available_memory, available_threads, one_thread_blas
-from .certificate import Certificate
 from .custom import Pointer, pointer
 from .losses import Custom as CustomLoss
 from .losses import Quadratic
 from .penalties import L1, L2, ElasticNet
 from .penalties import Custom as CustomPenalty
-from .solution import Interrupted, Path, Progress, Report, Solution
+from .solution import Certificate, Interrupted, Path, Progress, Report, Solution
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
@@ -264,7 +263,8 @@ def solve(
     max_memory : float, optional
         Bytes that the solver may hold beyond X and y; default half of what is free.
     n_threads : int, optional
-        Default: the cores that the process may use. The answer does not depend on it.
+        Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set, as
+        joblib's loky does in its workers. The answer does not depend on it.
     callback : function of Progress, optional
         A true return stops with status interrupted.
     solver : "auto", "cd", "gram" or "working_set"

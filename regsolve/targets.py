@@ -65,7 +65,7 @@ def solve_targets(
 
     ``coef_inits`` is (n_targets, p) or None; ``max_time`` is for all together. A report counts the
     target's part of each reading that it shared. Raises and warns as ``solve``;
-    ``Interrupted.result`` is the list.
+    ``Interrupted.result`` is the list, or its only element for one target.
     """
     ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
@@ -77,7 +77,7 @@ def solve_targets(
     results, error = _run(ready, callback, alphas=alphas, coef_inits=starts, **options)
     solutions = [_solution(result) for result in results if result["statuses"]]
     if error is not None:
-        raise Interrupted(solutions) from error
+        raise Interrupted(solutions if len(ready) > 1 else solutions[0]) from error
     for result in results:
         warn_unproven(result, options["tol"])
     return solutions
@@ -122,7 +122,7 @@ def path_targets(
     results, error = _run(ready, callback, alphas=grid, **options)
     fitted = [_path(result) for result in results]
     if error is not None:
-        raise Interrupted(fitted) from error
+        raise Interrupted(fitted if len(ready) > 1 else fitted[0]) from error
     for result in results:
         warn_unproven(result, options["tol"])
     return fitted

@@ -175,6 +175,63 @@ def test_resident_memory_keeps_the_promise(dtype: str, solver: str) -> None:
     assert dtype == "float32" or limit < matrix
 
 
+FIT = """
+import json, resource, sys
+import numpy as np
+from scipy import sparse
+from regsolve import Lasso
+
+def peak():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+n, p, kind, file = {n}, {p}, {kind!r}, {file!r}
+rng = np.random.default_rng(0)
+if kind == "csc":
+    per, start = n // 2, np.arange(p + 1, dtype=np.int32)
+    data = np.empty(p * per)
+    for j in range(p):
+        data[j * per : (j + 1) * per] = rng.standard_normal(per)
+    rows = np.tile(2 * np.arange(per, dtype=np.int32), p)
+    X = sparse.csc_array((data, rows, per * start), shape=(n, p))
+else:
+    X = np.empty((n, p), dtype="f4" if kind == "float32" else "f8", order="F")
+    for j in range(p):
+        X[:, j] = rng.standard_normal(n)
+if kind == "memmap":
+    np.save(file, X)
+    X = np.load(file, mmap_mode="r")
+    X.sum()  # its pages are resident, and this process's, from now on
+y = 2.0 * X[:, [3]] - X[:, [5]]
+y = np.asarray(y.todense() if kind == "csc" else y, dtype=float).ravel() + rng.standard_normal(n)
+Lasso(0.1).fit(X[:100], y[:100])
+try:
+    with open("/proc/self/clear_refs", "w") as asked:
+        asked.write("5")  # Linux: the peak begins anew
+except OSError:
+    pass
+before = peak()
+model = Lasso(0.05).fit(X, y)
+grown = peak() - before
+size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if kind == "csc" else X.nbytes
+assert model.certificate_.relative_gap < 1e-6
+print(json.dumps([grown, size, model.report_.peak_bytes]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "csc", "memmap"])
+@pytest.mark.parametrize(("n", "p"), [(100_000, 200), (2000, 10_000)])
+def test_a_fit_keeps_the_promise(n: int, p: int, kind: str, tmp_path: Path) -> None:
+    """The peak that an estimator's fit adds, in a process of its own, after a small fit."""
+    code = FIT.format(n=n, p=p, kind=kind, file=str(tmp_path / "X.npy"))
+    grown, matrix, told = in_child(code)
+    side = 200  # of G: all features, or the working set, which is smaller here
+    limit = 8.0 * (side**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
+    assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
+    assert told <= limit
+    assert kind == "float32" or limit < matrix
+
+
 def test_import_is_light() -> None:
     """scikit-learn, Numba and the plotting libraries are imported by those who use them."""
     code = (

@@ -64,7 +64,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         Bounds on w, lower <= 0 <= upper.
     standardize : bool, default False
     n_threads : int, optional
-        Default: the cores that the process may use.
+        Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set, as
+        joblib's loky does in its workers. The answer does not depend on it.
     max_time : float, optional
         Seconds after which the best iterate is kept, with a ConvergenceWarning.
     callback : function of Progress, optional
