@@ -23,8 +23,8 @@ from bench.problems import MissingProblem, load_problem
 from bench.race import _choose, judged_alphas, main, race, worst_gap
 from bench.result import Attempt, Lane, RaceResult
 
-# Compilation and R's start make these long.
-LONG = {"skglm", "glum", "glmnet"}
+# Compilation, R's start and thousands of sweeps a fit make these long.
+LONG = {"skglm", "glum", "glmnet", "snapml"}
 SOLVERS = [
     pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
     for name in LIBRARIES
