@@ -18,6 +18,11 @@ import scipy.sparse as sp
 from bench.problems import Problem, Vector
 
 
+def steps(loose: int, tight: int, by: int = 1) -> tuple[float, ...]:
+    """Tolerances 10^-loose, ..., 10^-tight."""
+    return tuple(10.0**-k for k in range(loose, tight + 1, by))
+
+
 class Unsupported(ValueError):
     """The library cannot solve this problem; it is shown as failed."""
 
@@ -26,8 +31,9 @@ class Unsupported(ValueError):
 class Fit:
     """Coefficients p x m in X's units (array or CSC) and intercepts (m,), m <= alphas asked.
 
-    ``seconds`` is set by a library that runs in another process and has timed itself;
-    ``n_passes`` is the number of readings of X where the library counts them.
+    ``seconds`` is set where the call's own time is not the library's: it runs in another process,
+    or makes its layout of X in the same call. ``n_passes`` is the number of readings of X where
+    the library counts them.
     """
 
     coefs: Any
@@ -93,17 +99,21 @@ class Library:
     package: ClassVar[str]
     tolerances: ClassVar[tuple[float, ...]]
     peer: ClassVar[bool] = True
-    takes_ridge: ClassVar[bool] = True
     threads: int = 1
 
     def available(self) -> bool:
         """Whether the package can be imported here."""
         return importlib.util.find_spec(self.package) is not None
 
+    def refuses(self, problem: Problem) -> str:  # noqa: ARG002
+        """Why the library cannot solve this problem, to follow its name; empty if it can."""
+        return ""
+
     def prepare(self, problem: Problem) -> Any:
         """Favourite layout of the data; not timed. Raises Unsupported."""
-        if problem.l1_ratio == 0.0 and not self.takes_ridge:
-            raise Unsupported(f"{self.name} does not take l1_ratio = 0")
+        reason = self.refuses(problem)
+        if reason:
+            raise Unsupported(f"{self.name} {reason}")
         return self._prepare(problem)
 
     def path(self, prepared: Any, alphas: Vector, tol: float) -> Fit:

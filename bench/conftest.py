@@ -11,6 +11,10 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1]))
 
 
+# A file for benchopt to load, which may not be here.
+collect_ignore = ["benchopt"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("bench")
