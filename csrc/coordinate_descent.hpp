@@ -39,12 +39,12 @@ double objective_on(const Model& model, const Penalty& penalty, const std::vecto
   return sum;
 }
 
-// Replaces (b_W, state) by their extrapolation where that lowers the objective.
+// Replaces (b_W, state) by their extrapolation where that lowers the objective; whether it did.
 template <class Model, class Penalty>
-void accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
+bool accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
                 const std::vector<Index>& W, double* b) {
   std::vector<double> point;
-  if (!anderson.extrapolate(W.size(), point)) return;
+  if (!anderson.extrapolate(W.size(), point)) return false;
   const double before = objective_on(model, penalty, W, b);
   auto exchange = [&] {
     for (std::size_t k = 0; k < W.size(); ++k) std::swap(b[W[k]], point[k]);
@@ -52,7 +52,9 @@ void accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
                      point.begin() + std::ptrdiff_t(W.size()));
   };
   exchange();
-  if (!(objective_on(model, penalty, W, b) < before)) exchange();
+  const bool lower = objective_on(model, penalty, W, b) < before;
+  if (!lower) exchange();
+  return lower;
 }
 
 struct Never {
@@ -72,7 +74,8 @@ Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& 
   Descent result;
   Anderson anderson;
   const double scale = objective_on(model, penalty, W, b);
-  int still = 0;
+  int still = 0, failures = 0;
+  Index spacing = 1;  // epochs between the iterates that are extrapolated
   while (result.epochs < max_epochs) {
     const double moved = epoch(model, penalty, W, b);
     ++result.epochs;
@@ -82,7 +85,11 @@ Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& 
       result.stalled = true;
       break;
     }
-    if (anderson.push(W, b, model.state())) accelerate(anderson, model, penalty, W, b);
+    if (result.epochs % spacing == 0 && anderson.push(W, b, model.state())) {
+      failures = accelerate(anderson, model, penalty, W, b) ? 0 : failures + 1;
+      // Where the slow modes hide behind the others, iterates further apart show them.
+      spacing = std::min<Index>(64, Index(1) << (failures / 4));
+    }
     if (result.epochs % 10 == 0 && done()) break;
   }
   return result;

@@ -258,3 +258,14 @@ def test_constant_target_gives_null_models(target: np.ndarray) -> None:
     np.testing.assert_array_equal(fitted.relative_gaps, 0.0)
     assert not np.isnan(fitted.deviance_ratio).any()
     assert fitted.converged
+
+
+def test_slow_modes_of_coordinate_descent_are_extrapolated() -> None:
+    """Columns that nearly agree: iterates one epoch apart took 200,000 epochs here."""
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((60, 1))
+    X = np.sqrt(0.99) * shared + np.sqrt(0.01) * rng.standard_normal((60, 400))
+    y = X[:, :10].sum(axis=1) + rng.standard_normal(60)
+    found = path(X, y, solver="cd", alpha_min_ratio=1e-3, n_alphas=40)
+    assert found.converged
+    assert found.report.n_epochs < 100_000
