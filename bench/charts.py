@@ -19,8 +19,12 @@ STYLES: dict[str, tuple[str, str, Any]] = {
     "adelie": ("#cc79a7", "v", (0, (2, 1))),
     "glum": ("#e69f00", "P", (0, (6, 2, 1, 2))),
     "glmnet": ("#56b4e9", "X", (0, (4, 1, 1, 1, 1, 1))),
+    "scikit-learn-intelex": ("#8c564b", "<", (0, (1, 2))),
+    "liblinear": ("#7f7f00", ">", (0, (1, 2))),
+    "picasso": ("#5f3f9f", "p", (0, (1, 2))),
+    "snapml": ("#7f7f7f", "h", (0, (1, 2))),
 }
-OTHERS = (("#8c564b", "<"), ("#7f7f00", ">"), ("#5f3f9f", "p"), ("#7f7f7f", "h"))
+OTHER = ("#7f7f7f", "*", (0, (1, 3)))
 
 
 def draw(results: Record, folder: Path) -> list[Path]:
@@ -77,11 +81,7 @@ def _page(
 
 def style(name: str) -> dict[str, Any]:
     """A library's line; ours is heavy and on top."""
-    if name in STYLES:
-        colour, marker, dash = STYLES[name]
-    else:
-        colour, marker = OTHERS[sum(name.encode()) % len(OTHERS)]
-        dash = (0, (1, 2))
+    colour, marker, dash = STYLES.get(name, OTHER)
     ours = name == OURS
     return {
         "color": colour,

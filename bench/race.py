@@ -155,7 +155,10 @@ def race(
                 goal = OUR_GAP if mine else min(target_gaps)
                 goals = goal, min(goal, curve_gap or goal)
                 judged = our_positions if mine else positions
-                if lane.library.available():
+                refused = lane.library.refuses(problem)
+                if refused:
+                    lane.note = f"not for this: {refused}"
+                elif lane.library.available():
                     _sweep(lane, runner, problem, judged, goals, tell)
                 else:
                     lane.note = "not installed"

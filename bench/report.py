@@ -10,8 +10,8 @@ from bench.measure import OURS, SIZES, Record
 
 MARKS = "<!-- benchmark: written by python -m bench --readme -->", "<!-- end of benchmark -->"
 FOOTNOTE = (
-    "failed: no answer within the cap, or none whose gap is small enough, at any of its "
-    "tolerances; the report says which"
+    "-: not installed, or not for this problem. failed: no answer within the cap, or none whose "
+    "gap is small enough, at any of its tolerances; the report says which"
 )
 
 
@@ -67,25 +67,22 @@ def _time(seconds: float) -> str:
 
 def shown(lane: Record | None) -> str:
     """A library's time, or that it failed; never a figure for a failure."""
-    if lane is None:
+    if lane is None or lane["failure"].startswith("not "):
         return "-"
     if lane["failure"]:
-        return "failed" if lane["failure"].startswith("failed") else str(lane["failure"])
+        return "failed"
     return _time(lane["seconds"])
 
 
 def _libraries(races: Record, *, peers: bool) -> list[str]:
-    """Names in their order; the peers that are installed, or all but the floor."""
-    lanes = {name: lane for race in races.values() for name, lane in race["lanes"].items()}
+    """Ours first, then the peers, or all but the floor; those that took part."""
+    every = [(name, lane) for race in races.values() for name, lane in race["lanes"].items()]
+    there = dict.fromkeys(n for n, lane in every if not lane["failure"].startswith("not "))
+    took_part = sorted(there, key=lambda name: name != OURS)
     if not peers:
-        return [name for name in lanes if name != "zeros"]
-    there = [
-        name
-        for name, lane in lanes.items()
-        if lane["peer"]
-        and any(r["lanes"].get(name, lane)["failure"] != "not installed" for r in races.values())
-    ]
-    return ([OURS] if OURS in lanes else []) + there
+        return [name for name in took_part if name != "zeros"]
+    rivals = {name for name, lane in every if lane["peer"]}
+    return [name for name in took_part if name == OURS or name in rivals]
 
 
 def summary(races: Record) -> str:

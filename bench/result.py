@@ -46,8 +46,10 @@ class Lane:
     @property
     def failure(self) -> str:
         """Why there is no time to show: what it said, or the gap that it stopped at."""
-        if self.seconds is not None or self.note == "not installed":
-            return "" if self.seconds is not None else self.note
+        if self.seconds is not None:
+            return ""
+        if self.note.startswith("not "):  # installed, or for this problem
+            return self.note
         gap = f"best gap {self.best_gap:.0e}" if self.attempts else ""
         return "failed: " + "; ".join(part for part in (gap, self.note) if part)
 

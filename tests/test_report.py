@@ -90,6 +90,15 @@ class Hungry(ScikitLearn):
         return super()._path(prepared, alphas, tol)
 
 
+class Refuses(ScikitLearn):
+    """Solves another problem."""
+
+    name = "refuses"
+
+    def refuses(self, problem):
+        return "has no intercept"
+
+
 class Absent(ScikitLearn):
     """A package that is not here."""
 
@@ -140,7 +149,7 @@ def test_a_loosened_regsolve_is_shown_as_such(fakes, small):
 
 @pytest.mark.usefixtures("small")
 def test_what_fails_has_no_figure_in_any_part(fakes, tmp_path):
-    kinds = ("Raises", "Hangs", "Lazy", "Fickle", "Absent")
+    kinds = ("Raises", "Hangs", "Lazy", "Fickle", "Absent", "Refuses")
     libraries = [getattr(fakes, kind)() for kind in kinds] + [LIBRARIES["regsolve"]()]
     settings = Settings(libraries, cap_seconds=0.5, repeats=1)
     record = measure.races(settings, "small")
@@ -150,6 +159,7 @@ def test_what_fails_has_no_figure_in_any_part(fakes, tmp_path):
     assert failures["lazy"].startswith("failed: best gap ")
     assert failures["fickle"].endswith("repeat: FloatingPointError: tired")
     assert failures["absent"] == "not installed"
+    assert failures["refuses"] == "not for this: has no intercept"
     assert failures["regsolve"] == ""
     assert [name for name, lane in record["lanes"].items() if lane["seconds"]] == ["regsolve"]
     assert record["ratio"] is None
