@@ -38,6 +38,21 @@ class Lane:
         """Smallest worst gap of any attempt."""
         return min((attempt.worst_gap for attempt in self.attempts), default=math.inf)
 
+    @property
+    def seconds(self) -> float | None:
+        """The median; None where the library was not compared, or failed in its repeats."""
+        return self.median if self.median is not None and math.isfinite(self.median) else None
+
+    @property
+    def failure(self) -> str:
+        """Why there is no time to show: what it said, or the gap that it stopped at."""
+        if self.seconds is not None:
+            return ""
+        if self.note.startswith("not "):  # installed, or for this problem
+            return self.note
+        gap = f"best gap {self.best_gap:.0e}" if self.attempts else ""
+        return "failed: " + "; ".join(part for part in (gap, self.note) if part)
+
     def fastest(self, gap: float) -> Attempt | None:
         """The least time at which the worst gap is <= ``gap``: t_peer(gap)."""
         enough = [attempt for attempt in self.attempts if attempt.worst_gap <= gap]
@@ -60,8 +75,8 @@ class RaceResult:
     @property
     def fastest_peer(self) -> Lane | None:
         """The peer with the least median at ``gap``."""
-        ready = [lane for lane in self.lanes if lane.library.peer and lane.median is not None]
-        return min(ready, key=lambda lane: lane.median or 0.0, default=None)
+        ready = [lane for lane in self.lanes if lane.library.peer and lane.seconds is not None]
+        return min(ready, key=lambda lane: lane.seconds or 0.0, default=None)
 
     @property
     def our_gap(self) -> float:
@@ -74,7 +89,7 @@ class RaceResult:
         peer, ours = self.fastest_peer, self.ours
         if peer is None or ours is None or self.our_gap > OUR_GAP:
             return None
-        return (peer.median or 0.0) / ours.median if ours.median else None
+        return (peer.seconds or 0.0) / ours.seconds if ours.seconds else None
 
     def __str__(self) -> str:
         targets = sorted(self.target_gaps, reverse=True)
@@ -105,15 +120,15 @@ class RaceResult:
 
     def _row(self, lane: Lane, targets: Sequence[float]) -> list[str]:
         times = [_seconds(a.seconds if a else None) for a in map(lane.fastest, targets)]
-        ours = self.ours.median if self.ours else None
-        over = f"{lane.median / ours:.3g}" if lane.median is not None and ours else "-"
+        ours = self.ours.seconds if self.ours else None
+        over = f"{lane.seconds / ours:.3g}" if lane.seconds is not None and ours else "-"
         note = lane.note
         if lane.chosen is not None:
             passes = lane.chosen.n_passes
             parts = [f"tol {lane.chosen.tol:.0e}", f"{passes:.3g} readings" if passes else "", note]
             note = "; ".join(part for part in parts if part)
         gap = f"{lane.best_gap:.1e}" if lane.attempts else "-"
-        return [lane.library.name, *times, gap, _seconds(lane.median), over, note]
+        return [lane.library.name, *times, gap, _seconds(lane.seconds), over, note]
 
     def _verdict(self) -> str:
         ours, peer = self.ours, self.fastest_peer
@@ -122,10 +137,10 @@ class RaceResult:
             lines.append(f"No peer reaches {max(self.target_gaps):g}.")
         else:
             lines.append(f"Compared at {self.gap:g}; fastest peer: {peer.library.name}.")
-        if ours is None or ours.median is None:
+        if ours is None or ours.seconds is None:
             lines.append("regsolve gave no answer.")
             return " ".join(lines)
-        lines.append(f"Ours: {_seconds(ours.median)} s at worst gap {self.our_gap:.1e}")
+        lines.append(f"Ours: {_seconds(ours.seconds)} s at worst gap {self.our_gap:.1e}")
         m = len(self.problem.grid)
         lines[-1] += (
             f" ({self.n_judged_ours} of {m} alphas judged)." if self.n_judged_ours < m else "."

@@ -81,17 +81,15 @@ class Stored:
         return replace(self.blank, X=X, y=y, alphas=np.array([0.5, 0.2, 0.1]))
 
 
-def _serve(connection: Any, library: Library, stored: Stored, memory: int) -> None:
+def _serve(connection: Any, library: Library, stored: Stored, memory: int, warm_up: bool) -> None:
     """Body of the child: prepare, say "ready", then answer every (tol, file or None)."""
     os.setsid()
     warnings.simplefilter("ignore")
     tempfile.tempdir = str(stored.root)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
-        tiny = stored.tiny()
-        prepared = library.prepare(tiny)
-        library.path(prepared, tiny.grid, library.tolerances[0])
-        library.release(prepared)
+        if warm_up:
+            _warm_up(library, stored.tiny())
         prepared = library.prepare(stored.load())
         connection.send("ready")
     except Exception as error:
@@ -100,6 +98,13 @@ def _serve(connection: Any, library: Library, stored: Stored, memory: int) -> No
     with contextlib.suppress(EOFError):
         while True:
             _answer(connection, library, prepared, stored.blank.grid, *connection.recv())
+
+
+def _warm_up(library: Library, tiny: Problem) -> None:
+    """Pay for imports and compilation."""
+    prepared = library.prepare(tiny)
+    library.path(prepared, tiny.grid, library.tolerances[0])
+    library.release(prepared)
 
 
 def _answer(
@@ -149,10 +154,16 @@ def free_memory() -> int:
 
 
 class Runner:
-    """The parent's handle on one library's process, started when first needed."""
+    """The parent's handle on one library's process, started when first needed.
 
-    def __init__(self, library: Library, stored: Stored, cap_seconds: float) -> None:
+    Without ``warm_up`` the first run pays for imports and compilation, as a user's does.
+    """
+
+    def __init__(
+        self, library: Library, stored: Stored, cap_seconds: float, *, warm_up: bool = True
+    ) -> None:
         self.library, self.stored, self.cap = library, stored, cap_seconds
+        self.warm_up = warm_up
         self._process: Any = None
         self._connection: Any = None
 
@@ -163,8 +174,7 @@ class Runner:
 
     def run(self, tol: float, file: Path | None = None) -> tuple[float, float | None]:
         """Seconds and readings of X of one path, its answer saved in ``file``. Raises Failed."""
-        if not self.alive:
-            self._start()
+        self.start()
         try:
             self._connection.send((tol, file))
         except OSError:
@@ -175,6 +185,16 @@ class Runner:
         if file is not None:
             self._receive(START_SECONDS)
         return seconds, n_passes
+
+    def start(self) -> None:
+        """Start the process if it is not running: prepared, and warm if asked. Raises Failed."""
+        if not self.alive:
+            self._start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process, session and process group."""
+        return int(self._process.pid)
 
     def close(self) -> None:
         """Kill the process and all that it has started; a later run starts a new one."""
@@ -191,7 +211,7 @@ class Runner:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         memory = int(MEMORY_SHARE * free_memory())
-        arguments = (theirs, self.library, self.stored, memory)
+        arguments = (theirs, self.library, self.stored, memory, self.warm_up)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with _thread_environment(self.library.threads):
             self._process.start()
