@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _validate, penalties
 from ..folds import FoldPaths, chosen, fold_paths
@@ -337,6 +337,17 @@ class ElasticNetCV(LinearPredictor):
                 f"relative gap {self.certificate_.relative_gap:.2e}, "
                 f"{self.report_.n_passes:.3g} readings of X, {self.report_.seconds:.3g} s\n"
             )
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the held-out errors at ``l1_ratio_``; see :func:`regsolve.plots.cv_curve`."""
+        from ..plots import cv_curve
+
+        check_is_fitted(self)
+        m, n_folds = self.alphas_.shape[-1], len(self.fold_paths_)
+        ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0))
+        r = int(np.flatnonzero(ratios == getattr(self, "l1_ratio_", 1.0))[0])
+        errors = self.mse_path_.reshape(len(ratios), m, n_folds)[r]
+        return cv_curve(self.path_.alphas[:m], errors, ax, df=self.path_.df[:m], **options)
 
     def _scores(
         self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, s: Any
