@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def wide(problem: Problem, threads: int, cap: float, times_faster: float) -> Ite
 
 def peer(X: Any, y: Any, threads: int, cap: float) -> float:
     """Seconds of scikit-learn's LassoCV at its default tolerance, at most ``cap``."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     seconds = context.Queue()
     process = context.Process(target=_time_peer, args=(X, y, threads, seconds))
     start = time.perf_counter()
@@ -127,19 +128,23 @@ def _time_peer(X: Any, y: Any, threads: int, seconds: Any) -> None:
         seconds.put(time.perf_counter() - start)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(prog="python -m bench.selection", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.selection", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("problems", nargs="*", help="default: those of both tables")
     parser.add_argument("--data", help="folder of data sets; without it only simulated problems")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cap", type=float, default=100.0, help="seconds for scikit-learn")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     names = given.problems or [
         name for name in (*TALL, *WIDE) if given.data or name.startswith("ar")
     ]
-    X = load_problem("ar0.5-40x60")
-    regsolve.LassoCV(n_threads=given.threads).fit(X.X, X.y)  # what the first call alone pays for
+    first = load_problem("ar0.5-40x60")
+    regsolve.LassoCV(n_threads=given.threads).fit(
+        first.X, first.y
+    )  # what the first call alone pays for
     print("| figure | asked | reached | met |\n|---|---|---|---|", flush=True)
     for name in names:
         problem = load_problem(name, given.data)
@@ -151,7 +156,8 @@ def main() -> None:
         )
         for row in rows:
             print(row, flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
