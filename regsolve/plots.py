@@ -52,6 +52,7 @@ def coefficient_path(
     feature_names: Sequence[str] | None = None,
     n_labels: int = 10,
     linewidth: float = 1.6,
+    mark: float | None = None,
 ) -> Axes:
     """Draw every coefficient that is ever non-zero along the path.
 
@@ -75,6 +76,9 @@ def coefficient_path(
         Most features to name.
     linewidth : float
         Width of the labelled lines, in points.
+    mark : float, optional
+        An alpha to mark by an upright line at the nearest one drawn, such as the one chosen by
+        cross-validation.
 
     Returns
     -------
@@ -103,6 +107,12 @@ def coefficient_path(
     _set_axes(ax, abscissa, x)
     _count_axis(ax, abscissa, path.df[shown])
     _label(ax, abscissa[-1], lines[named, -1], names)
+    if mark is not None:
+        nearest = int(np.abs(path.alphas[shown] - mark).argmin())
+        line = ax.axvline(
+            abscissa[nearest], color="black", linewidth=1.2, linestyle=(0, (5.0, 1.6))
+        )
+        line.set(zorder=4, clip_on=False)
     return ax
 
 

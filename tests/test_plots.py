@@ -264,3 +264,16 @@ def test_cv_curve_refuses_what_does_not_fit() -> None:
         cv_curve([1.0, 0.5], np.ones((3, 2)))
     with pytest.raises(ValueError, match="above 0"):
         cv_curve([0.0], np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("x", ["alpha", "norm", "deviance"])
+def test_the_chosen_alpha_is_marked(x: Any) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    model = regsolve.LassoCV(alphas=12).fit(X, y)
+    k = int(np.flatnonzero(model.path_.alphas == model.alpha_)[0])
+    ax = model.path_.plot(x=x, mark=model.alpha_)
+    plain = model.path_.plot(x=x)
+    assert len(ax.get_lines()) == len(plain.get_lines()) + 1
+    norm = float(np.abs(model.coef_).sum())
+    wanted = {"alpha": model.alpha_, "norm": norm, "deviance": model.path_.deviance_ratio[k]}
+    assert ax.get_lines()[-1].get_xdata()[0] == pytest.approx(wanted[x])
