@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
     from . import estimators
     from .certificate import verify
-    from .estimators import ElasticNet, Lasso, enet_path, lasso_path
+    from .estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, enet_path, lasso_path
 
 __all__ = [
     "Certificate",
     "ConvergenceWarning",
     "ElasticNet",
+    "ElasticNetCV",
     "Interrupted",
     "Lasso",
+    "LassoCV",
     "Path",
     "Progress",
     "Report",
@@ -41,7 +43,10 @@ __all__ = [
 LATER = {
     "ConvergenceWarning": "sklearn.exceptions",
     "verify": "regsolve.certificate",
-    **dict.fromkeys(("ElasticNet", "Lasso", "enet_path", "lasso_path"), "regsolve.estimators"),
+    **dict.fromkeys(
+        ("ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "enet_path", "lasso_path"),
+        "regsolve.estimators",
+    ),
 }
 
 

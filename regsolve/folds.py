@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
-from .solution import Interrupted, Path
+from .solution import Interrupted, Path, Report
 from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run
 from .solve import _warn_unproven as warn_unproven
 
@@ -95,10 +95,12 @@ def fold_paths(
         for weight in weights
     ]
     rounds = len(weights)
+    probe = None
     if alphas is None:
         ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
         number = _validate.positive_integer("n_alphas", n_alphas)
-        grids = _grids(ready[0], penalties, ratio, number, options)
+        flat = bool(fit_intercept and np.ptp(y) == 0.0)
+        grids, probe = _grids(ready[0], flat, penalties, ratio, number, options)
     else:
         grids = [_validate.descending(grid) for grid in alphas]
     told = [grid for grid in grids for _ in range(rounds)]
@@ -106,6 +108,8 @@ def fold_paths(
         ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
         **options,
     )  # fmt: skip
+    if probe is not None:
+        results[0]["report"] = _with(results[0]["report"], probe)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
@@ -120,19 +124,38 @@ def fold_paths(
 
 
 def _grids(
-    full: _Ready, penalties: Sequence[Any], ratio: float, number: int, options: dict[str, Any]
-) -> list[NDArray[np.float64]]:
-    """Geometric grids from alpha_max, which is that of the lasso over l1_ratio."""
+    full: _Ready,
+    flat: bool,
+    penalties: Sequence[Any],
+    ratio: float,
+    number: int,
+    options: dict[str, Any],
+) -> tuple[list[NDArray[np.float64]], Report]:
+    """Geometric grids from alpha_max, which is that of the lasso over l1_ratio; what it took."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
     options = {**options, "solver": "working_set"}  # one reading, and no Gram matrix
-    (result,), error = _run([full], None, n_alphas=0, **options)
+    already_read = replace(full, design=replace(full.design, bytes_read=0.0))
+    (result,), error = _run([already_read], None, n_alphas=0, **options)
     if error is not None:
         raise error
     top = result["alpha_max"] * penalties[0].l1_ratio
-    top = top if top > 0.0 else float(np.finfo(np.float64).eps)
     shape = np.geomspace(1.0, ratio, number) if number > 1 else np.ones(1)
-    return [np.ascontiguousarray(top / penalty.l1_ratio * shape) for penalty in penalties]
+    if flat or not top > 0.0:  # nothing to explain: every alpha has one answer
+        grid = np.full(number, np.finfo(np.float64).resolution)
+        return [grid] * len(penalties), result["report"]
+    grids = [np.ascontiguousarray(top / penalty.l1_ratio * shape) for penalty in penalties]
+    return grids, result["report"]
+
+
+def _with(report: Report, earlier: Report) -> Report:
+    return replace(
+        report,
+        n_passes=report.n_passes + earlier.n_passes,
+        bytes_read=report.bytes_read + earlier.bytes_read,
+        n_rhs=report.n_rhs + earlier.n_rhs,
+        seconds=report.seconds + earlier.seconds,
+    )
 
 
 def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
@@ -194,3 +217,26 @@ def predictions(X: Any, path: Path, rows: NDArray[np.intp]) -> Any:
     for begin in range(0, len(rows), step):
         part = slice(begin, min(len(rows), begin + step))
         yield part, columns(rows[part]) @ coefs + path.intercepts
+
+
+def chosen(errors: NDArray[np.float64], rule: str = "min") -> tuple[int, int]:
+    """(penalty, alpha) that the errors (R, m, K) over K folds speak for, alphas descending.
+
+    "min": the least mean. "1se": at that penalty, the largest alpha whose mean is within one
+    standard error of the least (Breiman et al., Classification and Regression Trees, 1984, 3.4.3).
+    """
+    mean = errors.mean(axis=2)
+    mean[np.isnan(mean)] = np.inf
+    r, k = divmod(int(np.argmin(mean)), mean.shape[1])
+    if rule == "1se":
+        limit = mean[r, k] + standard_errors(errors[r])[k]
+        k = int(np.flatnonzero(mean[r] <= limit)[0])
+    return r, k
+
+
+def standard_errors(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the mean over folds, the last axis; 0 for a single fold."""
+    n_folds = errors.shape[-1]
+    if n_folds == 1:
+        return np.zeros(errors.shape[:-1])
+    return np.asarray(errors.std(axis=-1, ddof=1) / np.sqrt(n_folds))

@@ -1,4 +1,4 @@
-"""Pictures of regularisation paths, in Matplotlib; nothing global is touched."""
+"""Pictures of paths and of cross-validation, in Matplotlib; nothing global is touched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .folds import chosen, standard_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +52,7 @@ def coefficient_path(
     feature_names: Sequence[str] | None = None,
     n_labels: int = 10,
     linewidth: float = 1.6,
+    mark: float | None = None,
 ) -> Axes:
     """Draw every coefficient that is ever non-zero along the path.
 
@@ -73,6 +76,9 @@ def coefficient_path(
         Most features to name.
     linewidth : float
         Width of the labelled lines, in points.
+    mark : float, optional
+        An alpha to mark by an upright line at the nearest one drawn, such as the one chosen by
+        cross-validation.
 
     Returns
     -------
@@ -101,6 +107,76 @@ def coefficient_path(
     _set_axes(ax, abscissa, x)
     _count_axis(ax, abscissa, path.df[shown])
     _label(ax, abscissa[-1], lines[named, -1], names)
+    if mark is not None:
+        nearest = int(np.abs(path.alphas[shown] - mark).argmin())
+        line = ax.axvline(
+            abscissa[nearest], color="black", linewidth=1.2, linestyle=(0, (5.0, 1.6))
+        )
+        line.set(zorder=4, clip_on=False)
+    return ax
+
+
+def cv_curve(
+    alphas: ArrayLike,
+    errors: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    df: ArrayLike | None = None,
+    ylabel: str = "mean squared error on held-out rows",
+) -> Axes:
+    """Draw held-out errors (m, n_folds) against alphas (m,): mean, standard error, both choices.
+
+    Grey lines are the folds; the band is the mean plus and minus one standard error. The solid
+    upright line marks the alpha of the least mean, the dashed one the largest alpha within one
+    standard error of it (``selection_rule="1se"``).
+
+    Parameters
+    ----------
+    alphas : (m,) descending
+        An alpha of 0 is left out of the picture, not of the choice.
+    errors : (m, n_folds)
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    df : (m,) int, optional
+        Non-zeros of the full data's path, counted on the upper axis.
+    ylabel : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        ``errors`` does not have a row for each alpha, or no alpha is above 0.
+    """
+    strengths, losses = np.asarray(alphas, dtype=float), np.asarray(errors, dtype=float)
+    if losses.ndim != 2 or strengths.shape != losses.shape[:1] or losses.shape[1] == 0:
+        raise ValueError(
+            f"errors has shape {losses.shape}: expected a row of folds for each of "
+            f"{len(strengths)} alphas"
+        )
+    shown = strengths > 0.0
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    places = strengths[shown]
+    mean, se = losses.mean(axis=1), standard_errors(losses)
+    low, high = (mean - se)[shown], (mean + se)[shown]
+    ax = _new_axes() if ax is None else ax
+    ax.plot(places, losses[shown], color=_FADED, linewidth=0.7, zorder=2)
+    ax.fill_between(places, low, high, color=_COLOURS[0], alpha=0.18, linewidth=0.0, zorder=1)
+    ax.plot(places, mean[shown], color=_COLOURS[0], linewidth=1.8, zorder=3, label="mean of folds")
+    for rule, style, name in (("min", "-", "least"), ("1se", (0, (5.0, 1.6)), "1 standard error")):
+        at = strengths[chosen(losses[None], rule)[1]]
+        if at > 0.0:
+            label = f"{name}: alpha = {at:.3g}"
+            line = ax.axvline(at, color=_COLOURS[1], linewidth=1.4, linestyle=style, label=label)
+            line.set(zorder=4, clip_on=False)  # seen on the frame too
+    _set_axes(ax, places, "alpha")
+    ax.set_ylabel(ylabel)
+    if df is not None:
+        _count_axis(ax, places, np.asarray(df)[shown])
+    ax.legend(frameon=False)
     return ax
 
 

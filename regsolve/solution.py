@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix
 
@@ -49,6 +51,23 @@ class Report:
     n_epochs: int
     seconds: float
     why: str
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """One report of problems solved in one call: sums, and the largest working set."""
+    first = reports[0]
+    return Report(
+        mode=first.mode,
+        n_passes=sum(one.n_passes for one in reports),
+        n_rhs=sum(one.n_rhs for one in reports),
+        bytes_read=sum(one.bytes_read for one in reports),
+        peak_bytes=sum(one.peak_bytes for one in reports),
+        working_set_size=max(one.working_set_size for one in reports),
+        n_solves=sum(one.n_solves for one in reports),
+        n_epochs=sum(one.n_epochs for one in reports),
+        seconds=max(one.seconds for one in reports),
+        why=first.why,
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,10 @@ class Solution:
         return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
 
 
+def _unknown() -> NDArray[np.float64]:
+    return np.empty(0)
+
+
 @dataclass(frozen=True)
 class Path:
     """Minimisers along a descending grid of alphas; field k belongs to ``alphas[k]``.
@@ -119,6 +142,7 @@ class Path:
     report : Report
     stopped : "time_limit" or "interrupted" if the path ended before its grid did, else None.
     null_objective : objective of the null model, to which ``relative_gaps`` refer.
+    objectives, dual_objectives : (m,) primal and dual; see ``certificate_of``.
     """
 
     alphas: NDArray[np.float64]
@@ -133,6 +157,19 @@ class Path:
     report: Report = field(repr=False)
     stopped: str | None = None
     null_objective: float = float("nan")
+    objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
+    dual_objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
+
+    def certificate_of(self, k: int) -> Certificate:
+        """What is proven at ``alphas[k]``."""
+        primal, dual = float(self.objectives[k]), float(self.dual_objectives[k])
+        return Certificate(
+            primal=primal,
+            dual=dual,
+            gap=max(primal - dual, 0.0),
+            relative_gap=float(self.relative_gaps[k]),
+            kkt_violation=float(self.kkt_violations[k]),
+        )
 
     @property
     def converged(self) -> bool:

@@ -335,6 +335,8 @@ def _path(result: dict[str, Any]) -> Path:
         report=result["report"],
         stopped=result["stopped"],
         null_objective=result["null_objective"],
+        objectives=result["primal"],
+        dual_objectives=result["dual"],
     )
 
 

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 # Last, so that an installed regsolve is found before the source tree's.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from bench import datasets, sweep
+from bench import datasets, selection, sweep
 from bench.adapter import Fit, Library, Unsupported
 from bench.libraries import LIBRARIES
 from bench.problems import MissingProblem, load_problem
@@ -341,3 +341,19 @@ def test_a_sweep_prints_its_slopes_and_draws_them(tmp_path, capsys):
         assert 0.0 < seconds < 10.0
         assert gap <= 1e-9
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_cross_validation_is_set_beside_its_floors(capsys):
+    assert selection.main(["ar0.5-40x120", "ar0.5-200x12", "--threads", "1", "--cap", "60"]) == 0
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()[2:]
+    ]
+    assert [row[1] for row in rows] == ["4", "25", "30", "2", "3"]
+    assert all(float(row[2].split()[0]) > 0.0 for row in rows)
+    assert {row[3] for row in rows} <= {"yes", "NO"}
+
+
+def test_a_peer_that_takes_too_long_is_ended():
+    problem = selection.load_problem("ar0.9-200x4000")
+    assert selection.peer(problem.X, problem.y, 1, 0.2) == 0.2

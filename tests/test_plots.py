@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes
 
 import regsolve
-from regsolve.plots import _spread, coefficient_path
+from regsolve.plots import _spread, coefficient_path, cv_curve
 from regsolve.solution import Path, Report
 
 
@@ -225,3 +225,55 @@ def test_pyplot_and_windows_are_not_loaded() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_cv_curve_shows_mean_band_and_both_choices() -> None:
+    alphas = np.geomspace(1.0, 0.01, 5)
+    errors = np.array([[9.0, 9.0], [4.0, 4.4], [3.0, 5.0], [2.0, 5.0], [6.0, 6.0]])
+    ax = cv_curve(alphas, errors, df=[0, 1, 2, 3, 4])
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    mean = lines["mean of folds"]
+    np.testing.assert_allclose(mean.get_ydata(), errors.mean(axis=1))
+    least, simple = lines["least: alpha = 0.0316"], lines["1 standard error: alpha = 0.316"]
+    assert least.get_xdata()[0] == alphas[3]
+    assert simple.get_xdata()[0] == alphas[1]
+    assert least.get_linestyle() != simple.get_linestyle()
+    (band,) = ax.collections
+    se = errors.std(axis=1, ddof=1) / np.sqrt(2)
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx((errors.mean(axis=1) + se).max())
+    assert heights.min() == pytest.approx((errors.mean(axis=1) - se).min())
+    assert ax.get_xlim() == (1.0, pytest.approx(0.01))
+
+
+def test_cv_curve_of_an_estimator_is_that_of_its_ratio() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    for model in (
+        regsolve.LassoCV(alphas=[0.5, 0.1, 0.0]),
+        regsolve.ElasticNetCV(l1_ratio=[0.2, 1.0]),
+    ):
+        model.fit(X, y)
+        ax = model.plot(ylabel="error")
+        assert ax.get_ylabel() == "error"
+        marks = [line.get_xdata()[0] for line in ax.get_lines() if "least" in line.get_label()]
+        assert marks == ([model.alpha_] if model.alpha_ > 0.0 else [])
+
+
+def test_cv_curve_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="errors has shape"):
+        cv_curve([1.0, 0.5], np.ones((3, 2)))
+    with pytest.raises(ValueError, match="above 0"):
+        cv_curve([0.0], np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("x", ["alpha", "norm", "deviance"])
+def test_the_chosen_alpha_is_marked(x: Any) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    model = regsolve.LassoCV(alphas=12).fit(X, y)
+    k = int(np.flatnonzero(model.path_.alphas == model.alpha_)[0])
+    ax = model.path_.plot(x=x, mark=model.alpha_)
+    plain = model.path_.plot(x=x)
+    assert len(ax.get_lines()) == len(plain.get_lines()) + 1
+    norm = float(np.abs(model.coef_).sum())
+    wanted = {"alpha": model.alpha_, "norm": norm, "deviance": model.path_.deviance_ratio[k]}
+    assert ax.get_lines()[-1].get_xdata()[0] == pytest.approx(wanted[x])

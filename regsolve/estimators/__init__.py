@@ -2,5 +2,6 @@
 
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .selection import ElasticNetCV, LassoCV
 
-__all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
+__all__ = ["ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "enet_path", "lasso_path"]

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin
 from sklearn.utils import metadata_routing
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from .. import penalties
 from ..targets import solve_targets
 from .gram import check_precompute
+from .predictor import FLOATS, LinearPredictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
     from ..solution import Progress, Solution
 
-FLOATS = [np.float64, np.float32]
 
-
-class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
     """Linear regression with an L1 and an L2 penalty, proven by a duality gap.
 
     Minimises, over w (p,) and the intercept b,
@@ -153,13 +152,8 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
 
         ``check_input`` is accepted as scikit-learn does.
         """
-        before = dict(self.__dict__)
-        try:
+        with self._unchanged_on_error():
             self._fit(X, y, sample_weight)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -252,13 +246,6 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
         start = np.atleast_2d(np.asarray(self.coef_, dtype=np.float64))
         return start if start.shape == (n_targets, p) else None
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """X @ coef_ + intercept_, (n,) or (n, n_targets)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS, reset=False)
-        linear: NDArray[np.float64] = np.asarray(X @ self.coef_.T + self.intercept_, dtype=float)
-        return linear
-
     @property
     def sparse_coef_(self) -> sparse.csr_matrix:
         """``coef_`` as a SciPy CSR matrix, (n_targets, p)."""
@@ -266,7 +253,6 @@ class ElasticNet(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: igno
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.target_tags.multi_output = True
         return tags
 
@@ -324,7 +310,7 @@ class Lasso(ElasticNet):
         )
 
 
-def _parameters_of(described: type, *, without: str) -> str:
+def parameters_of(described: type, *, without: str) -> str:
     """The docstring of a class from its parameters on, less those of one line that it names."""
     head, name, rest = (described.__doc__ or "").partition("Parameters\n")
     kept = [line for line in rest.splitlines(True) if not line.lstrip().startswith(without)]
@@ -332,4 +318,4 @@ def _parameters_of(described: type, *, without: str) -> str:
 
 
 if Lasso.__doc__:  # for help() and scikit-learn's HTML view
-    Lasso.__doc__ = Lasso.__doc__.rstrip() + _parameters_of(ElasticNet, without="l1_ratio :")
+    Lasso.__doc__ = Lasso.__doc__.rstrip() + parameters_of(ElasticNet, without="l1_ratio :")

@@ -13,8 +13,8 @@ from .. import penalties
 from ..solve import path
 from ..targets import path_targets
 from .gram import check_precompute
+from .predictor import FLOATS
 
-FLOATS = [np.float64, np.float32]
 OPTIONS = set(inspect.signature(path).parameters) - {"X", "y", "penalty", "alpha_min_ratio"}
 UNUSED = {"random_state", "selection"}  # scikit-learn's, that change no answer
 

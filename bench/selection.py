@@ -1,0 +1,163 @@
+"""Cross-validation beside its floors: one X'X, one path of ours, and scikit-learn's LassoCV.
+
+Five folds of consecutive rows, 100 alphas down to 1e-3 of the largest, scikit-learn's default for
+LassoCV. Tall X: seconds of LassoCV and of ElasticNetCV with seven l1_ratios over SciPy's dsyrk of
+the same X. Wide X: LassoCV over our own path on the same grid, and its readings of X; scikit-learn
+at its default tolerance beside ours, in a process of its own that is ended after ``--cap`` seconds.
+Each line says what is asked and what is reached; every gap of ours must be below 1e-9.
+
+    python -m bench.selection [--data DIR] [--threads T] [--cap SECONDS] [PROBLEM ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.linalg.blas import dsyrk
+from threadpoolctl import threadpool_limits
+
+import regsolve
+from bench.problems import Problem, load_problem
+
+TALL = ("covtype", "ar0.5-200000x300")
+WIDE = {"leukemia": 10, "colon": 10, "arcene": 30, "mice_hs": 30, "ar0.5-500x20000": 30}
+RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0]
+EPS, GAP = 1e-3, 1e-9
+REPEATS, LONG_RUN = 3, 10.0
+
+
+def least(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of the fastest of three runs, or of one over ten seconds, and its result."""
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and max(seconds, default=0.0) <= LONG_RUN:
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), result
+
+
+def worst_gap(model: Any) -> float:
+    """Largest relative gap of the chosen l1_ratio's paths, folds included."""
+    return max(float(path.relative_gaps.max()) for path in (model.path_, *model.fold_paths_))
+
+
+def line(what: str, asked: str, reached: str, met: bool) -> str:
+    """One row of the table."""
+    return f"| {what} | {asked} | {reached} | {'yes' if met else 'NO'} |"
+
+
+def tall(problem: Problem, threads: int) -> Iterator[str]:
+    """LassoCV and ElasticNetCV over dsyrk."""
+    X, y = np.asfortranarray(problem.X), problem.y
+    with threadpool_limits(threads):
+        syrk, _ = least(lambda: dsyrk(1.0, X, trans=1))
+    models = (
+        (regsolve.LassoCV(n_threads=threads), 2.0),
+        (regsolve.ElasticNetCV(l1_ratio=RATIOS, n_threads=threads), 3.0),
+    )
+    for model, asked in models:
+        seconds, _ = least(lambda model=model: model.fit(X, y))
+        gap = worst_gap(model)
+        yield line(
+            f"{problem.name}: {type(model).__name__} / dsyrk ({syrk:.3g} s)",
+            f"{asked:g}",
+            f"{seconds / syrk:.2f} ({seconds:.3g} s, {model.report_.n_passes:.1f} readings, "
+            f"gap {gap:.0e})",
+            seconds <= asked * syrk and gap <= GAP,
+        )
+
+
+def wide(problem: Problem, threads: int, cap: float, times_faster: float) -> Iterator[str]:
+    """LassoCV over one path of ours, in readings, and beside scikit-learn's."""
+    X, y = problem.X, problem.y
+    model = regsolve.LassoCV(n_threads=threads)
+    seconds, _ = least(lambda: model.fit(X, y))
+    gap = worst_gap(model)
+    alone, path = least(lambda: regsolve.path(X, y, alpha_min_ratio=EPS, n_threads=threads))
+    yield line(
+        f"{problem.name}: LassoCV / own path ({alone:.3g} s, {path.report.n_passes:.1f} readings)",
+        "4",
+        f"{seconds / alone:.2f} ({seconds:.3g} s, gap {gap:.0e})",
+        seconds <= 4.0 * alone and gap <= GAP,
+    )
+    readings = model.report_.n_passes
+    yield line(f"{problem.name}: readings of X", "25", f"{readings:.1f}", readings <= 25.0)
+    theirs = peer(X, y, threads, cap)
+    said = f"{theirs / seconds:.0f} ({theirs:.3g} s)"
+    if theirs >= cap:
+        said = f"more than {cap / seconds:.0f} (ended after {cap:g} s)"
+    yield line(
+        f"{problem.name}: times faster than scikit-learn's LassoCV",
+        f"{times_faster:g}",
+        said,
+        theirs >= times_faster * seconds,
+    )
+
+
+def peer(X: Any, y: Any, threads: int, cap: float) -> float:
+    """Seconds of scikit-learn's LassoCV at its default tolerance, at most ``cap``."""
+    context = multiprocessing.get_context("spawn")
+    seconds = context.Queue()
+    process = context.Process(target=_time_peer, args=(X, y, threads, seconds))
+    start = time.perf_counter()
+    process.start()
+    process.join(cap)
+    if process.is_alive():
+        process.terminate()
+        process.join()
+        return cap
+    if process.exitcode != 0:
+        raise RuntimeError(f"scikit-learn's LassoCV ended with exit status {process.exitcode}")
+    return min(float(seconds.get()), time.perf_counter() - start)
+
+
+def _time_peer(X: Any, y: Any, threads: int, seconds: Any) -> None:
+    from sklearn.linear_model import LassoCV
+
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        start = time.perf_counter()
+        LassoCV(n_jobs=threads).fit(X, y)
+        seconds.put(time.perf_counter() - start)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table, a line as soon as it is measured."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.selection", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("problems", nargs="*", help="default: those of both tables")
+    parser.add_argument("--data", help="folder of data sets; without it only simulated problems")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cap", type=float, default=100.0, help="seconds for scikit-learn")
+    given = parser.parse_args(arguments)
+    names = given.problems or [
+        name for name in (*TALL, *WIDE) if given.data or name.startswith("ar")
+    ]
+    first = load_problem("ar0.5-40x60")
+    regsolve.LassoCV(n_threads=given.threads).fit(
+        first.X, first.y
+    )  # what the first call alone pays for
+    print("| figure | asked | reached | met |\n|---|---|---|---|", flush=True)
+    for name in names:
+        problem = load_problem(name, given.data)
+        n, p = problem.X.shape
+        rows = (
+            tall(problem, given.threads)
+            if n > p
+            else wide(problem, given.threads, given.cap, WIDE.get(name, 30))
+        )
+        for row in rows:
+            print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

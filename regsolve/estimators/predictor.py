@@ -1,0 +1,46 @@
+"""What every linear estimator shares: its prediction, and a failed fit that leaves no trace."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+FLOATS = [np.float64, np.float32]
+
+
+class LinearPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """An estimator with ``coef_`` and ``intercept_``; sparse X is welcome."""
+
+    coef_: NDArray[np.float64]
+    intercept_: Any
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """X @ coef_ + intercept_, (n,) or (n, n_targets)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS, reset=False)
+        linear: NDArray[np.float64] = np.asarray(X @ self.coef_.T + self.intercept_, dtype=float)
+        return linear
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise

@@ -1,0 +1,439 @@
+"""LassoCV and ElasticNetCV: all folds and the full data at the price of a few paths.
+
+They split, score and choose; the paths come from :mod:`regsolve.folds`, in lockstep.
+"""
+
+from __future__ import annotations
+
+import sys
+from inspect import signature
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn import config_context, get_config
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import column_or_1d
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .. import _validate, penalties
+from ..folds import FoldPaths, chosen, fold_paths
+from ..solution import together
+from .gram import check_precompute
+from .linear import ElasticNet, parameters_of
+from .predictor import FLOATS, LinearPredictor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..solution import Path, Progress
+
+RULES = ("min", "1se")
+LEAST = float(np.finfo(np.float64).tiny)
+
+
+class ElasticNetCV(LinearPredictor):
+    """:class:`ElasticNet` with alpha, and l1_ratio, chosen by cross-validation.
+
+    Each fold's path minimises
+
+        sum_i s_i (y_i - x_i'w - b)^2 / (2 sum_i s_i)
+            + alpha sum_j f_j [l1_ratio |e_j w_j| + (1 - l1_ratio) (e_j w_j)^2 / 2]
+
+    over the rows i that the fold is trained on: its centring and its e_j are those rows' alone. A
+    fold's error is the weighted mean of (y_i - x_i'w - b)^2 over the rows that it holds out. X is
+    never copied for a fold: all folds and the full data go down one grid together and share each
+    reading of X, and ``coef_`` is the full data's path at ``alpha_``, with its certificate.
+
+    Parameters
+    ----------
+    l1_ratio : float in [0, 1] or list of them, default 0.5
+    eps : float, default 1e-3
+        Least alpha over the largest, where ``alphas`` is a number.
+    alphas : int or (m,), default 100
+        How many, in equal ratios from the full data's alpha_max of each l1_ratio, or which; an
+        l1_ratio of 0 has no alpha_max.
+    fit_intercept : bool, default True
+        The intercept is never penalised.
+    precompute : "auto", bool or (p, p), default "auto"
+        A Gram matrix is compared with X, then left alone: the solver takes its own products.
+    max_iter : int, optional
+        Most direct solves or epochs of a path; None: no limit.
+    tol : float, default 1e-6
+        On every duality gap over the objective of its null model; 0 is missed with a warning,
+        unless a gap rounds to nothing.
+    cv : int, splitter or iterable of (train, test), optional
+        Default 5 folds of consecutive rows. Folds may overlap, as those of ShuffleSplit do.
+    copy_X, random_state, selection
+        Accepted as scikit-learn does; they do not change the answer, and X is never written.
+    verbose : bool or int, default False
+        Say on standard error what was chosen.
+    n_jobs : int, optional
+        Threads, all cores for -1; there are never processes. ``n_threads`` goes before it.
+    positive : bool, default False
+        Constrain w >= 0.
+    weights : (p,), optional
+        Penalty factors f_j in [0, inf]; 0: not penalised, inf: left out.
+    lower, upper : float or (p,), optional
+        Bounds on w, lower <= 0 <= upper.
+    standardize : bool, default False
+        e_j is the standard deviation of column j, not 1.
+    n_threads : int, optional
+        Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
+        The answer does not depend on it.
+    max_time : float, optional
+        Seconds after which the choice is among the alphas that all folds have finished, with a
+        ConvergenceWarning.
+    callback : function of Progress, optional
+        A true return ends the paths; the choice is among the alphas that all have finished.
+    scoring : str or function of (estimator, X, y), optional
+        A scorer of scikit-learn's, greater is better, given a fitted :class:`ElasticNet` and the
+        rows held out, and their weights where it takes ``sample_weight``. None: the mean squared
+        error.
+    selection_rule : "min" or "1se", default "min"
+        "min": the least mean error over folds. "1se": at that l1_ratio, the largest alpha whose
+        mean error is within one standard error of the least (Breiman et al., Classification and
+        Regression Trees, 1984, section 3.4.3).
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_ : float
+        What was chosen; no ``l1_ratio_`` in LassoCV.
+    coef_ : (p,) float64
+    intercept_ : float
+    mse_path_ : (n_l1_ratio, m, n_folds)
+        Held-out errors; axes of length one are dropped, as in scikit-learn.
+    score_path_ : likewise, where ``scoring`` is given
+    alphas_ : (m,) descending, or (n_l1_ratio, m) where each l1_ratio has its own
+    path_ : Path
+        On all rows, at l1_ratio_.
+    fold_paths_ : list of Path, one a fold
+        On the rows that the fold is trained on, at l1_ratio_.
+    dual_gap_ : float
+        Primal less dual objective of ``coef_``.
+    n_iter_ : int
+        Direct solves and epochs of the full data's path, over its alphas.
+    status_ : str
+    certificate_ : Certificate
+        Of ``coef_`` on the full data.
+    report_ : Report
+        Of all paths together.
+    n_features_in_, feature_names_in_
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad input or parameters; a fold without weight; the message names them.
+    regsolve.Interrupted
+        On Ctrl-C, with the full data's paths so far; the estimator is left as it was.
+    """
+
+    def __init__(
+        self,
+        *,
+        l1_ratio: float | Sequence[float] = 0.5,
+        eps: float = 1e-3,
+        alphas: Any = 100,
+        fit_intercept: bool = True,
+        precompute: Any = "auto",
+        max_iter: int | None = None,
+        tol: float = 1e-6,
+        cv: Any = None,
+        copy_X: bool = True,
+        verbose: bool | int = 0,
+        n_jobs: int | None = None,
+        positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
+        weights: ArrayLike | None = None,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        standardize: bool = False,
+        n_threads: int | None = None,
+        max_time: float | None = None,
+        callback: Callable[[Progress], Any] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        selection_rule: str = "min",
+    ) -> None:
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.weights = weights
+        self.lower = lower
+        self.upper = upper
+        self.standardize = standardize
+        self.n_threads = n_threads
+        self.max_time = max_time
+        self.callback = callback
+        self.scoring = scoring
+        self.selection_rule = selection_rule
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> ElasticNetCV:
+        """Fit to X (n, p) and y (n,), weights s (n,) counting in fits and in held-out errors.
+
+        ``params``, such as groups, go to the splitter; as in scikit-learn metadata routing must be
+        enabled.
+        """
+        with self._unchanged_on_error():
+            self._fit(X, y, sample_weight, params)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> None:
+        self._check_parameters()
+        X, y = self._checked(X, y)
+        if sample_weight is not None:
+            sample_weight = np.broadcast_to(
+                np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
+            )
+        check_precompute(
+            self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
+        )
+        ratios = [float(ratio) for ratio in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
+        splits = self._splits(X, y, sample_weight, params)
+        grid: dict[str, Any] = {"alphas": [self.alphas] * len(ratios)}
+        if isinstance(self.alphas, Integral):
+            grid = {"n_alphas": self.alphas, "alpha_min_ratio": self.eps}
+        found = fold_paths(
+            X,
+            np.asarray(y, dtype=np.float64),
+            splits,
+            penalties=[self._penalty(ratio) for ratio in ratios],
+            sample_weight=sample_weight,
+            fit_intercept=bool(self.fit_intercept),
+            standardize=bool(self.standardize),
+            callback=self.callback,
+            tol=LEAST if self.tol == 0 else self.tol,
+            max_iter=self.max_iter,
+            max_time=self.max_time,
+            n_threads=self._threads(),
+            **grid,
+        )
+        self._choose(found, ratios, X, y, splits, sample_weight)
+
+    def _check_parameters(self) -> None:
+        if self.selection_rule not in RULES:
+            raise ValueError(f"selection_rule={self.selection_rule!r}: expected 'min' or '1se'")
+        if self.selection not in ("cyclic", "random"):
+            raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
+        _validate.positive_number("eps", self.eps)
+        if isinstance(self.alphas, Integral):
+            _validate.positive_integer("alphas", self.alphas)
+            return
+        if not np.iterable(self.alphas) or isinstance(self.alphas, str):
+            raise TypeError(f"alphas={self.alphas!r}: expected their number or an array of them")
+        for k, alpha in enumerate(self.alphas):
+            if not isinstance(alpha, Real):
+                raise TypeError(
+                    f"alphas[{k}] must be an instance of float, not {type(alpha).__name__}"
+                )
+            if not float(alpha) >= 0.0:
+                raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        # NaN and infinity in X are found by the solver's own first reading
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csc",
+            dtype=FLOATS,
+            copy=False,
+            multi_output=True,
+            y_numeric=True,
+            ensure_all_finite=False,
+        )
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"y has {y.shape[1]} targets and {type(self).__name__} chooses one alpha for "
+                "one target: fit each column"
+            )
+        return X, column_or_1d(y, warn=True)
+
+    def _penalty(self, ratio: float) -> Any:
+        return penalties.ElasticNet(
+            1.0,
+            ratio,
+            weights=self.weights,
+            lower=self.lower,
+            upper=self.upper,
+            positive=bool(self.positive),
+        )
+
+    def _threads(self) -> int | None:
+        if self.n_threads is not None or self.n_jobs is None:
+            return self.n_threads
+        return int(effective_n_jobs(self.n_jobs))
+
+    def _splits(self, X: Any, y: Any, s: Any, params: dict[str, Any]) -> list[Any]:
+        routed: dict[str, Any] = {}
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", sample_weight=s, **params).splitter.split
+        elif params:
+            raise ValueError(
+                f"{', '.join(sorted(params))} for the splitter is only supported if "
+                "enable_metadata_routing=True: see sklearn.set_config"
+            )
+        return list(check_cv(self.cv).split(X, y, **routed))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which metadata ``fit`` takes, and which the splitter does."""
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(splitter=check_cv(self.cv), method_mapping=mapping)
+
+    def _choose(
+        self, found: list[FoldPaths], ratios: list[float], X: Any, y: Any, splits: Any, s: Any
+    ) -> None:
+        m = min(min(one.errors.shape[1], len(one.path.alphas)) for one in found)
+        mse = np.array([one.errors[:, :m].T for one in found])
+        errors = mse
+        if self.scoring is not None:
+            scores = np.array(
+                [
+                    self._scores(one, ratio, m, X, y, splits, s)
+                    for one, ratio in zip(found, ratios, strict=True)
+                ]
+            )
+            self.score_path_ = np.squeeze(scores)
+            errors = -scores
+        r, k = chosen(errors, self.selection_rule)
+        path = found[r].path
+        grids = np.array([one.path.alphas[:m] for one in found])
+        own = isinstance(self.alphas, Integral) and len(found) > 1
+        self.mse_path_ = np.squeeze(mse)
+        self.alphas_ = grids if own else grids[0]
+        self.alpha_ = float(path.alphas[k])
+        if hasattr(self, "l1_ratio"):
+            self.l1_ratio_ = ratios[r]
+        self.coef_ = path.coefs[:, [k]].toarray().ravel()
+        self.intercept_ = float(path.intercepts[k])
+        self.path_, self.fold_paths_ = path, found[r].folds
+        self.status_ = path.statuses[k]
+        self.certificate_ = path.certificate_of(k)
+        self.dual_gap_ = self.certificate_.gap
+        steps = path.report.n_solves + path.report.n_epochs
+        self.n_iter_ = max(1, round(steps / len(path.alphas)))
+        self.report_ = together([path.report for one in found for path in (one.path, *one.folds)])
+        if self.verbose:
+            sys.stderr.write(
+                f"{type(self).__name__}: alpha {self.alpha_:.6g} of l1_ratio {ratios[r]:g}, "
+                f"{np.count_nonzero(self.coef_)} non-zeros, "
+                f"relative gap {self.certificate_.relative_gap:.2e}, "
+                f"{self.report_.n_passes:.3g} readings of X, {self.report_.seconds:.3g} s\n"
+            )
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the held-out errors at ``l1_ratio_``; see :func:`regsolve.plots.cv_curve`."""
+        from ..plots import cv_curve
+
+        check_is_fitted(self)
+        m, n_folds = self.alphas_.shape[-1], len(self.fold_paths_)
+        ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0))
+        r = int(np.flatnonzero(ratios == getattr(self, "l1_ratio_", 1.0))[0])
+        errors = self.mse_path_.reshape(len(ratios), m, n_folds)[r]
+        return cv_curve(self.path_.alphas[:m], errors, ax, df=self.path_.df[:m], **options)
+
+    def _scores(
+        self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, s: Any
+    ) -> NDArray[np.float64]:
+        """Scores (m, K) of the rows that each fold holds out."""
+        scoring: Any = self.scoring
+        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        judge = getattr(scorer, "_score_func", scorer)
+        weighed = s is not None and "sample_weight" in signature(judge).parameters
+        out = np.empty((m, len(splits)))
+        for fold, (path, (_, test)) in enumerate(zip(one.folds, splits, strict=True)):
+            held, target = X[test], y[test]
+            options = {"sample_weight": s[test]} if weighed else {}
+            with config_context(assume_finite=True):
+                for k in range(m):
+                    out[k, fold] = scorer(self._model(path, k, ratio), held, target, **options)
+        return out
+
+    def _model(self, path: Path, k: int, ratio: float) -> ElasticNet:
+        model = ElasticNet(float(path.alphas[k]), l1_ratio=ratio, tol=self.tol)
+        model.coef_ = path.coefs[:, [k]].toarray().ravel()
+        model.intercept_ = float(path.intercepts[k])
+        model.n_features_in_ = len(model.coef_)
+        return model
+
+
+class LassoCV(ElasticNetCV):
+    """:class:`Lasso` with alpha chosen by cross-validation.
+
+    :class:`ElasticNetCV` with l1_ratio = 1, and its parameters otherwise: each fold minimises
+
+        sum_i s_i (y_i - x_i'w - b)^2 / (2 sum_i s_i) + alpha sum_j f_j |e_j w_j|.
+    """
+
+    def __init__(
+        self,
+        *,
+        eps: float = 1e-3,
+        alphas: Any = 100,
+        fit_intercept: bool = True,
+        precompute: Any = "auto",
+        max_iter: int | None = None,
+        tol: float = 1e-6,
+        copy_X: bool = True,
+        cv: Any = None,
+        verbose: bool | int = False,
+        n_jobs: int | None = None,
+        positive: bool = False,
+        random_state: Any = None,
+        selection: str = "cyclic",
+        weights: ArrayLike | None = None,
+        lower: ArrayLike | None = None,
+        upper: ArrayLike | None = None,
+        standardize: bool = False,
+        n_threads: int | None = None,
+        max_time: float | None = None,
+        callback: Callable[[Progress], Any] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        selection_rule: str = "min",
+    ) -> None:
+        super().__init__(
+            eps=eps,
+            alphas=alphas,
+            fit_intercept=fit_intercept,
+            precompute=precompute,
+            max_iter=max_iter,
+            tol=tol,
+            cv=cv,
+            copy_X=copy_X,
+            verbose=verbose,
+            n_jobs=n_jobs,
+            positive=positive,
+            random_state=random_state,
+            selection=selection,
+            weights=weights,
+            lower=lower,
+            upper=upper,
+            standardize=standardize,
+            n_threads=n_threads,
+            max_time=max_time,
+            callback=callback,
+            scoring=scoring,
+            selection_rule=selection_rule,
+        )
+        del self.l1_ratio
+
+
+if LassoCV.__doc__:  # for help() and scikit-learn's HTML view
+    LassoCV.__doc__ = LassoCV.__doc__.rstrip() + parameters_of(ElasticNetCV, without="l1_ratio :")

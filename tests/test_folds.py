@@ -1,0 +1,240 @@
+"""Paths of all folds in lockstep: each the path of its own rows, from shared readings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.model_selection import KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
+
+import regsolve
+from regsolve import verify
+from regsolve.folds import fold_paths, predictions
+from regsolve.penalties import L1, L2, ElasticNet
+
+LAYOUTS = {
+    "columns": np.asfortranarray,
+    "rows": np.ascontiguousarray,
+    "float32": lambda X: np.asfortranarray(X, dtype=np.float32),
+    "csc": sparse.csc_matrix,
+    "csr": sparse.csr_array,
+}
+SHAPES = {"gram": (240, 15), "working_set": (60, 1000)}
+SPLITTERS = {
+    "consecutive": KFold(4),
+    "shuffled": KFold(3, shuffle=True, random_state=0),
+    "overlapping": ShuffleSplit(3, random_state=0),
+    "growing": TimeSeriesSplit(3),
+    "repeated": RepeatedKFold(n_splits=3, n_repeats=2, random_state=0),
+}
+
+
+def data(shape: tuple[int, int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Correlated columns, a third of them far from zero mean, exact in float32; y of six."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape)
+    X[:, 1:] += 0.5 * X[:, :-1]
+    X[:, ::3] += 2.0
+    X = np.where(np.abs(X) > 0.7, X, 0.0).astype(np.float32).astype(np.float64)
+    return X, X[:, :6] @ np.array([2.0, -1.0, 1.0, 0.5, -2.0, 1.0]) + rng.standard_normal(shape[0])
+
+
+def errors_on(path: regsolve.Path, X: Any, y: Any, s: Any) -> np.ndarray:
+    """Weighted mean squared errors (m,) of the rows of X."""
+    residuals = y[:, None] - X @ path.coefs.toarray() - path.intercepts
+    return np.average(residuals**2, axis=0, weights=s)
+
+
+def check(
+    stored: Any, X: np.ndarray, y: np.ndarray, splits: list[Any], s: Any = None, **options: Any
+) -> list[Any]:
+    """Every path is proven on its own rows, and equals the one of a copy of them."""
+    weights = np.ones(len(y)) if s is None else s
+    nets = [L1(), ElasticNet(1.0, 0.5)]
+    found = fold_paths(
+        stored, y, splits, penalties=nets, sample_weight=s, n_alphas=12, alpha_min_ratio=0.02,
+        tol=1e-9, **options,
+    )  # fmt: skip
+    for net, one in zip(nets, found, strict=True):
+        assert one.errors.shape == (len(splits), 12)
+        everything = np.arange(len(y))
+        rows = [everything, *(everything[train] for train, _ in splits)]
+        for mine, path in zip(rows, [one.path, *one.folds], strict=True):
+            alone = regsolve.path(
+                np.asfortranarray(X[mine]), y[mine], penalty=net, alphas=one.path.alphas,
+                sample_weight=weights[mine], tol=1e-9, **options,
+            )  # fmt: skip
+            assert path.relative_gaps.max() <= 1e-9
+            np.testing.assert_allclose(path.objectives, alone.objectives, rtol=1e-9)
+            for k in (3, 11):
+                zeroed = np.zeros(len(y))
+                zeroed[mine] = weights[mine]
+                penalty = ElasticNet(float(path.alphas[k]), net.l1_ratio)
+                judged = verify(
+                    X, y, path.coefs[:, [k]].toarray().ravel(), path.intercepts[k],
+                    penalty=penalty, sample_weight=zeroed, **options,
+                )  # fmt: skip
+                assert judged.relative_gap <= 1e-9
+                assert path.certificate_of(k).primal == pytest.approx(judged.primal, rel=1e-9)
+            np.testing.assert_allclose(path.coefs.toarray(), alone.coefs.toarray(), atol=1e-6)
+        for k, (train, test) in enumerate(splits):
+            copy = regsolve.path(
+                np.asfortranarray(X[train]), y[train], penalty=net, alphas=one.path.alphas,
+                sample_weight=weights[train], tol=1e-9, **options,
+            )  # fmt: skip
+            wanted = errors_on(copy, X[test], y[test], weights[test])
+            np.testing.assert_allclose(one.errors[k], wanted, rtol=1e-8)
+    return found
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("mode", SHAPES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_fold_is_its_rows_alone(layout: str, mode: str, weighted: bool) -> None:
+    X, y = data(SHAPES[mode])
+    s = np.random.default_rng(1).uniform(0.2, 3.0, len(y)) if weighted else None
+    splits = list(KFold(3, shuffle=True, random_state=0).split(X))
+    found = check(LAYOUTS[layout](X), X, y, splits, s)
+    assert {path.report.mode for one in found for path in (one.path, *one.folds)} == {mode}
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+@pytest.mark.parametrize("mode", SHAPES)
+@pytest.mark.parametrize("standardize", [False, True])
+def test_any_splits(splitter: str, mode: str, standardize: bool) -> None:
+    X, y = data(SHAPES[mode], seed=2)
+    splits = list(SPLITTERS[splitter].split(X))
+    check(np.asfortranarray(X), X, y, splits, standardize=standardize)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_without_intercept_and_with_masks_for_rows(mode: str) -> None:
+    X, y = data(SHAPES[mode], seed=3)
+    masks = [np.arange(len(y)) % 3 == k for k in range(3)]
+    check(np.asfortranarray(X), X, y, [(~test, test) for test in masks], fit_intercept=False)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_held_out_values_change_no_coefficient(mode: str) -> None:
+    X, y = data(SHAPES[mode], seed=4)
+    splits = list(KFold(3).split(X))
+    options: dict[str, Any] = {"penalties": [L1()], "alphas": [[0.5, 0.2]], "standardize": True}
+    test = splits[1][1]
+    before = fold_paths(X, y, splits, **options)[0].folds[1]
+    X[test], y[test] = 7.0 * X[test] - 3.0, -2.0 * y[test]
+    after = fold_paths(X, y, splits, **options)[0].folds[1]
+    np.testing.assert_allclose(after.coefs.toarray(), before.coefs.toarray(), atol=1e-9)
+    np.testing.assert_allclose(after.intercepts, before.intercepts, atol=1e-9)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_threads_change_no_bit(mode: str) -> None:
+    X, y = data(SHAPES[mode], seed=5)
+    splits = list(KFold(4).split(X))
+    nets = [L1(), ElasticNet(1.0, 0.3)]
+    first, *others = (fold_paths(X, y, splits, penalties=nets, n_threads=t) for t in (1, 2, 4))
+    for other in others:
+        for one, two in zip(first, other, strict=True):
+            np.testing.assert_array_equal(one.errors, two.errors)
+            for a, b in zip([one.path, *one.folds], [two.path, *two.folds], strict=True):
+                assert (a.coefs != b.coefs).nnz == 0
+                np.testing.assert_array_equal(a.intercepts, b.intercepts)
+
+
+def readings(found: list[Any]) -> float:
+    return sum(path.report.n_passes for one in found for path in (one.path, *one.folds))
+
+
+def test_penalties_share_one_gram_matrix() -> None:
+    X, y = data((400, 12))
+    splits = list(KFold(5).split(X))
+    nets = [ElasticNet(1.0, ratio) for ratio in (0.1, 0.5, 0.9, 1.0)]
+    one = fold_paths(X, y, splits, penalties=nets[:1], alphas=[[0.5, 0.1]])
+    four = fold_paths(X, y, splits, penalties=nets, alphas=[[0.5, 0.1]] * 4)
+    assert readings(four) == pytest.approx(readings(one))
+    assert readings(four) == pytest.approx(1.0)
+    grid = fold_paths(X, y, splits, penalties=nets)
+    assert readings(grid) == pytest.approx(2.0)  # alpha_max takes one
+
+
+def test_folds_share_readings_on_working_sets() -> None:
+    X, y = data((80, 1500))
+    X = np.asfortranarray(X)
+    splits = list(KFold(5).split(X))
+    found = fold_paths(X, y, splits, penalties=[L1()], alpha_min_ratio=0.05)
+    alone = regsolve.path(X, y, alphas=found[0].path.alphas)
+    assert alone.report.mode == "working_set"
+    assert readings(found) < 6 * 0.75 * alone.report.n_passes
+
+
+def test_predictions_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data((60, 40))
+    path = regsolve.path(X, y, n_alphas=5)
+    rows = np.array([3, 59, 0, 17, 17, 8, 30])
+    monkeypatch.setattr("regsolve.folds.BLOCK_BYTES", 8 * 40 * 2)  # two rows a block
+    for stored in (X, sparse.csr_array(X)):
+        parts = list(predictions(stored, path, rows))
+        assert len(parts) > 2
+        linear = np.vstack([values for _, values in parts])
+        np.testing.assert_allclose(linear, X[rows] @ path.coefs.toarray() + path.intercepts)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_a_callback_stops_them_and_what_is_left_is_proven(mode: str) -> None:
+    X, y = data(SHAPES[mode])
+    splits = list(KFold(3).split(X))
+    (one,) = fold_paths(X, y, splits, penalties=[L1()], callback=lambda at: at.step >= 10)
+    assert one.path.stopped == "interrupted"
+    assert one.errors.shape[1] == min(len(path.alphas) for path in one.folds)
+    for path in (one.path, *one.folds):
+        assert 1 <= len(path.alphas) < 100
+        assert (path.relative_gaps[: len(path.alphas) - 1] <= 1e-6).all()
+
+    def fail(_: regsolve.Progress) -> None:
+        raise RuntimeError("from the callback")
+
+    with pytest.raises(RuntimeError, match="from the callback"):
+        fold_paths(X, y, splits, penalties=[L1()], callback=fail)
+
+
+def test_interrupted_holds_the_full_paths() -> None:
+    X, y = data(SHAPES["working_set"])
+
+    def stop(_: regsolve.Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(regsolve.Interrupted) as caught:
+        fold_paths(X, y, list(KFold(3).split(X)), penalties=[L1(), L1()], callback=stop)
+    assert [type(path) for path in caught.value.result] == [regsolve.Path] * 2
+
+
+def test_a_constant_target_has_one_answer() -> None:
+    X, _ = data((30, 8))
+    (one,) = fold_paths(X, np.full(30, 2.0), list(KFold(3).split(X)), penalties=[L1()], n_alphas=4)
+    assert one.path.coefs.nnz == 0
+    np.testing.assert_allclose(one.errors, 0.0, atol=1e-20)
+
+
+def test_bad_folds_are_named() -> None:
+    X, y = data((30, 8))
+    rows = np.arange(30)
+    good = (rows[10:], rows[:10])
+    s = np.r_[np.zeros(10), np.ones(20)]
+    for splits, weight in (
+        ([good, (rows, rows[:0])], None),
+        ([good, (rows[:0], rows)], None),
+        ([(rows[:10], rows[10:])] * 2, s),
+        ([good], s),
+    ):
+        with pytest.raises(ValueError, match=r"fold \d has no weight"):
+            fold_paths(X, y, splits, penalties=[L1()], sample_weight=weight)
+    with pytest.raises(IndexError):
+        fold_paths(X, y, [(rows + 5, rows[:3])], penalties=[L1()])
+    with pytest.raises(ValueError, match="l1_ratio=0"):
+        fold_paths(X, y, [good], penalties=[L2()])
+    with pytest.raises(ValueError, match="column 3"):
+        fold_paths(np.where(np.arange(8) == 3, np.nan, X), y, [good], penalties=[L1()])
+    with pytest.raises(ValueError, match="alpha_min_ratio"):
+        fold_paths(X, y, [good], penalties=[L1()], alpha_min_ratio=-1.0)

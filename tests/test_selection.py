@@ -1,0 +1,307 @@
+"""LassoCV and ElasticNetCV: held-out errors, choices, and their place in scikit-learn."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import regression
+from scipy import sparse
+from sklearn import config_context, linear_model
+from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel
+from sklearn.metrics import make_scorer, mean_absolute_error
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import regsolve
+from regsolve import ElasticNet, ElasticNetCV, LassoCV, verify
+from regsolve.folds import chosen, standard_errors
+from regsolve.penalties import ElasticNet as Penalty
+
+STORED = {"dense": np.asarray, "csc": sparse.csc_matrix, "csr": sparse.csr_array}
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    return regression(90, 25, seed=3)
+
+
+@parametrize_with_checks(
+    [LassoCV(), ElasticNetCV(), ElasticNetCV(l1_ratio=[0.3, 1.0], selection_rule="1se")]
+)
+def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def refitted(
+    X: np.ndarray, y: np.ndarray, s: Any, splits: list[Any], model: Any, ratio: float, alphas: Any
+) -> np.ndarray:
+    """Held-out errors (m, K) of fits to copies of each fold's rows."""
+    out = np.empty((len(alphas), len(splits)))
+    for k, (train, test) in enumerate(splits):
+        mine = None if s is None else s[train]
+        path = regsolve.path(
+            np.asfortranarray(X[train]),
+            y[train],
+            penalty=Penalty(1.0, ratio, weights=model.weights),
+            alphas=alphas,
+            sample_weight=mine,
+            standardize=model.standardize,
+            fit_intercept=model.fit_intercept,
+            tol=1e-10,
+        )
+        errors = (y[test, None] - X[test] @ path.coefs.toarray() - path.intercepts) ** 2
+        out[:, k] = np.average(errors, axis=0, weights=None if s is None else s[test])
+    return out
+
+
+@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(150, 12), (60, 200)], ids=str)
+def test_no_leak(stored: str, standardize: bool, weighted: bool, shape: tuple[int, int]) -> None:
+    X, y = regression(*shape, seed=1)
+    X = X * np.linspace(0.5, 3.0, shape[1]) + 1.0
+    if stored != "dense":
+        X = np.where(np.abs(X) > 1.0, X, 0.0)
+    s = np.random.default_rng(0).uniform(0.2, 3.0, len(y)) if weighted else None
+    factors = np.ones(shape[1])
+    factors[3], factors[5] = 0.0, 2.0
+    cv = KFold(4, shuffle=True, random_state=0)
+    splits = list(cv.split(X))
+    model = ElasticNetCV(
+        l1_ratio=[0.5, 1.0], alphas=25, eps=1e-2, cv=cv, standardize=standardize, weights=factors
+    )
+    model.fit(STORED[stored](X), y, s)
+    for r, ratio in enumerate(model.l1_ratio):
+        wanted = refitted(X, y, s, splits, model, ratio, model.alphas_[r])
+        np.testing.assert_allclose(model.mse_path_[r], wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+@pytest.mark.parametrize("options", [{}, {"positive": True}, {"fit_intercept": False}], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_same_choice_as_scikit_learn(
+    data: Any, ratio: float, options: dict[str, Any], weighted: bool
+) -> None:
+    X, y = data
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y)) if weighted else None
+    ours = ElasticNetCV(l1_ratio=ratio, alphas=20, eps=1e-2, **options).fit(X, y, s)
+    theirs = linear_model.ElasticNetCV(
+        l1_ratio=ratio, alphas=20, eps=1e-2, tol=1e-12, max_iter=100_000, **options
+    )
+    theirs.fit(X, y, s)
+    assert ours.alpha_ == pytest.approx(theirs.alpha_, rel=1e-9)
+    assert ours.l1_ratio_ == ratio
+    np.testing.assert_allclose(ours.alphas_, theirs.alphas_, rtol=1e-9)
+    np.testing.assert_allclose(ours.mse_path_, theirs.mse_path_, rtol=1e-6)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-5)
+
+
+def test_attributes_have_scikit_learns_shapes(data: Any) -> None:
+    X, y = data
+    for options in (
+        {"alphas": 7, "l1_ratio": [0.2, 0.9]},
+        {"alphas": [0.3, 0.1, 0.2], "l1_ratio": [0.2, 0.9]},
+        {"alphas": [0.3, 0.1], "l1_ratio": 0.0},
+        {"alphas": 6},
+        {"alphas": [0.1]},
+    ):
+        ours = ElasticNetCV(cv=3, **options).fit(X, y)
+        theirs = linear_model.ElasticNetCV(cv=3, tol=1e-10, max_iter=100_000, **options).fit(X, y)
+        assert ours.mse_path_.shape == theirs.mse_path_.shape
+        np.testing.assert_allclose(ours.alphas_, theirs.alphas_)
+        assert ours.l1_ratio_ == theirs.l1_ratio_
+        assert ours.alpha_ == pytest.approx(theirs.alpha_)
+    assert not hasattr(LassoCV().fit(X, y), "l1_ratio_")
+
+
+@pytest.mark.parametrize("shape", [(90, 25), (60, 200)], ids=str)
+def test_the_answer_is_proven_and_needs_no_refit(shape: tuple[int, int]) -> None:
+    X, y = regression(*shape, seed=2)
+    model = ElasticNetCV(l1_ratio=[0.5, 0.9]).fit(X, y)
+    penalty = Penalty(model.alpha_, model.l1_ratio_)
+    judged = verify(X, y, model.coef_, model.intercept_, penalty=penalty)
+    assert judged.relative_gap <= 1e-6
+    assert model.certificate_.relative_gap <= 1e-6
+    assert model.certificate_.primal == pytest.approx(judged.primal, rel=1e-9)
+    assert model.certificate_.dual == pytest.approx(judged.dual, rel=1e-6)
+    assert model.dual_gap_ == model.certificate_.gap
+    again = ElasticNet(model.alpha_, l1_ratio=model.l1_ratio_).fit(X, y)
+    np.testing.assert_allclose(model.coef_, again.coef_, atol=1e-7)
+    assert len(model.fold_paths_) == 5
+    for path in model.fold_paths_:
+        np.testing.assert_array_equal(path.alphas, model.path_.alphas)
+    assert model.report_.n_passes >= 1.0 - 1e-9
+    assert model.status_ == "optimal"
+    assert model.n_iter_ >= 1
+
+
+def test_rule_of_one_standard_error(data: Any) -> None:
+    X, y = data
+    least, simple = LassoCV().fit(X, y), LassoCV(selection_rule="1se").fit(X, y)
+    mean = least.mse_path_.mean(axis=1)
+    k = int(np.argmin(mean))
+    assert least.alpha_ == least.alphas_[k]
+    limit = mean[k] + least.mse_path_[k].std(ddof=1) / np.sqrt(5)
+    assert simple.alpha_ == least.alphas_[mean <= limit].max()
+    assert simple.alpha_ > least.alpha_
+    assert np.count_nonzero(simple.coef_) <= np.count_nonzero(least.coef_)
+
+
+def test_choice_and_standard_errors_by_hand() -> None:
+    errors = np.array([[[4.0, 6.0], [2.0, 4.0], [2.0, 2.0]], [[9.0, 9.0], [1.0, 3.0], [9.0, 9.0]]])
+    assert chosen(errors) == (0, 2)  # the first of equals
+    assert chosen(errors, "1se") == (0, 2)
+    assert chosen(errors[1:], "1se") == (0, 1)
+    np.testing.assert_allclose(standard_errors(errors[0]), [1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(standard_errors(errors[0][:, :1]), np.zeros(3))
+    wide = np.array([[[3.0, 3.2], [1.0, 5.0]]])
+    assert chosen(wide) == (0, 1)
+    assert chosen(wide, "1se") == (0, 0)
+    errors[0, 2, 1] = np.nan
+    assert chosen(errors) == (1, 1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("stored", STORED)
+def test_scoring(data: Any, stored: str, weighted: bool) -> None:
+    X, y = data
+    s = np.random.default_rng(0).uniform(0.5, 2.0, len(y)) if weighted else None
+    X = STORED[stored](X)
+    plain = LassoCV(alphas=15).fit(X, y, s)
+    named = LassoCV(alphas=15, scoring="neg_mean_squared_error").fit(X, y, s)
+    np.testing.assert_allclose(named.score_path_, -plain.mse_path_, rtol=1e-9)
+    assert named.alpha_ == plain.alpha_
+    made = LassoCV(alphas=15, scoring=make_scorer(mean_absolute_error, greater_is_better=False))
+    made.fit(X, y, s)
+    np.testing.assert_array_equal(made.mse_path_, plain.mse_path_)
+    assert made.alpha_ == made.alphas_[made.score_path_.mean(axis=1).argmax()]
+    assert not hasattr(plain, "score_path_")
+
+    def fewest(estimator: Any, X: Any, y: Any) -> float:
+        assert estimator.predict(X).shape == y.shape
+        return -float(np.count_nonzero(estimator.coef_))
+
+    assert LassoCV(alphas=15, scoring=fewest).fit(X, y, s).alpha_ == plain.alphas_[0]
+
+
+def test_any_splitter(data: Any) -> None:
+    X, y = data
+    for cv in (4, KFold(3), ShuffleSplit(3, random_state=0), TimeSeriesSplit(3)):
+        model = LassoCV(alphas=10, cv=cv).fit(X, y)
+        theirs = linear_model.LassoCV(alphas=10, cv=cv, tol=1e-12, max_iter=100_000).fit(X, y)
+        np.testing.assert_allclose(model.mse_path_, theirs.mse_path_, rtol=1e-6)
+    given = list(KFold(3).split(X))
+    np.testing.assert_array_equal(
+        LassoCV(cv=iter(given)).fit(X, y).mse_path_, LassoCV(cv=3).fit(X, y).mse_path_
+    )
+
+
+def test_groups_are_routed_to_the_splitter(data: Any) -> None:
+    X, y = data
+    groups = np.arange(len(y)) % 7
+    with config_context(enable_metadata_routing=True):
+        cv = GroupKFold(3)
+        model = LassoCV(cv=cv).set_fit_request(sample_weight=True)
+        model.fit(X, y, sample_weight=np.ones(len(y)), groups=groups)
+    wanted = LassoCV(cv=list(cv.split(X, y, groups))).fit(X, y)
+    np.testing.assert_allclose(model.mse_path_, wanted.mse_path_, rtol=1e-12)
+    with pytest.raises(ValueError, match="enable_metadata_routing"):
+        LassoCV(cv=cv).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize("threads", [{"n_threads": 1}, {"n_jobs": 2}, {"n_jobs": -1}], ids=str)
+def test_threads_change_no_bit(data: Any, threads: dict[str, int]) -> None:
+    X, y = data
+    model, plain = LassoCV(**threads).fit(X, y), LassoCV().fit(X, y)
+    np.testing.assert_array_equal(model.mse_path_, plain.mse_path_)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+
+
+def test_at_home_in_scikit_learn(data: Any, capsys: Any) -> None:
+    X, y = data
+    model = ElasticNetCV(l1_ratio=[0.5, 1.0], alphas=20, verbose=True).fit(X, y)
+    assert re.search(r"ElasticNetCV: alpha .* readings of X", capsys.readouterr().err)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert not hasattr(clone(model), "coef_")
+    kept = SelectFromModel(LassoCV(selection_rule="1se")).fit(X, y).get_support()
+    assert 0 < kept.sum() < 25
+    pipe = make_pipeline(StandardScaler(), LassoCV(alphas=20))
+    assert cross_val_score(pipe, X, y).mean() > 0.5
+    search = GridSearchCV(pipe, {"lassocv__selection_rule": ["min", "1se"]}, cv=3).fit(X, y)
+    assert search.best_params_["lassocv__selection_rule"] == "min"
+
+
+def test_a_callback_stops_all() -> None:
+    X, y = regression(60, 300, seed=5)
+    model = LassoCV(callback=lambda progress: progress.step >= 20).fit(X, y)
+    m = len(model.alphas_)
+    assert 0 < m < 100
+    assert model.mse_path_.size == 5 * m
+    assert model.alpha_ in model.alphas_
+
+
+def test_too_little_time_warns() -> None:
+    X, y = regression(300, 3000, rho=0.95)
+    with pytest.warns(regsolve.ConvergenceWarning):
+        model = LassoCV(eps=1e-5, alphas=2000, max_time=0.05).fit(X, y)
+    assert 5 * len(model.alphas_) == model.mse_path_.size < 5 * 2000
+    assert np.isfinite(model.coef_).all()
+
+
+def test_constant_target() -> None:
+    X, _ = regression(40, 6)
+    model = LassoCV(alphas=4).fit(X, np.full(40, 3.0))
+    assert not model.coef_.any()
+    assert model.intercept_ == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"selection_rule": "best"}, ValueError, "selection_rule"),
+        ({"selection": "greedy"}, ValueError, "selection"),
+        ({"alphas": None}, TypeError, "alphas"),
+        ({"alphas": 0}, ValueError, "alphas"),
+        ({"alphas": [0.1, -1.0]}, ValueError, r"alphas\[1\]"),
+        ({"alphas": ["a"]}, TypeError, r"alphas\[0\]"),
+        ({"eps": 0.0}, ValueError, "eps"),
+        ({"l1_ratio": 0.0}, ValueError, "l1_ratio=0"),
+        ({"l1_ratio": [0.5, 1.5]}, ValueError, "l1_ratio"),
+        ({"tol": -1.0}, ValueError, "tol"),
+        ({"scoring": "speed"}, ValueError, "speed"),
+    ],
+    ids=str,
+)
+def test_bad_parameters_are_named(data: Any, options: Any, error: Any, match: str) -> None:
+    with pytest.raises(error, match=match):
+        ElasticNetCV(**options).fit(*data)
+
+
+def test_bad_data_leaves_the_estimator(data: Any) -> None:
+    X, y = data
+    model = LassoCV().fit(X, y)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="targets"):
+        model.fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.where(X > 2.0, np.nan, X), y)
+    with pytest.raises(ValueError, match="fold 0 has no weight"):
+        model.fit(X, y, np.r_[np.zeros(18), np.ones(72)])
+    assert vars(model) == before
