@@ -10,7 +10,7 @@
 //   has_argument              whether argument and its slope are known (else the scale s is 1 at
 //   most) excluded(j), free(j)      b_j must be 0; the penalty is absent and b_j unbounded on the
 //   side of c
-// To add a penalty: give it these members, name it in path.hpp's dispatch and in penalties.py; the
+// To add a penalty: give it these members, name it in modes.hpp's dispatch and in penalties.py; the
 // contract tests of tests/test_penalties.py and tests/test_invariances.py then hold it to its
 // formula.
 #pragma once

@@ -1,0 +1,243 @@
+// The modes of one problem: what each would cost, the choice, and the path in it.
+#pragma once
+
+#include <string>
+
+#include "newton_path.hpp"
+#include "working_set_path.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// What the modes would cost in seconds. Rates of one core, order of magnitude: bytes from memory,
+// flops of BLAS3 and of BLAS2, flops of a sparse Gram matrix.
+struct Costs {
+  double gram, working_set, residual;
+};
+
+inline Costs costs(const AnyMatrix& X, Index n_alphas) {
+  constexpr double bandwidth = 1e10, blas3 = 3e10, blas2 = 4e9;
+  const double n = double(X.n), p = double(X.p), m = double(n_alphas);
+  const double support = std::min(n, p) / 3.0, set = std::min(p, 3.0 * support + 100.0);
+  const double column = X.size() / std::max(p, 1.0), directions = 16.0;
+  Costs out;
+  out.gram = X.gram_seconds() + 2e-9 * p * p + m * 8.0 * p * support / blas2;
+  const double products =
+      X.sparse() ? X.gram_seconds() * set * set / (p * p) : n * set * set / blas3;
+  out.working_set = 12.0 * X.size() / bandwidth + products + set * column / bandwidth +
+                    m * (8.0 * set * support / blas2 + 2.0 * directions * p / blas2 +
+                         4.0 * set * column / 8.0 / blas2 + 8.0 * directions * n / blas2);
+  const double readings = 3.0 * m + 5.0, epochs = 50.0 * m;
+  out.residual = readings * X.size() / bandwidth + epochs * 2.0 * support * column / bandwidth;
+  return out;
+}
+
+inline std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g s", seconds);
+  return text;
+}
+
+// Whether the direct solver on a working set serves: an l1 term on every penalised feature.
+inline bool can_use_working_set(const Problem& problem, const Options& options) {
+  if (options.solver == Solver::cd || problem.custom || !(problem.l1_ratio > 0.0)) return false;
+  for (Index k = 0; options.alphas && k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  Index unpenalised = 0;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j) unpenalised += problem.factor[j] == 0.0;
+  return unpenalised <= 1000;
+}
+
+enum class Mode { gram, working_set, residual };
+
+// The cheapest mode that fits. The Gram matrix is taken even where coordinate descent promises to
+// be up to 20 times faster, since its direct solver reaches float64 accuracy.
+inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Options& options,
+                        Report& report, Index sharing = 1, Index copies = 1) {
+  const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2) * double(copies);
+  const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
+  Costs cost = costs(X, options.n_alphas);
+  cost.gram -= X.gram_seconds() * (1.0 - 1.0 / double(sharing));  // X'X serves all targets
+  const bool fits = 1.5 * bytes <= std::min(most, 4e9),
+             sets = can_use_working_set(problem, options);
+  const double favour = options.solver == Solver::cd ? 1.0 : 20.0;
+  bool gram = fits && (cost.gram <= favour * cost.residual || cost.gram < 1e-3);
+  if (sets) gram = fits && (cost.gram <= cost.working_set || cost.gram < 1e-3);
+  if (options.solver == Solver::gram) gram = fits;
+  if (options.solver == Solver::working_set) gram = gram && !sets;
+  const Mode mode = gram ? Mode::gram : (sets ? Mode::working_set : Mode::residual);
+  report.mode = gram ? "gram" : (sets ? "working_set" : "residual");
+  report.why = "predicted " + seconds_text(cost.gram) + " by one reading for X'X (" +
+               std::to_string(Index(bytes / 1e6)) + " MB" + (fits ? "" : ", too much memory") +
+               "), " + (sets ? seconds_text(cost.working_set) + " on working sets, " : "") +
+               seconds_text(cost.residual) + " by coordinate descent on residuals";
+  return mode;
+}
+
+inline bool check_finite(const Design& design, Solution& solution) {
+  solution.bad_column = design.stats.bad_column();
+  if (solution.bad_column >= 0) solution.failure = Failure::not_finite;
+  return solution.bad_column < 0;
+}
+
+inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
+                          Solution& solution);
+
+// M (P x P, P = p + 2), zero before, takes X'X and X't from one reading of X; false if `stop` ended
+// it.
+inline bool read_gram(Design& design, std::vector<double>& M, StopSign& stop, Report& report) {
+  const Index P = design.X.p + 2;
+  M.assign(std::size_t(P * P), 0.0);
+  report.x_bytes += design.X.size();
+  report.n_rhs += 1;
+  report.peak_bytes += 8.0 * double(P * P) + 48e6;
+  std::vector<double> pilot;
+  if (!design.X.sums(design.root.data(), design.t.data(), design.centred(), {}, design.blas,
+                     design.n_threads, M.data(), pilot, stop))
+    return false;
+  scale_gram(M.data(), pilot, design.centred(), design.n_threads, design.stats);
+  return true;
+}
+
+// M: X'X scaled, (P x P); the problem may differ from the design's in its penalty.
+inline void gram_path(const Design& design, const Problem& problem, const double* M,
+                      const Options& options, Monitor& monitor, Solution& solution) {
+  Report& report = solution.report;
+  GramModel model(M, design.X.p + 2, design.X.p, design.stats.q.data(), design.tt);
+  model.n_threads = design.n_threads;
+  FromX from_x;
+  from_x.square = [&](const std::vector<double>& b) {
+    const std::vector<double> u = design.residual(b, report);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i)
+      if (design.omega[i] > 0.0) sum += u[i] * u[i] / design.omega[i];
+    return sum;
+  };
+  from_x.project = [&](const std::vector<double>& b, const std::vector<Index>& U,
+                       std::vector<double>& c, double& ut, double& uu) {
+    std::vector<double> u = design.residual(b, report);
+    Basis basis;
+    basis.span(design, U, report);
+    basis.project(design.blas, design.root, u);
+    design.correlate(u.data(), 1, c, report);
+    for (Index j : U) c[std::size_t(j)] = 0.0;
+    ut = uu = 0.0;
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      ut += u[i] * design.t[i];
+      if (design.omega[i] > 0.0) uu += u[i] * u[i] / design.omega[i];
+    }
+  };
+  auto go = [&](auto penalty) {
+    GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
+                                     design.t_square, design.gradient_size(design.t_square), from_x,
+                                     monitor, solution);
+    path.run(design.t_mean);
+  };
+  if (problem.custom)
+    go(function_penalty(problem, design.stats));
+  else
+    go(elastic_net(problem, design.stats));
+}
+
+inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
+                      Solution& solution) {
+  std::vector<double> M;
+  StopSign stop([&] { return monitor.stopped(); });
+  if (!read_gram(design, M, stop, solution.report))
+    residual_mode(design, options, monitor, solution);  // proves what there is, the null model
+  else if (check_finite(design, solution))
+    gram_path(design, design.problem, M.data(), options, monitor, solution);
+}
+
+// Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
+inline bool use_kernel(const Problem& problem, const Options& options) {
+  const double n = double(problem.X.n), bytes = 16.0 * n * n;
+  if (options.solver == Solver::cd || problem.custom || problem.l1_ratio != 0.0 || problem.lower ||
+      problem.upper || problem.X.n >= problem.X.p || !options.alphas)
+    return false;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j)
+    if (problem.factor[j] == 0.0) return false;
+  for (Index k = 0; k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  return bytes <= (options.max_bytes > 0.0 ? options.max_bytes : 4e9);
+}
+
+inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
+                          Solution& solution) {
+  design.read_statistics(solution.report);
+  if (!check_finite(design, solution)) return;
+  const Problem& problem = design.problem;
+  auto go = [&](auto penalty) {
+    ResidualPath<decltype(penalty)> path(design, options, penalty, monitor, solution);
+    path.run();
+  };
+  if (problem.custom) {
+    go(function_penalty(problem, design.stats));
+    return;
+  }
+  const ElasticNet penalty = elastic_net(problem, design.stats);
+  if (!use_kernel(problem, options)) {
+    go(penalty);
+    return;
+  }
+  solution.report.mode = "kernel";
+  solution.report.why = "pure L2 with fewer rows than features: Cholesky of the n x n matrix XX'";
+  StopSign stop([&] { return monitor.stopped(); });
+  const KernelRidge kernel(design, penalty, stop, solution.report);
+  ResidualPath<ElasticNet> path(design, options, penalty, monitor, solution);
+  path.run(&kernel);
+}
+
+inline void working_set_mode(Design& design, const Options& options, Monitor& monitor,
+                             Solution& solution) {
+  design.read_statistics(solution.report);
+  if (!check_finite(design, solution)) return;
+  WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor,
+                      solution);
+  path.run();
+}
+
+inline void newton_mode(Design& design, const Options& options, Monitor& monitor,
+                        Solution& solution) {
+  design.read_statistics(solution.report);
+  solution.report.mode = "newton";
+  solution.report.why = "a smooth loss by its functions: proximal Newton with coordinate descent";
+  if (!check_finite(design, solution)) return;
+  const Problem& problem = design.problem;
+  auto go = [&](auto penalty) {
+    NewtonPath<decltype(penalty)> path(design, options, penalty, monitor, solution);
+    path.run();
+  };
+  if (problem.custom)
+    go(function_penalty(problem, design.stats));
+  else
+    go(elastic_net(problem, design.stats));
+}
+
+inline void run_mode(Mode mode, Design& design, const Options& options, Monitor& monitor,
+                     Solution& solution) {
+  if (use_kernel(design.problem, options))
+    residual_mode(design, options, monitor, solution);
+  else if (mode == Mode::gram)
+    gram_mode(design, options, monitor, solution);
+  else if (mode == Mode::working_set)
+    working_set_mode(design, options, monitor, solution);
+  else
+    residual_mode(design, options, monitor, solution);
+}
+
+inline void path(const Problem& problem, const Options& options, const Blas& blas,
+                 Solution& solution) {
+  Monitor monitor(options, solution);
+  Design design(problem, blas, options.n_threads);
+  solution.report.x_size = design.X.size();
+  if (!problem.loss.quadratic) {
+    newton_mode(design, options, monitor, solution);
+    return;
+  }
+  const Mode mode = choose_mode(problem, design.X, options, solution.report);
+  run_mode(mode, design, options, monitor, solution);
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve

@@ -1,0 +1,185 @@
+// Several problems on one X at once: targets, and the folds of a cross-validation.
+#pragma once
+
+#include "lockstep.hpp"
+#include "modes.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+// X'X is read once; each target then has a path of its own on it.
+inline void gram_targets(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                         const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
+  constexpr Index together = 64;
+  const Index targets = Index(problems.size());
+  Monitor reading(options[0], solutions[0]);
+  StopSign stop([&] { return reading.stopped(); });
+  Design first(problems[0], blas, options[0].n_threads);
+  std::vector<double> M;
+  Report& report = solutions[0].report;
+  if (!read_gram(first, M, stop, report)) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
+  if (!check_finite(first, solutions[0])) return;
+  for (Index begin = 0; begin < targets; begin += together) {
+    const Index members = std::min(together, targets - begin);
+    std::vector<std::unique_ptr<Design>> designs;
+    std::vector<double> V, C;
+    for (Index k = begin; k < begin + members; ++k) {
+      designs.push_back(std::make_unique<Design>(problems[std::size_t(k)], blas, 1));
+      designs.back()->stats = first.stats;
+      for (std::size_t i = 0; i < first.omega.size(); ++i)
+        V.push_back(first.omega[i] * designs.back()->t[i]);
+    }
+    C.resize(std::size_t(first.X.p * members));
+    first.correlate(V.data(), int(members), C.data(), report);
+    for (Index m = 0; m < members; ++m)
+      std::copy(C.begin() + m * first.X.p, C.begin() + (m + 1) * first.X.p,
+                designs[std::size_t(m)]->stats.q.begin());
+    std::atomic<Index> next{0};
+    run_group(std::min<Index>(members, options[0].n_threads), poll, [&](Index) {
+      for (Index m; (m = next.fetch_add(1)) < members;) {
+        const std::size_t k = std::size_t(begin + m);
+        Options own = poll.member(options[k], 1);
+        Monitor monitor(own, solutions[k]);
+        gram_path(*designs[std::size_t(m)], problems[k], M.data(), own, monitor, solutions[k]);
+      }
+    });
+  }
+}
+
+// Mean squared error of a point on the rows of a design, through their Gram matrix G (P x P).
+inline double squared_error(const Design& design, const double* G, const Point& point) {
+  const Statistics& stats = design.stats;
+  const Index P = design.X.p + 2;
+  double shift = design.t_mean - point.intercept, sum = design.tt;
+  std::vector<double> b;
+  for (std::size_t k = 0; k < point.support.size(); ++k) {
+    const std::size_t j = std::size_t(point.support[k]);
+    b.push_back(point.coef[k] * stats.norm[j]);
+    shift -= point.coef[k] * stats.mean[j];
+  }
+  for (std::size_t k = 0; k < b.size(); ++k) {
+    const double* column = G + point.support[k] * P;
+    double product = 0.0;
+    for (std::size_t l = 0; l < k; ++l) product += column[point.support[l]] * b[l];
+    sum += b[k] * (b[k] + 2.0 * (product - stats.q[std::size_t(point.support[k])]));
+  }
+  return sum + (design.centred() ? shift * shift : 0.0);
+}
+
+// The folds of a cross-validation: one reading of X gives the sums of every cell, and what problem
+// k of a round is trained on is all rows (k = 0) or all but those of cell k - 1. Problems come in
+// rounds of `per_round`, which differ in their penalties and alphas alone.
+inline void gram_folds(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                       const Cells& cells, Index per_round, const Blas& blas, GroupPoll& poll,
+                       std::vector<Solution>& solutions) {
+  Monitor reading(options[0], solutions[0]);
+  StopSign stop([&] { return reading.stopped(); });
+  Design first(problems[0], blas, options[0].n_threads);
+  const Index P = first.X.p + 2, size = P * P;
+  std::vector<double> M(std::size_t(size * (cells.count + 1)), 0.0), pilot;
+  double* cell_sums = M.data() + size;
+  Report& report = solutions[0].report;
+  report.x_bytes += first.X.size();
+  report.n_rhs += 1;
+  report.peak_bytes += 8.0 * double(M.size()) + 48e6;
+  first.X.sums(first.root.data(), first.t.data(), first.centred(), cells, blas, first.n_threads,
+               cell_sums, pilot, stop);
+  parallel_blocks(first.n_threads, P, [&](Index column) {
+    for (Index k = column * P; k < (column + 1) * P; ++k) {
+      double total = 0.0;
+      for (Index c = 0; c < cells.count; ++c) total += cell_sums[k + c * size];
+      M[std::size_t(k)] = total;
+      for (Index c = 0; c < cells.count; ++c)
+        cell_sums[k + c * size] = total - cell_sums[k + c * size];
+    }
+  });
+  std::vector<double> mass(static_cast<std::size_t>(cells.count), 0.0);
+  for (Index i = 0; i < first.X.n; ++i)
+    mass[std::size_t(cells.of[i])] += first.omega[std::size_t(i)];
+  std::vector<std::unique_ptr<Design>> designs(static_cast<std::size_t>(per_round));
+  parallel_blocks(first.n_threads, per_round, [&](Index k) {
+    designs[std::size_t(k)] = std::make_unique<Design>(problems[std::size_t(k)], blas, 1);
+  });
+  for (Index k = 0; k < per_round; ++k) {
+    Design& design = *designs[std::size_t(k)];
+    scale_gram(M.data() + k * size, pilot, design.centred(), first.n_threads, design.stats);
+    if (!check_finite(design, solutions[std::size_t(k)])) return;
+  }
+  std::atomic<Index> next{0};
+  const Index members = Index(problems.size());
+  run_group(std::min<Index>(members, options[0].n_threads), poll, [&](Index) {
+    for (Index m; (m = next.fetch_add(1)) < members;) {
+      const std::size_t k = std::size_t(m);
+      const Index fold = m % per_round;
+      const double* G = M.data() + fold * size;
+      const Design& design = *designs[std::size_t(fold)];
+      Options own = poll.member(options[k], 1);
+      Monitor monitor(own, solutions[k]);
+      gram_path(design, problems[k], G, own, monitor, solutions[k]);
+      if (fold == 0) continue;
+      // rows of the cell = all rows less those trained on, by their shares of the weights
+      const double share = mass[std::size_t(fold - 1)];
+      for (Point& point : solutions[k].points)
+        point.held_out = (squared_error(*designs[0], M.data(), point) -
+                          (1.0 - share) * squared_error(design, G, point)) /
+                         share;
+    }
+  });
+}
+
+// Problems that share X and differ in their targets, or, with cells, in the rows they are trained
+// on: solved in lockstep, sharing what they read.
+inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                  const std::int32_t* cell, Index n_cells, const Blas& blas,
+                  std::vector<Solution>& solutions) {
+  const Index targets = Index(problems.size());
+  solutions.resize(problems.size());
+  const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
+  for (Solution& solution : solutions) solution.report.x_size = X->size();
+  if (targets == 1 || !problems[0].loss.quadratic || use_kernel(problems[0], options[0])) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
+  Mode mode = Mode::gram;
+  const Index copies = cell ? n_cells + 1 : 1;
+  for (std::size_t k = 0; k < problems.size(); ++k)
+    mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets, copies);
+  GroupPoll poll{options[0]};
+  bool same_rows = true;
+  for (const Problem& problem : problems)
+    same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
+  if (mode == Mode::gram && !cell && !same_rows) {
+    for (std::size_t k = 0; k < problems.size(); ++k)
+      path(problems[k], options[k], blas, solutions[k]);
+    return;
+  }
+  if (mode == Mode::gram) {
+    if (cell)
+      gram_folds(problems, options, {cell, n_cells}, n_cells + 1, blas, poll, solutions);
+    else
+      gram_targets(problems, options, blas, poll, solutions);
+    return;
+  }
+  const double memory = options[0].max_bytes > 0.0 ? options[0].max_bytes : 8e9,
+               needed = 8.0 * 40.0 * double(X->n + X->p);
+  const Index most = std::max<Index>(1, std::min<Index>(16, Index(memory / needed)));
+  for (Index begin = 0; begin < targets; begin += most) {
+    const Index members = std::min(most, targets - begin);
+    SharedReading reading(*X, members, options[0].n_threads);
+    run_group(members, poll, [&](Index m) {
+      const std::size_t k = std::size_t(begin + m);
+      Options own = poll.member(options[k], members);
+      Monitor monitor(own, solutions[k]);
+      Design design(problems[k], blas, own.n_threads, std::make_unique<Companion>(*X, reading, m));
+      run_mode(mode, design, own, monitor, solutions[k]);
+    });
+  }
+}
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
