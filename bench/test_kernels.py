@@ -13,6 +13,8 @@ from scipy import sparse
 from bench.kernels import epoch, roofline
 from regsolve import _core, _validate
 
+pytestmark = pytest.mark.benchmark(max_time=0.3)
+
 DESIGNS = {
     "dense": lambda: np.asfortranarray(np.random.default_rng(0).standard_normal((2000, 2000))),
     "float32": lambda: np.asfortranarray(
