@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import losses, penalties
 from .certificate import Certificate, verify
 from .convert import convert_alpha, convert_l1_ratio
+from .ridge.path import RidgePath, ridge_path
 from .solution import Interrupted, Path, Progress, Report, Solution
 from .solve import path, solve
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sklearn.exceptions import ConvergenceWarning
 
     from . import estimators
-    from .estimators import ElasticNet, Lasso, enet_path, lasso_path
+    from .estimators import ElasticNet, Lasso, Ridge, RidgeCV, enet_path, lasso_path
 
 __version__ = version("regsolve")
 
@@ -27,6 +28,9 @@ __all__ = [
     "Path",
     "Progress",
     "Report",
+    "Ridge",
+    "RidgeCV",
+    "RidgePath",
     "Solution",
     "convert_alpha",
     "convert_l1_ratio",
@@ -36,12 +40,13 @@ __all__ = [
     "losses",
     "path",
     "penalties",
+    "ridge_path",
     "solve",
     "verify",
 ]
 
 
-ESTIMATORS = ("ElasticNet", "Lasso", "enet_path", "lasso_path")
+ESTIMATORS = ("ElasticNet", "Lasso", "Ridge", "RidgeCV", "enet_path", "lasso_path")
 
 
 def __getattr__(name: str) -> Any:  # scikit-learn is imported when what needs it is asked for

@@ -2,5 +2,7 @@
 
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .ridge import Ridge
+from .ridge_cv import RidgeCV
 
-__all__ = ["ElasticNet", "Lasso", "enet_path", "lasso_path"]
+__all__ = ["ElasticNet", "Lasso", "Ridge", "RidgeCV", "enet_path", "lasso_path"]

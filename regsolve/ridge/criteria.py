@@ -115,6 +115,13 @@ class Criteria:
                     out[:, t] = residual / left
             yield i, out
 
+    def mean_square_left_out(self, a: Array) -> Array:
+        """Mean over the rows of the squared leave-one-out errors, (T, m)."""
+        total = np.zeros((self.projections.shape[1], len(a)))
+        for _, errors in self.left_out(a):
+            total += np.einsum("itk,itk->tk", errors, errors)
+        return total / self.design.n
+
     def _left(self, i: Any, own: Array, a: Array) -> Array:
         """1 - h_i, (rows, m)."""
         if not self.primal:
@@ -133,6 +140,16 @@ class Criteria:
         for start in range(0, self.design.n, step):
             i = slice(start, min(start + step, self.design.n))
             yield i, self.spectrum.vectors[i]
+
+    def predictions(self, rows: Any, a: Array) -> Array:
+        """Predictions of chosen rows by the fits to all, (rows, T, m)."""
+        shrink, Z = self.spectrum.shrink(a), self.design.unweighted_rows(rows)
+        out = np.empty((len(Z), self.projections.shape[1], len(a)))
+        for t in range(out.shape[1]):
+            W = self.spectrum.vectors @ (self.projections[:, t, None] * shrink)
+            W = W if self.primal else self.design.tdot(W)
+            out[:, t] = Z @ W + self.targets.mean[t]
+        return out
 
     def folds_left_out(self, folds: Iterable[Any], a: Array) -> Array:
         """Errors sqrt(s_i) (y_i - prediction) of each row when its fold is left out, (n, T, m).

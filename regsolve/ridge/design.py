@@ -256,8 +256,11 @@ class Design:
 
     def chosen_rows(self, i: Any) -> Array:
         """Rows i of Z, dense."""
-        block = self.storage.rows(i) - self.mean
-        return np.asarray(block * self.root[i, None] * self.scale)
+        return np.asarray(self.unweighted_rows(i) * self.root[i, None])
+
+    def unweighted_rows(self, i: Any) -> Array:
+        """Rows i of Z before their weights, dense."""
+        return np.asarray((self.storage.rows(i) - self.mean) * self.scale)
 
     def coefficients(self, W: Array) -> Array:
         """Coefficients in X's units from those of Z, (p, q)."""

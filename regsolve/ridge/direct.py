@@ -11,8 +11,9 @@ the precision where X is small.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -35,7 +36,7 @@ LOST = 1e7  # condition beyond which the normal equations lose more than nine of
 
 @dataclass
 class Answer:
-    """Solutions W (p, Q) in the view's units, what proves them, and the factor they came from."""
+    """Solutions W (p, Q) in the view's units, what proves them, and how they were reached."""
 
     W: Array
     proof: proof.Proof
@@ -44,48 +45,104 @@ class Answer:
     n_solves: int = 0
     n_iterations: int = 0
     extra_bytes: int = 0
-    spectrum: Spectrum | None = None
-    primal: bool = True
-    right: Array | None = None
     converged: bool = True
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
     """Solutions at strengths a_q for targets t_q, q = 1..Q, as the plan says."""
-    side = _Primal if plan.primal else _Dual
-    if not plan.precise:
-        problem = side(design, targets)
-        try:
-            factor = _factor(problem.S, plan.factor)
-            C = factor.solve(problem.right, a, t)
-            worst = _worst(factor, a)
-        except Breakdown:
-            worst = np.inf
-        if worst <= LOST:
-            return _proven(problem, factor, C, a, t, plan.why)
-        reason = f"the condition {worst:.1e} asks for the precision of X itself"
+    return select(design, targets, a, plan, lambda _: (a, t))
+
+
+def select(
+    design: Design,
+    targets: Targets,
+    alphas: Array,
+    plan: Plan,
+    pick: Callable[[Solver], tuple[Array, Integers]],
+) -> Answer:
+    """The same where ``pick`` chooses strengths and targets once the factor of all is there."""
+    solver: Solver
+    if plan.precise:
+        solver = _Precise(design, targets, plan.primal, plan.why)
     else:
-        reason = plan.why
-    return _precise(side, design, targets, a, t, reason)
+        try:
+            solver = _Normal(design, targets, plan, alphas)
+            return solver.solve(*pick(solver))
+        except Breakdown as lost:
+            why = f"the condition {lost.condition:.1e} asks for the precision of X itself"
+        solver = _Precise(design, targets, plan.primal, why)
+    return solver.solve(*pick(solver))
 
 
-def _factor(S: Array, name: str) -> Cholesky | Tridiagonal | Spectrum:
-    if name == "cholesky":
-        return Cholesky(S)
-    return Tridiagonal(S) if name == "tridiagonal" and len(S) > 1 else eigen(S)
+class Solver(Protocol):
+    """A factorised problem: its solutions, and its criteria where there is a spectrum."""
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions at a_q for targets t_q."""
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
 
 
-def criteria(design: Design, targets: Targets, answer: Answer) -> Criteria:
-    """The criteria of an answer that kept its spectrum."""
-    if answer.spectrum is None or answer.right is None:
-        raise ValueError("criteria need the spectrum: fit with spectrum=True")
-    return Criteria.of(design, targets, answer.spectrum, answer.primal, answer.right)
+class _Normal:
+    """The normal equations of either side and a factor of them."""
+
+    def __init__(self, design: Design, targets: Targets, plan: Plan, alphas: Array) -> None:
+        self.problem = (_Primal if plan.primal else _Dual)(design, targets)
+        self.plan = plan
+        S = self.problem.S
+        self.factor: Cholesky | Tridiagonal | Spectrum
+        if plan.factor == "cholesky":
+            self.factor = Cholesky(S, LOST)
+            return
+        tridiagonal = plan.factor == "tridiagonal" and len(S) > 1
+        self.factor = Tridiagonal(S) if tridiagonal else eigen(S)
+        worst = condition(self.factor.values, float(np.min(alphas)))
+        if worst > LOST:
+            raise Breakdown(worst)
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions with their proof."""
+        problem, factor = self.problem, self.factor
+        W, found = problem.prove(factor.solve(problem.right, a, t), a, t)
+        mode = f"{problem.name}-{type(factor).__name__.lower()}"
+        n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
+        return Answer(W, found, mode, self.plan.why, n_solves=n_solves)
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
+        if not isinstance(self.factor, Spectrum):
+            raise ValueError("criteria need the spectrum: ask for solver='eigen' or 'svd'")
+        problem = self.problem
+        return Criteria.of(
+            problem.design, problem.targets, self.factor, self.plan.primal, problem.right
+        )
 
 
-def _worst(factor: Cholesky | Tridiagonal | Spectrum, a: Array) -> float:
-    if isinstance(factor, Cholesky):
-        return factor.worst
-    return condition(factor.values, float(np.min(a)))
+class _Precise:
+    """Singular values of a triangular root; answers refined, and proven by X itself."""
+
+    def __init__(self, design: Design, targets: Targets, primal: bool, why: str) -> None:
+        self.design, self.targets, self.primal, self.why = design, targets, primal, why
+        if not design.measured:
+            design.read_statistics()
+        root = root_of_gram(design, targets.R) if primal else (root_of_kernel(design),)
+        self.spectrum = singular(*root)
+        self.gradient = design.tdot(targets.R)
+        self.right = self.gradient if primal else targets.R
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions with their proof."""
+        C = self.spectrum.solve(self.right, a, t)
+        W = C if self.primal else self.design.tdot(C)
+        W = refined(self.design, self.targets, self.spectrum, self.primal, W, a, t)
+        found = proof.from_data(self.design, self.gradient, W, a, t, self.targets)
+        mode = f"{(_Primal if self.primal else _Dual).name}-svd"
+        return Answer(W, found, mode, self.why, n_solves=1)
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
+        return Criteria.of(self.design, self.targets, self.spectrum, self.primal, self.right)
 
 
 class _Primal:
@@ -131,59 +188,3 @@ class _Dual:
 
 def _blunt(found: proof.Proof, targets: Targets, t: Integers) -> bool:
     return bool(np.any(~(found.gap <= 0.5 * proof.BLUNT * targets.square[t])))
-
-
-def _proven(
-    problem: _Primal | _Dual,
-    factor: Cholesky | Tridiagonal | Spectrum,
-    C: Array,
-    a: Array,
-    t: Integers,
-    why: str,
-) -> Answer:
-    W, found = problem.prove(C, a, t)
-    spectrum = factor if isinstance(factor, Spectrum) else None
-    mode = f"{problem.name}-{type(factor).__name__.lower()}"
-    n_solves = len(np.unique(a)) if spectrum is None else 1
-    return Answer(
-        W,
-        found,
-        mode,
-        why,
-        n_solves=n_solves,
-        spectrum=spectrum,
-        primal=isinstance(problem, _Primal),
-        right=problem.right,
-    )
-
-
-def _precise(
-    side: type[_Primal] | type[_Dual],
-    design: Design,
-    targets: Targets,
-    a: Array,
-    t: Integers,
-    why: str,
-) -> Answer:
-    """The same from singular values, refined, and proven by X itself."""
-    primal = side is _Primal
-    if not design.measured:
-        design.read_statistics()
-    root = root_of_gram(design, targets.R) if primal else (root_of_kernel(design),)
-    spectrum = singular(*root)
-    B = design.tdot(targets.R)
-    C = spectrum.solve(B if primal else targets.R, a, t)
-    W = C if primal else design.tdot(C)
-    W = refined(design, targets, spectrum, primal, W, a, t)
-    found = proof.from_data(design, B, W, a, t, targets)
-    right = B if primal else targets.R
-    return Answer(
-        W,
-        found,
-        f"{side.name}-svd",
-        why,
-        n_solves=1,
-        spectrum=spectrum,
-        primal=primal,
-        right=right,
-    )

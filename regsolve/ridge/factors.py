@@ -31,7 +31,11 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 class Breakdown(ArithmeticError):
-    """S + a I is not positive definite in float64."""
+    """The condition of S + a I is more than its factor can bear."""
+
+    def __init__(self, condition: float = np.inf) -> None:
+        super().__init__(f"condition {condition:.1e}")
+        self.condition = condition
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Cholesky:
     """A factor for each distinct a, of the matrix scaled to a unit diagonal."""
 
     S: Array
-    worst: float = 1.0  # the largest condition met
+    limit: float = np.inf  # on the condition
 
     def solve(self, B: Array, a: Array, t: Integers) -> Array:
         """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
@@ -60,7 +64,8 @@ class Cholesky:
         if info != 0:
             raise Breakdown
         reciprocal, _ = lapack.dpocon(L, norm, uplo="L")
-        self.worst = max(self.worst, 1.0 / max(float(reciprocal), EPS**2))
+        if reciprocal * self.limit < 1.0:
+            raise Breakdown(1.0 / max(float(reciprocal), EPS**2))
         C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
         return np.asarray(C * inverse[:, None])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 class Fitted:
     """Solutions for Q pairs of strength and target.
 
-    ``coefs`` (p, Q) in X's units, ``intercepts`` (Q,), certificates and statuses; ``design``,
-    ``centred`` and ``answer`` are what criteria are computed from.
+    ``coefs`` (p, Q) in X's units, ``intercepts`` (Q,), certificates and statuses.
     """
 
     alphas: Array
@@ -46,9 +46,6 @@ class Fitted:
     certificates: list[Certificate] = field(repr=False)
     statuses: list[str]
     report: Report = field(repr=False)
-    design: Design = field(repr=False)
-    centred: Targets = field(repr=False)
-    answer: direct.Answer = field(repr=False)
 
 
 def fit_ridge(
@@ -57,10 +54,10 @@ def fit_ridge(
     alphas: Any,
     target: Any = None,
     *,
+    pick: Callable[[direct.Solver], tuple[Array, Integers]] | None = None,
     sample_weight: Any = None,
     fit_intercept: bool = True,
     standardize: bool = False,
-    spectrum: bool = False,
     solver: str = "auto",
     tol: float = 1e-6,
     n_threads: int | None = None,
@@ -74,9 +71,10 @@ def fit_ridge(
     Y : (n, T)
     alphas : (Q,) >= 0, on the sum scale
     target : (Q,) integers, default 0 for all
-    spectrum : bool
-        Ask for the eigen-decomposition that criteria need, whatever it costs.
-    solver : "auto", "cholesky", "tridiagonal", "eigen", "svd", "krylov" or "sketched"
+    pick : function, optional
+        Given the factorised problem, chooses the pairs to fit, (strengths, targets), after a look
+        at its criteria; ``alphas`` are then those that it may choose from.
+    solver : "auto", "cholesky", "tridiagonal", "eigen" or "svd"
     tol : float
         On the gap over the null objective; direct regimes reach far less.
 
@@ -92,36 +90,35 @@ def fit_ridge(
     """
     start = time.perf_counter()
     checked = _validate.design(X)
-    n = checked.shape[0]
-    weight = _validate.sample_weight(sample_weight, n)
-    if weight is None and sample_weight is not None:
-        weight = np.full(n, float(sample_weight))
-    Y = np.column_stack([_validate.vector("y", y, n) for y in np.asarray(Y).T])
+    weight = _weight(sample_weight, checked.shape[0])
+    Y = np.column_stack([_validate.vector("y", y, checked.shape[0]) for y in np.asarray(Y).T])
     a = np.asarray(alphas, dtype=np.float64)
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
     threads = available_threads() if n_threads is None else n_threads
     with blas_threads(n_threads):
         design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
         centred = targets(design, Y)
-        answer = _answer(design, centred, a, t, spectrum, solver)
+        plan = choose(design, len(np.unique(a)), float(a.min()), solver, pick is None)
+        if pick is None:
+            answer = direct.solve(design, centred, a, t, plan)
+        else:
+            chosen: list[Any] = []
+
+            def told(solver: direct.Solver) -> tuple[Array, Integers]:
+                chosen[:] = pick(solver)
+                return chosen[0], chosen[1]
+
+            answer = direct.select(design, centred, a, plan, told)
+            a, t = chosen
     return _fitted(design, centred, answer, a, t, tol, start)
 
 
-def _answer(
-    design: Design,
-    centred: Targets,
-    a: Array,
-    t: Integers,
-    spectrum: bool,
-    solver: str,
-) -> direct.Answer:
-    n, p = design.n, design.p
-    storage = design.storage
-    n_alphas, n_targets = len(np.unique(a)), centred.R.shape[1]
-    plan = choose(
-        n, p, storage.n_values, storage.sparse, n_alphas, n_targets, spectrum, solver, a.min()
-    )
-    return direct.solve(design, centred, a, t, plan)
+def _weight(sample_weight: Any, n: int) -> Array | None:
+    """Row weights; unlike elsewhere a scalar counts, as it does against the sum in ridge."""
+    weight = _validate.sample_weight(sample_weight, n)
+    if weight is None and sample_weight is not None:
+        return np.full(n, float(sample_weight))
+    return weight
 
 
 def _fitted(
@@ -145,7 +142,7 @@ def _fitted(
     if "optimal" not in statuses or len(set(statuses)) > 1:
         _warn(gaps, a, tol)
     report = _report(design, answer, coefs, time.perf_counter() - start)
-    return Fitted(a, t, coefs, intercepts, certificates, statuses, report, design, centred, answer)
+    return Fitted(a, t, coefs, intercepts, certificates, statuses, report)
 
 
 def _certificates(
