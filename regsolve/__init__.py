@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from . import estimators
     from .certificate import verify
-    from .estimators import ElasticNet, ElasticNetCV, Lasso, LassoCV, enet_path, lasso_path
+    from .estimators import (
+        ElasticNet,
+        ElasticNetCV,
+        Lasso,
+        LassoCV,
+        Ridge,
+        RidgeCV,
+        enet_path,
+        lasso_path,
+    )
+    from .ridge.path import RidgePath, ridge_path
 
 __all__ = [
     "Certificate",
@@ -26,6 +36,9 @@ __all__ = [
     "Path",
     "Progress",
     "Report",
+    "Ridge",
+    "RidgeCV",
+    "RidgePath",
     "Solution",
     "convert_alpha",
     "convert_l1_ratio",
@@ -35,6 +48,7 @@ __all__ = [
     "losses",
     "path",
     "penalties",
+    "ridge_path",
     "solve",
     "verify",
 ]
@@ -43,8 +57,19 @@ __all__ = [
 LATER = {
     "ConvergenceWarning": "sklearn.exceptions",
     "verify": "regsolve.certificate",
+    "RidgePath": "regsolve.ridge.path",
+    "ridge_path": "regsolve.ridge.path",
     **dict.fromkeys(
-        ("ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "enet_path", "lasso_path"),
+        (
+            "ElasticNet",
+            "ElasticNetCV",
+            "Lasso",
+            "LassoCV",
+            "Ridge",
+            "RidgeCV",
+            "enet_path",
+            "lasso_path",
+        ),
         "regsolve.estimators",
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 
@@ -35,10 +35,11 @@ def available_memory() -> float:
     return float("inf")
 
 
-class _OneThreadBlas:
-    """SciPy's BLAS limited to one thread from the first of concurrent calls to the last."""
+class _LimitedBlas:
+    """SciPy's BLAS limited to some threads from the first of concurrent calls to the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
         self._lock = threading.Lock()
         self._depth = 0
         self._controller: Any = None
@@ -60,7 +61,7 @@ class _OneThreadBlas:
 
                     self._controller = ThreadpoolController().select(user_api="blas")
                 self._take_control()
-                self._limiter = self._controller.limit(limits=1)
+                self._limiter = self._controller.limit(limits=self._n_threads)
             self._depth += 1
         try:
             yield
@@ -73,4 +74,12 @@ class _OneThreadBlas:
                     self._take_control()
 
 
-one_thread_blas = _OneThreadBlas()
+one_thread_blas = _LimitedBlas(1)
+_limits: dict[int, _LimitedBlas] = {1: one_thread_blas}
+
+
+def blas_threads(n_threads: int | None) -> AbstractContextManager[None]:
+    """While it lasts, BLAS uses at most so many threads; None: as many as it likes."""
+    if n_threads is None:
+        return nullcontext()
+    return _limits.setdefault(n_threads, _LimitedBlas(n_threads))()

@@ -2,6 +2,17 @@
 
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .ridge import Ridge
+from .ridge_cv import RidgeCV
 from .selection import ElasticNetCV, LassoCV
 
-__all__ = ["ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "enet_path", "lasso_path"]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "Ridge",
+    "RidgeCV",
+    "enet_path",
+    "lasso_path",
+]

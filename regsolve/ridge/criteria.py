@@ -1,0 +1,198 @@
+"""What one spectrum tells about every strength: degrees of freedom, GCV, evidence, left-out errors.
+
+With Z = U diag(sqrt L) V', t_k = U_k'R and d_k = L_k / (L_k + a), in the rows of Z,
+
+    df(a)    = [1 with intercept] + sum_k d_k
+    rss(a)   = ||R||^2 - sum_k t_k^2 + sum_k t_k^2 (1 - d_k)^2
+    GCV(a)   = n rss(a) / (n - df(a))^2
+    h_i(a)   = [omega_i with intercept] + sum_k U_ik^2 d_k,    e_i = (R_i - Zw_i) / (1 - h_i)
+    e_F(a)   = (I - H_FF)^{-1} (R - Zw)_F                      for a set F of rows left out
+
+and, for R ~ N(0, s2 (S^{-1} + X X' / a)) about its mean b, with s2 at its maximum,
+
+    -2 log L = nu (log(2 pi q / nu) + 1) + sum_k log((L_k + a) / a) - sum_i log s_i [+ log sum s],
+    q = ||R||^2 - sum_k t_k^2 + sum_k t_k^2 a / (L_k + a),
+
+nu = n (ML), or n - 1 with the bracket (REML, intercept). All strengths come from one product, and
+left-out errors from blocks of rows: never an array n x p, nor n x n where n >= p.
+
+References
+----------
+Golub, Heath and Wahba (1979), Generalized cross-validation as a method for choosing a good ridge
+parameter. Rasmussen and Williams (2006), Gaussian Processes for Machine Learning, chapter 5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import linalg
+
+from .design import WIDE_ENTRIES, Design, Targets
+from .factors import Spectrum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+ROWS = 1 << 18  # entries of an array rows x alphas held at a time
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """The spectrum of a design, ready for any strengths a (m,) > 0 and all its targets."""
+
+    design: Design
+    targets: Targets
+    spectrum: Spectrum
+    primal: bool
+    projections: Array  # V'B (k, T): sqrt(L_k) t_k (primal) or t_k
+
+    @classmethod
+    def of(
+        cls, design: Design, targets: Targets, spectrum: Spectrum, primal: bool, right: Array
+    ) -> Criteria:
+        """Ready ``spectrum`` of Z'Z with ``right`` = Z'R (primal), or of Z Z' with R."""
+        if not primal and design.fit_intercept:
+            spectrum = _without(spectrum, np.sqrt(design.omega))
+        return cls(design, targets, spectrum, primal, spectrum.projected(right))
+
+    def _squares(self) -> Array:
+        """t_k^2, (k, T)."""
+        squares = self.projections**2
+        if not self.primal:
+            return np.asarray(squares)
+        L = self.spectrum.values[:, None]
+        return np.divide(squares, L, out=np.zeros_like(squares), where=L > 0)
+
+    def _fit(self, a: Array, power: int) -> Array:
+        """||R||^2 - sum t_k^2 + sum t_k^2 (a / (L_k + a))^power, (m, T)."""
+        squares = self._squares()
+        outside = np.maximum(self.targets.square - squares.sum(axis=0), 0.0)
+        if not self.primal:
+            outside = np.zeros_like(outside)
+        return np.asarray(((a * self.spectrum.shrink(a)) ** power).T @ squares + outside)
+
+    def df(self, a: Array) -> Array:
+        """Effective degrees of freedom, the intercept's included; (m,)."""
+        own = self.spectrum.values @ self.spectrum.shrink(a)
+        return np.asarray(own + float(self.design.fit_intercept))
+
+    def gcv(self, a: Array) -> Array:
+        """Generalised cross-validation, (m, T)."""
+        n = self.design.n_used
+        return np.asarray(n * self._fit(a, 2) / ((n - self.df(a)) ** 2)[:, None])
+
+    def log_evidence(self, a: Array, restricted: bool = False) -> Array:
+        """Log marginal likelihood at the best noise, ML or REML; (m, T)."""
+        design = self.design
+        s = design.weight[design.weight > 0]
+        nu = design.n_used - int(restricted and design.fit_intercept)
+        with np.errstate(divide="ignore"):
+            twice = nu * (np.log(2.0 * math.pi * self._fit(a, 1) / nu) + 1.0)
+        twice += np.log1p(self.spectrum.values[:, None] / a).sum(axis=0)[:, None]
+        twice -= np.log(s).sum()
+        if restricted and design.fit_intercept:
+            twice += math.log(design.total)
+        return np.asarray(-0.5 * twice)
+
+    def left_out(self, a: Array) -> Iterator[tuple[slice, Array]]:
+        """Rows with their exact leave-one-out errors sqrt(s_i) (y_i - prediction), (rows, T, m)."""
+        shrink = self.spectrum.shrink(a)
+        for i, features in self._features(len(a)):
+            own = features**2 @ shrink
+            left = self._left(i, own, a)
+            out = np.empty((len(own), self.projections.shape[1], len(a)))
+            for t in range(out.shape[1]):
+                fit = features @ (self.projections[:, t, None] * shrink)
+                residual = self.targets.R[i, t, None] - fit if self.primal else a * fit
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    out[:, t] = residual / left
+            yield i, out
+
+    def mean_square_left_out(self, a: Array) -> Array:
+        """Mean over the rows of the squared leave-one-out errors, (T, m)."""
+        total = np.zeros((self.projections.shape[1], len(a)))
+        for _, errors in self.left_out(a):
+            total += np.einsum("itk,itk->tk", errors, errors)
+        return total / self.design.n
+
+    def _left(self, i: Any, own: Array, a: Array) -> Array:
+        """1 - h_i, (rows, m)."""
+        if not self.primal:
+            return np.asarray(a * own)
+        out = 1.0 - own
+        return out - self.design.omega[i, None] if self.design.fit_intercept else out
+
+    def _features(self, n_alphas: int) -> Iterator[tuple[slice, Array]]:
+        """Z V by rows (primal), or V."""
+        if self.primal:
+            entries = min(WIDE_ENTRIES, ROWS * max(1, self.design.p) // max(1, n_alphas))
+            for i, block in self.design.rows(entries):
+                yield i, block @ self.spectrum.vectors
+            return
+        step = max(16, ROWS // n_alphas)
+        for start in range(0, self.design.n, step):
+            i = slice(start, min(start + step, self.design.n))
+            yield i, self.spectrum.vectors[i]
+
+    def predictions(self, rows: Any, a: Array) -> Array:
+        """Predictions of chosen rows by the fits to all, (rows, T, m)."""
+        shrink, Z = self.spectrum.shrink(a), self.design.unweighted_rows(rows)
+        out = np.empty((len(Z), self.projections.shape[1], len(a)))
+        for t in range(out.shape[1]):
+            W = self.spectrum.vectors @ (self.projections[:, t, None] * shrink)
+            W = W if self.primal else self.design.tdot(W)
+            out[:, t] = Z @ W + self.targets.mean[t]
+        return out
+
+    def folds_left_out(self, folds: Iterable[Any], a: Array) -> Array:
+        """Errors sqrt(s_i) (y_i - prediction) of each row when its fold is left out, (n, T, m).
+
+        ``folds`` are arrays of rows; a row in none of them has NaN. |F|^3 a fold and alpha.
+        """
+        n, T = self.targets.R.shape
+        out = np.full((n, T, len(a)), np.nan)
+        shrink = self.spectrum.shrink(a)
+        for fold in folds:
+            F = np.asarray(fold)
+            features = (
+                self.design.chosen_rows(F) @ self.spectrum.vectors
+                if self.primal
+                else self.spectrum.vectors[F]
+            )
+            for k, strength in enumerate(a):
+                out[F, :, k] = self._fold(F, features, float(strength), shrink[:, k])
+        return out
+
+    def _fold(self, F: Array, features: Array, a: float, shrink: Array) -> Array:
+        own = (features * shrink) @ features.T
+        fit = features @ (self.projections * shrink[:, None])
+        if not self.primal:
+            return np.asarray(linalg.solve(a * own, a * fit, assume_a="sym"))
+        left = np.eye(len(F)) - own
+        if self.design.fit_intercept:
+            u = np.sqrt(self.design.omega[F])
+            left -= np.outer(u, u)
+        return np.asarray(linalg.solve(left, self.targets.R[F] - fit, assume_a="sym"))
+
+
+def _without(spectrum: Spectrum, u: Array) -> Spectrum:
+    """The spectrum less the null direction u, which belongs to the intercept.
+
+    A reflection of the eigenvectors turns the one nearest to u into u itself; since K u = 0 it
+    mixes only vectors of zero eigenvalue.
+    """
+    w = spectrum.vectors.T @ u
+    j = int(np.argmax(np.abs(w)))
+    h = w.copy()
+    h[j] += math.copysign(1.0, w[j])
+    h /= np.linalg.norm(h)
+    vectors = spectrum.vectors - 2.0 * np.outer(spectrum.vectors @ h, h)
+    kept = np.arange(len(w)) != j
+    return replace(spectrum, values=spectrum.values[kept], vectors=vectors[:, kept])

@@ -1,0 +1,293 @@
+"""X as ridge regression sees it: weighted, centred and scaled by a view, never by a copy.
+
+With row weights s, omega = s / sum s, means m_j = sum_i omega_i x_ij (0 without intercept) and
+scales e_j (1, or the deviations about m_j under ``standardize``), the view is
+
+    Z = diag(sqrt s) (X - 1 m') diag(1 / e),      (n, p).
+
+A column with e_j = 0 is out: zero in Z. Blocks of Z are made dense on demand, a few MB at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from .. import _core, _validate
+from .._threads import one_thread_blas
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+BLOCK_ENTRIES = 1 << 18  # entries of Z made dense at a time, 2 MB: what stays in cache
+WIDE_ENTRIES = 1 << 21  # the same where products with many vectors pay for it
+CONSTANT = 8.0 * float(np.finfo(np.float64).eps)  # deviations below so many means are rounding
+EIGHT = 8  # vectors that the core's X'R takes in one reading
+
+
+class _Columns:
+    """Dense X: products by BLAS, float32 widened a block at a time."""
+
+    sparse = False
+
+    def __init__(self, matrix: _core.Matrix) -> None:
+        self.X = matrix.arrays[0]
+        self.n, self.p = self.X.shape
+        self.wide = self.X.dtype == np.float64
+        self.n_values = self.n * self.p
+        self.n_bytes = float(self.X.nbytes)
+
+    def dot(self, W: Array) -> Array:
+        """X W, (n, q)."""
+        if self.wide:
+            return np.asarray(self.X @ W)
+        out = np.empty((self.n, W.shape[1]))
+        for i in _slices(self.n, BLOCK_ENTRIES, self.p):
+            out[i] = self.rows(i) @ W
+        return out
+
+    def tdot(self, R: Array) -> Array:
+        """X'R, (p, q), by BLAS; only where ``wide``."""
+        return np.asarray(self.X.T @ R)
+
+    def rows(self, i: Any) -> Array:
+        """Rows i of X as float64."""
+        return np.asarray(self.X[i], dtype=np.float64)
+
+    def columns(self, j: slice) -> Array:
+        """Columns of X as float64."""
+        return np.asarray(self.X[:, j], dtype=np.float64)
+
+    def kernel(self, scale: Array) -> Array:
+        """X diag(scale^2) X', (n, n)."""
+        scaled = self.X * scale
+        return np.asarray(scaled @ scaled.T)
+
+
+class _Compressed(_Columns):
+    """Sparse X in compressed columns; rows come from one copy by rows, made when first asked."""
+
+    sparse, wide = True, False
+
+    def __init__(self, matrix: _core.Matrix) -> None:
+        data, indices, indptr = matrix.arrays
+        self.n, self.p = matrix.shape
+        self.X = sparse.csc_array((data, indices, indptr), shape=matrix.shape, copy=False)
+        self.n_values = int(indptr[-1])
+        self.n_bytes = float(data.nbytes + indices.nbytes)
+
+    @cached_property
+    def by_rows(self) -> Any:
+        """X in compressed rows."""
+        return self.X.tocsr()
+
+    def dot(self, W: Array) -> Array:
+        return np.asarray(self.X @ W)
+
+    def rows(self, i: Any) -> Array:
+        return np.asarray(self.by_rows[i].toarray(), dtype=np.float64)
+
+    def columns(self, j: slice) -> Array:
+        return np.asarray(self.X[:, j].toarray(), dtype=np.float64)
+
+    def kernel(self, scale: Array) -> Array:
+        data = self.X.data * np.repeat(scale, np.diff(self.X.indptr))
+        scaled = sparse.csc_array((data, self.X.indices, self.X.indptr), shape=(self.n, self.p))
+        return np.asarray((scaled @ scaled.T).toarray())
+
+
+KINDS = {"columns": _Columns, "rows": _Columns, "csc": _Compressed}
+
+
+def _slices(n: int, entries: int, width: int) -> Iterator[slice]:
+    """0 .. n in runs of about ``entries`` / ``width``."""
+    step = max(16, entries // max(1, width))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
+
+
+@dataclass
+class Design:
+    """Z with its products; ``passes`` counts readings of X, ``n_rhs`` the vectors in Z'R."""
+
+    checked: _validate.Design
+    X: Any
+    sample_weight: Array | None
+    fit_intercept: bool
+    standardize: bool
+    n_threads: int
+    passes: float = 0.0
+    n_rhs: int = 0
+
+    def __post_init__(self) -> None:
+        self.matrix = self.checked.matrix
+        self.n, self.p = self.checked.shape
+        self.storage = KINDS[self.matrix.kind](self.matrix)
+        s = np.ones(self.n) if self.sample_weight is None else self.sample_weight
+        self.weight, self.total = s, float(s.sum())
+        self.omega = s / self.total
+        self.root = np.sqrt(s)
+        self.passes += self.checked.bytes_read / (self.storage.n_bytes or 1.0)
+        self.mean, self.scale = np.zeros(self.p), np.ones(self.p)
+        self.norm = np.ones(self.p)
+        self.measured = False
+
+    @property
+    def n_used(self) -> int:
+        """Rows of positive weight."""
+        return int(np.count_nonzero(self.omega))
+
+    def read_statistics(self) -> None:
+        """Means and norms, and whether X is finite: one reading."""
+        mean, norm = self.matrix.statistics(self.omega, self.fit_intercept, self.n_threads)
+        self.passes += 1.0
+        self._set(mean, norm)
+
+    def read_gram(self) -> Array:
+        """C = Z'Z (p, p); also means and norms: one reading."""
+        with one_thread_blas():
+            gram, mean, norm = self.matrix.gram(self.omega, self.fit_intercept, self.n_threads)
+        self.passes += 1.0
+        self._set(mean, norm)
+        size = norm * self.scale * np.sqrt(self.total)
+        gram *= size
+        gram *= size[:, None]
+        return gram
+
+    def sparse_kernel(self, far: float) -> Array | None:
+        """K = Z Z' (n, n) as a sparse product, its centring done on K.
+
+        None where X is dense, or where a mean exceeds ``far`` deviations.
+        """
+        if not self.storage.sparse:
+            return None
+        self.read_statistics()
+        if np.any(np.abs(self.mean) > far * self.norm):
+            return None
+        self.passes += 2.0
+        K = np.asfortranarray(self.storage.kernel(self.scale))
+        K *= self.root
+        K *= self.root[:, None]
+        if self.fit_intercept:
+            u = np.sqrt(self.omega)
+            v = K @ u
+            v -= 0.5 * (u @ v) * u
+            K -= np.outer(u, v)
+            K -= np.outer(v, u)
+        return K
+
+    def _measure(self, j: slice, block: Array) -> None:
+        mean = self.omega @ block if self.fit_intercept else np.zeros(block.shape[1])
+        if self.fit_intercept:
+            mean = mean + self.omega @ (block - mean)
+        norm = np.sqrt(self.omega @ (block - mean) ** 2)
+        norm[norm <= CONSTANT * np.abs(mean)] = 0.0
+        bad = ~(np.isfinite(mean) & np.isfinite(norm))
+        if bad.any():
+            raise _validate.explain_column(self.X, j.start + int(np.argmax(bad)))
+        self.mean[j], self.norm[j] = mean, norm
+        if self.standardize:
+            self.scale[j] = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
+        self.measured = j.stop == self.p
+
+    def _set(self, mean: Array, norm: Array) -> None:
+        bad = ~(np.isfinite(mean) & np.isfinite(norm))
+        if bad.any():
+            raise _validate.explain_column(self.X, int(np.argmax(bad)))
+        self.mean, self.norm, self.measured = mean, norm, True
+        if self.standardize:
+            self.scale = np.divide(1.0, norm, out=np.zeros(self.p), where=norm > 0)
+
+    def dot(self, W: Array) -> Array:
+        """Z W for W (p, q): (n, q), one reading."""
+        V = W * self.scale[:, None]
+        self.passes += 1.0
+        return np.asarray(self.root[:, None] * (self.storage.dot(V) - self.mean @ V))
+
+    def tdot(self, R: Array) -> Array:
+        """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS."""
+        weighted = self.root[:, None] * R
+        by_blas = self.storage.wide and R.shape[1] > EIGHT
+        self.n_rhs += R.shape[1]
+        self.passes += 1.0 if by_blas else -(-R.shape[1] // EIGHT)
+        if by_blas:
+            product = self.storage.tdot(weighted)
+        else:
+            product = self.matrix.xtr(weighted, self.n_threads)
+        product -= np.outer(self.mean, weighted.sum(axis=0))
+        product *= self.scale[:, None]
+        return np.asarray(product)
+
+    def rows(self, entries: int = BLOCK_ENTRIES) -> Iterator[tuple[slice, Array]]:
+        """Z by blocks of rows, dense; together one reading."""
+        self.passes += 1.0
+        for i in _slices(self.n, entries, self.p):
+            block = self.storage.rows(i) - self.mean
+            block *= self.root[i, None]
+            if self.standardize:
+                block *= self.scale
+            yield i, block
+
+    def columns(
+        self, entries: int = BLOCK_ENTRIES, find_means: bool = False
+    ) -> Iterator[tuple[slice, Array]]:
+        """Z by blocks of columns, dense; together one reading.
+
+        ``find_means``: means and norms are taken on the way, and X is held to be finite.
+        """
+        self.passes += 1.0
+        for j in _slices(self.p, entries, self.n):
+            block = self.storage.columns(j)
+            if find_means:
+                with np.errstate(all="ignore"):
+                    self._measure(j, block)
+            block = block - self.mean[j]
+            block *= self.root[:, None]
+            if self.standardize:
+                block *= self.scale[j]
+            yield j, block
+
+    def chosen_rows(self, i: Any) -> Array:
+        """Rows i of Z, dense."""
+        return np.asarray(self.unweighted_rows(i) * self.root[i, None])
+
+    def unweighted_rows(self, i: Any) -> Array:
+        """Rows i of Z before their weights, dense."""
+        return np.asarray((self.storage.rows(i) - self.mean) * self.scale)
+
+    def coefficients(self, W: Array) -> Array:
+        """Coefficients in X's units from those of Z, (p, q)."""
+        return W * self.scale[:, None]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Y (n, T) less its weighted means, in rows of Z: ``R`` = diag(sqrt s) (Y - 1 mean')."""
+
+    R: Array
+    mean: Array
+    Y: Array
+
+    @property
+    def square(self) -> Array:
+        """||R_t||^2, (T,): twice the null objective."""
+        return np.asarray(np.einsum("it,it->t", self.R, self.R))
+
+
+def targets(design: Design, Y: Array) -> Targets:
+    """Centre (with an intercept) and weight the targets."""
+    mean = design.omega @ Y if design.fit_intercept else np.zeros(Y.shape[1])
+    R = Y - mean
+    if design.fit_intercept:
+        again = design.omega @ R  # what rounding left of a mean far from zero
+        R -= again
+        mean = mean + again
+    R *= design.root[:, None]
+    return Targets(np.asfortranarray(R), mean, Y)

@@ -1,0 +1,190 @@
+"""Ridge regression by one factorisation of Z'Z, of Z Z', or of a triangular root of either.
+
+    n >= p     (Z'Z + a I) w = Z'R
+    n < p      (Z Z' + a I) c = R,  w = Z'c
+    precise    R-factor of a QR factorisation of Z (or Z'), then its singular values
+
+The normal equations lose about eps (L_max + a) / (L_min + a) of the answer, so where that
+condition exceeds 1e7 the root is taken instead, and its answer is refined on residuals of twice
+the precision where X is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from . import proof
+from .costs import Plan
+from .criteria import Criteria
+from .design import Design, Targets
+from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, condition, eigen, singular
+from .products import kernel, root_of_gram, root_of_kernel
+from .refine import refined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Integers = NDArray[np.intp]
+
+LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
+
+
+@dataclass
+class Answer:
+    """Solutions W (p, Q) in the view's units, what proves them, and how they were reached."""
+
+    W: Array
+    proof: proof.Proof
+    mode: str
+    why: str
+    n_solves: int = 0
+    n_iterations: int = 0
+    extra_bytes: int = 0
+    converged: bool = True
+
+
+def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
+    """Solutions at strengths a_q for targets t_q, q = 1..Q, as the plan says."""
+    return select(design, targets, a, plan, lambda _: (a, t))
+
+
+def select(
+    design: Design,
+    targets: Targets,
+    alphas: Array,
+    plan: Plan,
+    pick: Callable[[Solver], tuple[Array, Integers]],
+) -> Answer:
+    """The same where ``pick`` chooses strengths and targets once the factor of all is there."""
+    solver: Solver
+    if plan.precise:
+        solver = _Precise(design, targets, plan.primal, plan.why)
+    else:
+        try:
+            solver = _Normal(design, targets, plan, alphas)
+            return solver.solve(*pick(solver))
+        except Breakdown as lost:
+            why = f"the condition {lost.condition:.1e} asks for the precision of X itself"
+        solver = _Precise(design, targets, plan.primal, why)
+    return solver.solve(*pick(solver))
+
+
+class Solver(Protocol):
+    """A factorised problem: its solutions, and its criteria where there is a spectrum."""
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions at a_q for targets t_q."""
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
+
+
+class _Normal:
+    """The normal equations of either side and a factor of them."""
+
+    def __init__(self, design: Design, targets: Targets, plan: Plan, alphas: Array) -> None:
+        self.problem = (_Primal if plan.primal else _Dual)(design, targets)
+        self.plan = plan
+        S = self.problem.S
+        self.factor: Cholesky | Tridiagonal | Spectrum
+        if plan.factor == "cholesky":
+            self.factor = Cholesky(S, LOST)
+            return
+        tridiagonal = plan.factor == "tridiagonal" and len(S) > 1
+        self.factor = Tridiagonal(S) if tridiagonal else eigen(S)
+        worst = condition(self.factor.values, float(np.min(alphas)))
+        if worst > LOST:
+            raise Breakdown(worst)
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions with their proof."""
+        problem, factor = self.problem, self.factor
+        W, found = problem.prove(factor.solve(problem.right, a, t), a, t)
+        mode = f"{problem.name}-{type(factor).__name__.lower()}"
+        n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
+        return Answer(W, found, mode, self.plan.why, n_solves=n_solves)
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
+        if not isinstance(self.factor, Spectrum):
+            raise ValueError("criteria need the spectrum: ask for solver='eigen' or 'svd'")
+        problem = self.problem
+        return Criteria.of(
+            problem.design, problem.targets, self.factor, self.plan.primal, problem.right
+        )
+
+
+class _Precise:
+    """Singular values of a triangular root; answers refined, and proven by X itself."""
+
+    def __init__(self, design: Design, targets: Targets, primal: bool, why: str) -> None:
+        self.design, self.targets, self.primal, self.why = design, targets, primal, why
+        if not design.measured:
+            design.read_statistics()
+        root = root_of_gram(design, targets.R) if primal else (root_of_kernel(design),)
+        self.spectrum = singular(*root)
+        self.gradient = design.tdot(targets.R)
+        self.right = self.gradient if primal else targets.R
+
+    def solve(self, a: Array, t: Integers) -> Answer:
+        """Solutions with their proof."""
+        C = self.spectrum.solve(self.right, a, t)
+        W = C if self.primal else self.design.tdot(C)
+        W = refined(self.design, self.targets, self.spectrum, self.primal, W, a, t)
+        found = proof.from_data(self.design, self.gradient, W, a, t, self.targets)
+        mode = f"{(_Primal if self.primal else _Dual).name}-svd"
+        return Answer(W, found, mode, self.why, n_solves=1)
+
+    def criteria(self) -> Criteria:
+        """What its spectrum tells about every strength."""
+        return Criteria.of(self.design, self.targets, self.spectrum, self.primal, self.right)
+
+
+class _Primal:
+    """S = Z'Z, right-hand sides Z'R."""
+
+    name = "gram"
+
+    def __init__(self, design: Design, targets: Targets) -> None:
+        self.design, self.targets = design, targets
+        self.S = design.read_gram()
+        self.right = design.tdot(targets.R)
+
+    def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
+        """Coefficients and their proof."""
+        found = proof.from_gram(self.S, self.right, C, a, t, self.targets)
+        if _blunt(found, self.targets, t):
+            found = proof.from_data(self.design, self.right, C, a, t, self.targets)
+        return C, found
+
+
+class _Dual:
+    """S = Z Z', right-hand sides R."""
+
+    name = "kernel"
+
+    def __init__(self, design: Design, targets: Targets) -> None:
+        self.design, self.targets = design, targets
+        self.S = kernel(design)
+        if design.fit_intercept:  # K u = 0 and R'u = 0: a value of its own for u changes no answer
+            u = np.sqrt(design.omega)
+            self.S += np.outer(float(np.trace(self.S)) / design.n * u, u)
+        self.right = targets.R
+
+    def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
+        """Coefficients Z'c and their proof."""
+        both = self.design.tdot(np.hstack([C, self.right]))
+        W, B = np.asfortranarray(both[:, : len(a)]), both[:, len(a) :]
+        found = proof.from_kernel(self.design, self.S, C, W, B, a, t, self.targets)
+        if _blunt(found, self.targets, t):
+            found = proof.from_data(self.design, B, W, a, t, self.targets)
+        return W, found
+
+
+def _blunt(found: proof.Proof, targets: Targets, t: Integers) -> bool:
+    return bool(np.any(~(found.gap <= 0.5 * proof.BLUNT * targets.square[t])))

@@ -1,0 +1,163 @@
+"""Factorisations of a symmetric S (k, k) that solve (S + a I) c = b for many a.
+
+S is C = Z'Z (k = p) or K = Z Z' (k = n). For columns t_q of B and strengths a_q, q = 1..Q, each
+factor gives all solutions C (k, Q) at once:
+
+    Cholesky       one k^3/3 for every distinct a, then k^2 a column
+    Tridiagonal    S = Q T Q' once, 4/3 k^3; then O(k) a column and one product with Q
+    Spectrum       S = V diag(L) V' once, about 10 k^3; then one product with V
+
+References
+----------
+Golub and Van Loan (2013), Matrix Computations, sections 8.3 and 6.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg import lapack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Integers = NDArray[np.intp]
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class Breakdown(ArithmeticError):
+    """The condition of S + a I is more than its factor can bear."""
+
+    def __init__(self, condition: float = np.inf) -> None:
+        super().__init__(f"condition {condition:.1e}")
+        self.condition = condition
+
+
+@dataclass
+class Cholesky:
+    """A factor for each distinct a, of the matrix scaled to a unit diagonal."""
+
+    S: Array
+    limit: float = np.inf  # on the condition
+
+    def solve(self, B: Array, a: Array, t: Integers) -> Array:
+        """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
+        out = np.empty((len(self.S), len(a)), order="F")
+        for strength in np.unique(a):
+            chosen = np.flatnonzero(a == strength)
+            out[:, chosen] = self._solve_one(B[:, t[chosen]], float(strength))
+        return out
+
+    def _solve_one(self, B: Array, a: float) -> Array:
+        size = np.sqrt(np.diag(self.S) + a)
+        inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+        M = np.multiply(self.S, inverse, order="F")
+        M *= inverse[:, None]
+        np.fill_diagonal(M, 1.0)
+        norm = float(linalg.norm(M, 1, check_finite=False))
+        L, info = lapack.dpotrf(M, lower=1, overwrite_a=1, clean=0)
+        if info != 0:
+            raise Breakdown
+        reciprocal, _ = lapack.dpocon(L, norm, uplo="L")
+        if reciprocal * self.limit < 1.0:
+            raise Breakdown(1.0 / max(float(reciprocal), EPS**2))
+        C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
+        return np.asarray(C * inverse[:, None])
+
+
+class Tridiagonal:
+    """S = Q T Q': ``diagonal`` and ``beside`` of T, Q as Householder vectors below S's diagonal."""
+
+    def __init__(self, S: Array) -> None:
+        k = len(S)
+        work, _ = lapack.dsytrd_lwork(k, lower=1)
+        reflectors, self.diagonal, self.beside, self.tau, info = lapack.dsytrd(
+            np.asfortranarray(S), lower=1, lwork=int(work)
+        )
+        if info != 0:
+            raise Breakdown
+        self.reflectors = np.asfortranarray(reflectors[1:, :-1])
+
+    @property
+    def values(self) -> Array:
+        """Eigenvalues, ascending, without vectors: O(k^2)."""
+        return np.asarray(
+            linalg.eigvalsh_tridiagonal(self.diagonal, self.beside, lapack_driver="sterf")
+        )
+
+    def _rotate(self, B: Array, transposed: bool) -> Array:
+        """Q'B, or Q B."""
+        out = np.array(B, order="F")
+        if len(self.tau) == 0 or B.shape[1] == 0:
+            return out
+        side = "T" if transposed else "N"
+        rows = np.asfortranarray(out[1:])
+        _, work, _ = lapack.dormqr("L", side, self.reflectors, self.tau, rows, -1)
+        out[1:], _, _ = lapack.dormqr(
+            "L", side, self.reflectors, self.tau, rows, int(work[0]), overwrite_c=1
+        )
+        return out
+
+    def solve(self, B: Array, a: Array, t: Integers) -> Array:
+        """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
+        C = self._rotate(B, transposed=True)[:, t]
+        for strength in np.unique(a):
+            chosen = np.flatnonzero(a == strength)
+            d, e, info = lapack.dpttrf(self.diagonal + strength, self.beside)
+            if info != 0:
+                raise Breakdown
+            C[:, chosen] = lapack.dpttrs(d, e, C[:, chosen])[0]
+        return self._rotate(C, transposed=False)
+
+
+@dataclass
+class Spectrum:
+    """S = V diag(L) V'; ``projections`` are V'B where they are known more exactly than B is."""
+
+    values: Array  # L >= 0, (k,)
+    vectors: Array  # V, (k, k)
+    projections: Array | None = None
+
+    def projected(self, B: Array) -> Array:
+        """V'B, (k, T)."""
+        return self.vectors.T @ B if self.projections is None else self.projections
+
+    def solve(self, B: Array, a: Array, t: Integers) -> Array:
+        """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
+        return np.asarray(self.vectors @ (self.projected(B)[:, t] * self.shrink(a)))
+
+    def shrink(self, a: Array) -> Array:
+        """1 / (L + a), 0 where both are zero to rounding; (k, Q)."""
+        sum_ = self.values[:, None] + a
+        floor = EPS * len(self.values) * float(np.max(self.values, initial=0.0)) * (a == 0.0)
+        return np.divide(1.0, sum_, out=np.zeros_like(sum_), where=sum_ > floor)
+
+
+def eigen(S: Array) -> Spectrum:
+    """Eigen-decomposition of S; negative rounding is cut to zero."""
+    if len(S) == 0:
+        return Spectrum(np.zeros(0), np.zeros((0, 0)))
+    values, vectors = linalg.eigh(S, driver="evd", check_finite=False)
+    return Spectrum(np.maximum(values, 0.0), vectors)
+
+
+def singular(R: Array, right: Array | None = None) -> Spectrum:
+    """The spectrum of R'R for a triangular R (k, k), at the precision of R itself.
+
+    With R = U diag(s) V' and ``right`` = Q'B: L = s^2 and V'(Z'B) = s U'Q'B.
+    """
+    U, s, Vt = linalg.svd(R, check_finite=False)
+    projections = None if right is None else s[:, None] * (U.T @ right)
+    return Spectrum(s**2, Vt.T, projections)
+
+
+def condition(values: Array, a: float) -> float:
+    """Condition of S + a I from the eigenvalues of S."""
+    top = float(np.max(values, initial=0.0)) + a
+    least = float(np.min(values, initial=np.inf)) + a
+    return top / least if least > 0.0 else np.inf

@@ -1,0 +1,96 @@
+"""Duality gaps of ridge regression, for many strengths and targets at once.
+
+On the sum scale, with R a target's row of the view Z (weighted and centred),
+
+    P(w) = ||R - Z w||^2 / 2 + a ||w||^2 / 2,      D(u) = u'R - ||u||^2 / 2 - ||Z'u||^2 / (2 a),
+
+and at u = r = R - Z w the gap is a square, which no cancellation spoils:
+
+    P(w) - D(r) = ||Z'r - a w||^2 / (2 a);   for w = Z'c and u = a c it is ||r - a c||^2 / 2.
+
+From the Gram matrix Z'r = Z'R - C w; its rounding is added to the norm before it is squared, so
+that what is claimed holds. ``regsolve.verify`` scales u as well, and finds no larger gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .design import EIGHT, Design, Targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Integers = NDArray[np.intp]
+
+ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
+BLUNT = 1e-12  # a relative gap from Z'Z or Z Z' above this is taken from X itself
+CHUNK = 4 * EIGHT  # solutions whose residuals are held at a time
+
+
+@dataclass
+class Proof:
+    """Primal objectives and gaps on the sum scale, and KKT violations, each (Q,)."""
+
+    primal: Array
+    gap: Array
+    kkt: Array
+
+
+def from_gram(C: Array, B: Array, W: Array, a: Array, t: Integers, targets: Targets) -> Proof:
+    """Gaps of W (p, Q) from C = Z'Z and B = Z'R, with the rounding of C W allowed for."""
+    steep = B[:, t] - C @ W
+    wB, wS = np.einsum("jq,jq->q", W, B[:, t]), np.einsum("jq,jq->q", W, steep)
+    length = np.einsum("jq,jq->q", W, W)
+    fit = np.maximum(targets.square[t] - wB - wS, 0.0)
+    steep -= a * W
+    blur = ROUNDING * (np.linalg.norm(C) * np.sqrt(length) + np.linalg.norm(B, axis=0)[t])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = (np.linalg.norm(steep, axis=0) + blur) ** 2 / (2.0 * a)
+    return Proof(0.5 * (fit + a * length), gap, _violation(steep, B, t))
+
+
+def from_kernel(
+    design: Design, K: Array, c: Array, W: Array, B: Array, a: Array, t: Integers, targets: Targets
+) -> Proof:
+    """Gaps of W = Z'c from K = Z Z'; the KKT violation is a bound."""
+    R = targets.R[:, t]
+    r = R - K @ c
+    steep = np.linalg.norm(r - a * c, axis=0)
+    blur = np.linalg.norm(K) * np.linalg.norm(c, axis=0) + np.linalg.norm(R, axis=0)
+    steep = steep + ROUNDING * blur
+    fit, length = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
+    longest = np.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))
+    largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
+    kkt = np.divide(longest * steep, largest, out=np.zeros_like(steep), where=largest > 0)
+    return Proof(0.5 * (fit + a * length), 0.5 * steep**2, kkt)
+
+
+def from_data(design: Design, B: Array, W: Array, a: Array, t: Integers, targets: Targets) -> Proof:
+    """Gaps of W (p, Q) from X itself, in two products: Z W and Z'r."""
+    out = Proof(*(np.empty(len(a)) for _ in range(3)))
+    for start in range(0, len(a), CHUNK):
+        q = slice(start, start + CHUNK)
+        R = targets.R[:, t[q]]
+        r = R - design.dot(W[:, q])
+        c = design.tdot(r)
+        steep = c - a[q] * W[:, q]
+        rr, cc = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", c, c)
+        out.primal[q] = 0.5 * (rr + a[q] * np.einsum("jq,jq->q", W[:, q], W[:, q]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            square = np.einsum("jq,jq->q", steep, steep) / (2.0 * a[q])
+            best = np.einsum("iq,iq->q", r, R) ** 2 / (2.0 * (rr + cc / a[q]))
+        scaled = np.maximum(out.primal[q] - best, 0.0)
+        out.gap[q] = np.fmin(square, np.where(np.isfinite(scaled), scaled, np.inf))
+        out.kkt[q] = _violation(steep, B, t[q])
+    return out
+
+
+def _violation(steep: Array, B: Array, t: Integers) -> Array:
+    worst = np.max(np.abs(steep), axis=0, initial=0.0)
+    largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
+    return np.asarray(np.divide(worst, largest, out=np.zeros_like(worst), where=largest > 0))

@@ -1,0 +1,208 @@
+"""Ridge, RidgeCV and ridge_path inside scikit-learn: its contract and its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import regression
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, ShuffleSplit
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import regsolve
+from regsolve import Ridge, RidgeCV, ridge_path, verify
+from regsolve.penalties import L2
+
+ALPHAS = np.geomspace(1e-2, 1e3, 12)
+SHAPES = pytest.mark.parametrize(("n", "p"), [(60, 12), (30, 70)])
+
+
+def _data(n: int, p: int, n_targets: int = 1) -> tuple[Any, Any, Any]:
+    X, y = regression(n, p, seed=n)
+    rng = np.random.default_rng(p)
+    Y = np.column_stack([y, *(y * rng.normal() + rng.standard_normal((n_targets - 1, n)))])
+    return X, Y if n_targets > 1 else y, rng.uniform(0.3, 2.0, n)
+
+
+@parametrize_with_checks(
+    [
+        Ridge(),
+        Ridge(positive=True),
+        Ridge(solver="svd"),
+        RidgeCV(),
+        RidgeCV(cv=3),
+        RidgeCV(cv="gcv"),
+    ]
+)
+def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@SHAPES
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_ridge_as_scikit_learn(
+    n: int, p: int, kind: Any, weighted: bool, intercept: bool, n_targets: int
+) -> None:
+    X, y, s = _data(n, p, n_targets)
+    s = s if weighted else None
+    alpha = 0.7 if n_targets == 1 else np.array([0.1, 1.0, 10.0])
+    ours = Ridge(alpha, fit_intercept=intercept).fit(kind(X), y, s)
+    theirs = linear_model.Ridge(alpha, fit_intercept=intercept, solver="svd").fit(X, y, s)
+    assert ours.coef_.shape == theirs.coef_.shape
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(ours.predict(kind(X)), theirs.predict(X), rtol=1e-8, atol=1e-9)
+
+
+def test_ridge_within_bounds_is_proven() -> None:
+    X, y, s = _data(60, 12, 2)
+    for options in ({"positive": True}, {"lower": -0.1, "upper": 0.2}, {"weights": np.arange(12)}):
+        fitted = Ridge([1.0, 5.0], tol=1e-9, **options).fit(X, y, s)
+        for t, alpha in enumerate((1.0, 5.0)):
+            penalty = L2(alpha / s.sum(), **options)
+            proof = verify(
+                X, y[:, t], fitted.coef_[t], fitted.intercept_[t], penalty=penalty, sample_weight=s
+            )
+            assert proof.relative_gap < 1e-9
+
+
+@SHAPES
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error", "r2"])
+@pytest.mark.parametrize("per_target", [False, True])
+def test_left_out_choice_as_scikit_learn(
+    n: int, p: int, kind: Any, weighted: bool, intercept: bool, scoring: Any, per_target: bool
+) -> None:
+    for n_targets in (3,) if per_target else (1, 3):
+        X, y, s = _data(n, p, n_targets)
+        s = s if weighted else None
+        options = {
+            "fit_intercept": intercept,
+            "scoring": scoring,
+            "store_cv_results": True,
+            "alpha_per_target": per_target,
+        }
+        ours = RidgeCV(ALPHAS, **options).fit(kind(X), y, s)
+        theirs = linear_model.RidgeCV(ALPHAS, **options).fit(kind(X), y, s)
+        np.testing.assert_allclose(ours.alpha_, theirs.alpha_)
+        np.testing.assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-8)
+        np.testing.assert_allclose(ours.cv_results_, theirs.cv_results_, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-7, atol=1e-9)
+        options["store_cv_results"] = False
+        plain = RidgeCV(ALPHAS, **options).fit(kind(X), y, s)
+        np.testing.assert_allclose(plain.best_score_, ours.best_score_, rtol=1e-12)
+
+
+@SHAPES
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "cv", [4, KFold(3, shuffle=True, random_state=0), ShuffleSplit(4, random_state=0)], ids=str
+)
+@pytest.mark.parametrize("scoring", [None, "neg_median_absolute_error"])
+def test_splitters_choose_as_a_grid_search(
+    n: int, p: int, kind: Any, weighted: bool, cv: Any, scoring: Any
+) -> None:
+    for n_targets in (1, 2) if scoring is None else (1,):
+        X, y, s = _data(n, p, n_targets)
+        s = s if weighted else None
+        ours = RidgeCV(ALPHAS, cv=cv, scoring=scoring).fit(kind(X), y, s)
+        theirs = linear_model.RidgeCV(ALPHAS, cv=cv, scoring=scoring).fit(X, y, s)
+        assert ours.alpha_ == theirs.alpha_
+        np.testing.assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-8)
+        np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-7, atol=1e-9)
+
+
+def test_a_splitter_that_leaves_one_out_agrees_with_the_closed_form() -> None:
+    X, y, _ = _data(25, 6)
+    closed = RidgeCV(ALPHAS, scoring="neg_mean_squared_error").fit(X, y)
+    one_by_one = RidgeCV(ALPHAS, cv=LeaveOneOut(), scoring="neg_mean_squared_error").fit(X, y)
+    assert closed.alpha_ == one_by_one.alpha_
+    np.testing.assert_allclose(closed.best_score_, one_by_one.best_score_, rtol=1e-9)
+
+
+def test_rows_without_weight_are_left_out_of_every_fit() -> None:
+    X, y, s = _data(40, 5)
+    s[::7] = 0.0
+    fitted = RidgeCV(ALPHAS, scoring="neg_mean_absolute_error", store_cv_results=True).fit(X, y, s)
+    kept = s > 0
+    for k, alpha in enumerate(ALPHAS):
+        model = Ridge(alpha).fit(X[kept], y[kept], s[kept])
+        np.testing.assert_allclose(fitted.cv_results_[~kept, k], model.predict(X[~kept]))
+
+
+@pytest.mark.parametrize("cv", ["gcv", "ml", "reml"])
+def test_other_criteria_choose_their_best(cv: str) -> None:
+    X, y, _ = _data(50, 10, 2)
+    path = ridge_path(X, y, ALPHAS, criteria=True)
+    worth = {"gcv": -path.gcv, "ml": path.log_evidence, "reml": path.log_restricted_evidence}[cv]
+    chosen = RidgeCV(ALPHAS, cv=cv, alpha_per_target=True).fit(X, y)
+    np.testing.assert_allclose(chosen.alpha_, path.alphas[worth.argmax(axis=1)])
+    np.testing.assert_allclose(chosen.best_score_, worth.max(axis=1))
+    shared = RidgeCV(ALPHAS, cv=cv).fit(X, y)
+    assert shared.alpha_ == path.alphas[worth.sum(axis=0).argmax()]
+
+
+@SHAPES
+def test_path_is_a_ridge_at_every_alpha(n: int, p: int) -> None:
+    X, Y, s = _data(n, p, 2)
+    path = ridge_path(X, Y, ALPHAS, sample_weight=s, criteria=True)
+    assert path.coefs.shape == (2, p, 12)
+    assert path.relative_gaps.max() < 1e-12
+    for k, alpha in enumerate(path.alphas):
+        model = Ridge(alpha).fit(X, Y, s)
+        np.testing.assert_allclose(path.coefs[:, :, k], model.coef_, rtol=1e-8, atol=1e-11)
+        np.testing.assert_allclose(path.intercepts[:, k], model.intercept_, rtol=1e-8)
+    one = ridge_path(X, Y[:, 1], ALPHAS, sample_weight=s, criteria=True)
+    np.testing.assert_allclose(one.coefs, path.coefs[1], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(one.loo, path.loo[1], rtol=1e-10)
+    np.testing.assert_allclose(one.df, path.df)
+
+
+def test_bad_parameters_are_named() -> None:
+    X, y, _ = _data(20, 4)
+    for model, error, match in (
+        (Ridge(-1.0), ValueError, "alpha"),
+        (Ridge("a"), TypeError, "alpha"),
+        (Ridge([1.0, 2.0]), ValueError, "penalties do not correspond"),
+        (Ridge(solver="magic"), ValueError, "solver"),
+        (Ridge(tol=0.0), ValueError, "tol"),
+        (RidgeCV([0.0, 1.0]), ValueError, r"alphas\[0\]"),
+        (RidgeCV([]), ValueError, "alphas is empty"),
+        (RidgeCV(cv="magic"), ValueError, "cv='magic'"),
+        (RidgeCV(gcv_mode="magic"), ValueError, "gcv_mode"),
+        (RidgeCV(cv=3, store_cv_results=True), ValueError, "store_cv_results"),
+        (RidgeCV(cv=3, alpha_per_target=True), ValueError, "alpha_per_target"),
+    ):
+        with pytest.raises(error, match=match):
+            model.fit(X, y)
+    with pytest.raises(ValueError, match="criteria need alphas > 0"):
+        ridge_path(X, y, [0.0, 1.0], criteria=True)
+    with pytest.raises(ValueError, match="need metadata routing"):
+        RidgeCV(cv=GroupKFold(2)).fit(X, y, groups=np.arange(20))
+
+
+def test_groups_reach_the_splitter() -> None:
+    from sklearn import config_context
+
+    X, y, _ = _data(24, 4)
+    groups = np.arange(24) % 6
+    with config_context(enable_metadata_routing=True):
+        ours = RidgeCV(ALPHAS, cv=GroupKFold(3)).fit(X, y, groups=groups)
+        theirs = linear_model.RidgeCV(ALPHAS, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    assert ours.alpha_ == theirs.alpha_
+    np.testing.assert_allclose(ours.best_score_, theirs.best_score_, rtol=1e-8)
+
+
+def test_names_are_public() -> None:
+    assert regsolve.Ridge is Ridge
+    assert {"Ridge", "RidgeCV", "ridge_path", "RidgePath"} <= set(regsolve.__all__)
