@@ -1,7 +1,8 @@
 """Ctrl-C, budgets and warm starts: what is kept is certified, and an estimator is as it was.
 
 Each interruption is a real SIGINT from another process. The promise is 0.2 s; the clock runs from
-the sending of the signal to the except clause, on a clock that all processes share.
+the sending of the signal to the except clause, on a clock that all processes share. Where other
+work takes the machine's cores, the promise is stretched by as much as arithmetic is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +23,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 import regsolve
 from regsolve import ElasticNet, Lasso, path, solve, verify
+from regsolve._threads import available_threads
 from regsolve.losses import Custom, Quadratic
 from regsolve.penalties import L1, L2
 
 PROMISED = 0.2  # seconds
-ATTEMPTS = 3  # a machine that does other work may miss it once
+ATTEMPTS = 3
 
 CHILD = """
 import sys, time
 import numpy as np
 from problems import regression
 import regsolve
+from regsolve._threads import available_threads
 from regsolve.losses import Custom
 from regsolve.penalties import L1, L2, ElasticNet
 
@@ -180,13 +184,30 @@ def lateness(case: Case, folder: str) -> float:
     return float(out) - sent
 
 
+def stretch() -> float:
+    """Seconds that a second of arithmetic takes on two cores now; 1 on an idle machine."""
+
+    def spin(_: int) -> float:
+        numbers, start, used = np.ones(1 << 16), time.perf_counter(), time.thread_time()
+        while time.thread_time() - used < 0.05:
+            np.exp(numbers, out=numbers).fill(1.0)
+        return (time.perf_counter() - start) / (time.thread_time() - used)
+
+    cores = min(2, available_threads())
+    with ThreadPoolExecutor(cores) as pool:
+        return max(1.0, *pool.map(spin, range(cores)))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent as POSIX does")
 @pytest.mark.parametrize("name", CASES)
 def test_control_c_is_heeded_at_once(name: str, request: Any) -> None:
-    late = [lateness(CASES[name], str(request.path.parent))]
-    while min(late) > PROMISED and len(late) < ATTEMPTS:
-        late.append(lateness(CASES[name], str(request.path.parent)))
-    assert min(late) <= PROMISED, late
+    folder, seen = str(request.path.parent), []
+    for _ in range(ATTEMPTS):
+        before = stretch()
+        seen.append((lateness(CASES[name], folder), max(before, stretch())))
+        if seen[-1][0] <= PROMISED * seen[-1][1]:
+            return
+    pytest.fail(f"(seconds, stretch) of each attempt: {seen}")
 
 
 def squared(y: float, z: float) -> float:
@@ -228,9 +249,11 @@ def test_a_time_limit_is_kept_and_its_answer_certified(mode: str) -> None:
     """A path of alphas without end: what is finished is kept."""
     X, y = regression(400, 1500, rho=0.99)
     options = {"n_alphas": 200_000, "alpha_min_ratio": 1e-4, "tol": 1e-10, **MODES[mode]}
+    path(X[:50], y[:50], n_alphas=2, **MODES[mode])  # compiles the loss
     begun = time.perf_counter()
     cut = path(X, y, max_time=0.3, **options)
-    assert 0.25 < time.perf_counter() - begun < 0.3 + 2 * PROMISED
+    took = time.perf_counter() - begun
+    assert 0.25 < took < 0.3 + 2 * PROMISED * stretch()
     assert (cut.stopped, cut.report.mode) == ("time_limit", mode)
     assert 0 < len(cut.alphas) < 200_000
     for k in (0, len(cut.alphas) - 1):
@@ -245,7 +268,8 @@ def test_a_time_limit_ends_a_long_reading() -> None:
     begun = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         answer = solve(X, y, penalty=L1(1e-3), solver="gram", max_time=0.1)
-    assert time.perf_counter() - begun < 0.1 + 2 * PROMISED
+    took = time.perf_counter() - begun
+    assert took < 0.1 + 2 * PROMISED * stretch()
     assert answer.status == "time_limit"
     certified(X, y, answer, L1(1e-3))
 
@@ -256,7 +280,8 @@ def test_a_time_limit_ends_the_kernel() -> None:
     begun = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         answer = solve(X, y, penalty=L2(1.0), tol=1e-14, max_time=0.05)
-    assert time.perf_counter() - begun < 0.05 + 2 * PROMISED
+    took = time.perf_counter() - begun
+    assert took < 0.05 + 2 * PROMISED * stretch()
     assert answer.report.mode == "kernel"
     assert answer.status == "time_limit"
     certified(X, y, answer, L2(1.0))
