@@ -77,7 +77,7 @@ def machine(settings: Settings) -> Record:
         "versions": versions,
         "cpu": f"{get_cpu_info().get('brand_raw', platform.machine())}, {os.cpu_count()} cores",
         "target": _core.use_target(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "threads": settings.threads,
         "cap_seconds": settings.cap_seconds,
         "date": datetime.now(UTC).date().isoformat(),
