@@ -33,6 +33,7 @@ class Substituted:
     tests: dict[str, Callable[..., None]] = field(default_factory=dict)
     n_cases: dict[str, int] = field(default_factory=dict)
     n_left_out: int = 0
+    fixtures: dict[str, Any] = field(default_factory=dict)
 
 
 def substituted(ours: dict[str, Any]) -> AbstractContextManager[Any]:
@@ -56,6 +57,8 @@ def substitute(name: str, ours: dict[str, Any], elsewhere: dict[str, Any]) -> Su
     with substituted(ours):
         spec.loader.exec_module(module)
     for test, function in vars(module).items():
+        if type(function).__name__ == "FixtureFunctionDefinition":
+            out.fixtures[test] = function
         if not test.startswith("test_"):
             continue
         n_all, n_ours = _keep_ours(function, ours, elsewhere.get(test))
@@ -71,11 +74,12 @@ def _keep_ours(function: Any, ours: dict[str, Any], drop: Any) -> tuple[int, int
     marks = getattr(function, "pytestmark", [])
     grids = [mark for mark in marks if mark.name == "parametrize"]
     about_ours = not set(ours).isdisjoint(_names(function.__code__))
+    given = [list(grid.args[1]) for grid in grids]  # some are iterators
     kept = []
-    for grid in grids:
-        verdicts = [_concerns(value, ours) for value in grid.args[1]]
+    for values in given:
+        verdicts = [_concerns(value, ours) for value in values]
         about_ours |= True in verdicts
-        pairs = zip(grid.args[1], verdicts, strict=True)
+        pairs = zip(values, verdicts, strict=True)
         here = [value for value, verdict in pairs if verdict is not False]
         kept.append([value for value in here if not (isinstance(value, tuple) and value == drop)])
     function.pytestmark = [mark for mark in marks if mark.name != "parametrize"] + [
@@ -84,7 +88,7 @@ def _keep_ours(function: Any, ours: dict[str, Any], drop: Any) -> tuple[int, int
     ]
     seeded = "global_random_seed" in inspect.signature(function).parameters
     seeds = len(SEEDS) if seeded else 1
-    n_all = seeds * math.prod(len(grid.args[1]) for grid in grids)
+    n_all = seeds * math.prod(map(len, given))
     return n_all, seeds * math.prod(map(len, kept)) if about_ours else 0
 
 

@@ -40,6 +40,8 @@ def checked_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[An
         ensure_all_finite=False,
     )
     if sample_weight is not None:
+        if np.asarray(sample_weight).ndim > 1:
+            raise ValueError("Sample weights must be 1D array or scalar")
         sample_weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (X.shape[0],))
     return X, y, sample_weight
 
@@ -76,7 +78,7 @@ class LinearPredictor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         several = y.ndim == 2 and y.shape[1] > 1
         coefs, intercepts = found["coefs"], found["intercepts"]
         self.coef_ = np.ascontiguousarray(coefs if several else coefs[0])
-        self.intercept_ = intercepts if y.ndim == 2 else float(intercepts[0])
+        self.intercept_ = intercepts if y.ndim == 2 else np.float64(intercepts[0])
         if not self.fit_intercept:
             self.intercept_ = 0.0
         for name in ("certificate", "status", "report"):
@@ -137,7 +139,7 @@ class Ridge(LinearPredictor):
     coef_ : (p,) float64, or (n_targets, p) where there are several
     intercept_ : float, or (n_targets,) with a 2-D y
     n_iter_ : (n_targets,) steps of a fit; 1 where one factorisation was the answer
-    solver_ : str, how it was solved
+    solver_ : str, the solver asked for; the mode of ``report_`` where that was "auto"
     status_ : str or list of str, "optimal" where ``tol`` is proven
     certificate_ : Certificate or list of them
     report_ : Report, or list of them for a fit within bounds
@@ -196,6 +198,8 @@ class Ridge(LinearPredictor):
         )
         found = (self._fit_free if free else self._fit_bounded)(X, Y, sample_weight, alphas)
         self._keep(y, found)
+        first = np.atleast_1d(found["report"])[0]
+        self.solver_ = first.mode if self.solver == "auto" else self.solver
         for report in np.atleast_1d(found["report"]) if self.verbose else []:
             sys.stderr.write(
                 f"{type(self).__name__}: {report.mode}, {report.n_passes:.3g} readings of X, "
@@ -216,7 +220,6 @@ class Ridge(LinearPredictor):
             n_threads=self.n_threads,
         )
         self.n_iter_ = np.full(Y.shape[1], max(1, fitted.report.n_epochs))
-        self.solver_ = fitted.report.mode
         return {
             "coefs": fitted.coefs.T,
             "intercepts": fitted.intercepts,
@@ -253,7 +256,6 @@ class Ridge(LinearPredictor):
             )
         reports = [one.report for one in found]
         self.n_iter_ = np.array([max(1, r.n_solves + r.n_epochs) for r in reports])
-        self.solver_ = reports[0].mode
         return {
             "coefs": np.array([one.coef for one in found]),
             "intercepts": np.array([one.intercept for one in found]),
@@ -270,7 +272,10 @@ class Ridge(LinearPredictor):
         if self.solver not in SOLVERS:
             raise ValueError(f"solver={self.solver!r}: expected one of {', '.join(SOLVERS)}")
         if self.solver == "lbfgs" and not self.positive:
-            raise ValueError("'lbfgs' solver can be used only when positive=True: use 'auto'")
+            raise ValueError(
+                "'lbfgs' solver can be used only when positive=True. "
+                "Please use another solver, as 'auto'"
+            )
 
     def _alphas(self, n_targets: int) -> NDArray[np.float64]:
         """One strength for each target."""
@@ -285,6 +290,6 @@ class Ridge(LinearPredictor):
         if alphas.size not in (1, n_targets):
             raise ValueError(
                 "Number of targets and number of penalties do not correspond: "
-                f"{n_targets} != {alphas.size}"
+                f"{alphas.size} != {n_targets}"
             )
         return np.array(np.broadcast_to(alphas.ravel(), (n_targets,)))
