@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,8 +131,9 @@ def _size_panel(quantity: str, sizes: Record) -> Callable[[Any], None]:
         names = dict.fromkeys(name for _, lanes in measured for name in lanes if name != "zeros")
         for name in names:
             lanes = [(value, at[name]) for value, at in measured if name in at]
-            times = [(value, lane["seconds"]) for value, lane in lanes if not lane["failure"]]
-            if times:
+            # A failure breaks the line.
+            times = [(value, math.nan if k["failure"] else k["seconds"]) for value, k in lanes]
+            if not all(math.isnan(seconds) for _, seconds in times):
                 ax.plot(*zip(*times, strict=True), **style(name))
         failed: dict[float, list[str]] = {}
         for value, lanes in measured:

@@ -35,7 +35,7 @@ SIZE_GAP, SIZE_REPEATS = 1e-6, 3
 # Rows and columns about one base problem, which is in both.
 SIZES = {
     "n": ("rows n, with p = 300", tuple((n, f"ar0.5-{n}x300") for n in (100, 300, 1000, 3000))),
-    "p": ("columns p, with n = 300", tuple((p, f"ar0.5-300x{p}") for p in (100, 300, 1000, 3000))),
+    "p": ("columns p, with n = 300", tuple((p, f"ar0.5-300x{p}") for p in (30, 100, 300, 1000))),
 }
 MEMORY_PROBLEM, COLD_PROBLEM = "ar0.5-500x20000", "diabetes"
 COLD_STARTS = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bench.measure import OURS, SIZES, Record
 MARKS = "<!-- benchmark: written by python -m bench --readme -->", "<!-- end of benchmark -->"
 FOOTNOTE = (
     "-: not installed, or not for this problem. failed: no answer within the cap, or none whose "
-    "gap is small enough, at any of its tolerances; the report says which"
+    "gap is small enough, at any of its tolerances; the report says which."
 )
 
 
@@ -42,11 +43,15 @@ def _values(results: Record) -> Iterable[Record]:
 def header(machine: Record) -> str:
     """Versions, CPU, threads and date, in one paragraph."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return (
+    return _wrapped(
         f"{machine['date']}; {machine['cpu']}, {machine['target']}; {machine['system']}; "
         f"{threads_text(machine['threads'])}; runs capped at {machine['cap_seconds']:g} s. "
         f"{versions}."
     )
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120, break_on_hyphens=False)
 
 
 def threads_text(threads: int) -> str:
@@ -101,7 +106,7 @@ def summary(races: Record) -> str:
         ]
         gap = "-" if race["gap"] is None else f"{race['gap']:.0e}"
         rows.append([f"{problem}, {n} x {p}", gap, *cells])
-    return f"{_table(['problem', 'gap', *names], rows)}\n\n{FOOTNOTE}."
+    return f"{_table(['problem', 'gap', *names], rows)}\n\n{_wrapped(FOOTNOTE)}"
 
 
 def readings(races: Record) -> str:

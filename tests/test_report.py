@@ -203,6 +203,18 @@ def test_a_picture_draws_no_point_for_a_failure(fakes):
     assert [text.get_text() for text in ax.texts] == ["failed:\nraises"]
 
 
+def test_a_failure_between_two_sizes_breaks_the_line():
+    from matplotlib.figure import Figure
+
+    lanes = [{"seconds": 1.0, "failure": ""}, {"seconds": None, "failure": "failed: over 9 s"}]
+    names = [name for _, name in measure.SIZES["n"][1]]
+    sizes = {name: {"lanes": {"celer": lanes[k == 1]}} for k, name in enumerate(names)}
+    ax = Figure().subplots()
+    charts._size_panel("n", sizes)(ax)
+    drawn = np.isfinite(ax.get_lines()[0].get_ydata())
+    assert drawn.tolist() == [True, False, True, True]
+
+
 def test_a_fit_that_fails_when_it_is_timed_is_nobody_s_peer():
     lane = Lane(LIBRARIES["celer"](), [Attempt(1e-7, 0.1, 1e-9)], "repeat: tired")
     lane.median = math.inf
