@@ -57,7 +57,7 @@ def _in_place(request: Any) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=SEEDS)
+@pytest.fixture(params=SEEDS[:1])
 def global_random_seed(request: Any) -> Any:
     return request.param
 
