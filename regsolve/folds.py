@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
-from .solution import Interrupted, Path, Report
-from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run
+from .solution import Interrupted, Path
+from .solve import QUADRATIC, Callback, _budget, _path, _ready, _run
 from .solve import _warn_unproven as warn_unproven
 
 if TYPE_CHECKING:
@@ -95,21 +95,17 @@ def fold_paths(
         for weight in weights
     ]
     rounds = len(weights)
-    probe = None
     if alphas is None:
-        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
-        number = _validate.positive_integer("n_alphas", n_alphas)
-        flat = bool(fit_intercept and np.ptp(y) == 0.0)
-        grids, probe = _grids(ready[0], flat, penalties, ratio, number, options)
-    else:
-        grids = [_validate.descending(grid) for grid in alphas]
-    told = [grid for grid in grids for _ in range(rounds)]
+        options |= _grid(penalties, n_alphas, alpha_min_ratio)
+        if fit_intercept and np.ptp(y) == 0.0:  # nothing to explain: every alpha has one answer
+            alphas = [np.full(n_alphas, np.finfo(np.float64).resolution)] * len(penalties)
+    told = None
+    if alphas is not None:
+        told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
     results, error = _run(
         ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
-        **options,
+        per_round=rounds, **options,
     )  # fmt: skip
-    if probe is not None:
-        results[0]["report"] = _with(results[0]["report"], probe)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
@@ -123,39 +119,14 @@ def fold_paths(
     return out
 
 
-def _grids(
-    full: _Ready,
-    flat: bool,
-    penalties: Sequence[Any],
-    ratio: float,
-    number: int,
-    options: dict[str, Any],
-) -> tuple[list[NDArray[np.float64]], Report]:
-    """Geometric grids from alpha_max, which is that of the lasso over l1_ratio; what it took."""
+def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[str, Any]:
+    """Grids in equal ratios from alpha_max on all rows, which is that of the lasso over l1_ratio."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
-    options = {**options, "solver": "working_set"}  # one reading, and no Gram matrix
-    already_read = replace(full, design=replace(full.design, bytes_read=0.0))
-    (result,), error = _run([already_read], None, n_alphas=0, **options)
-    if error is not None:
-        raise error
-    top = result["alpha_max"] * penalties[0].l1_ratio
-    shape = np.geomspace(1.0, ratio, number) if number > 1 else np.ones(1)
-    if flat or not top > 0.0:  # nothing to explain: every alpha has one answer
-        grid = np.full(number, np.finfo(np.float64).resolution)
-        return [grid] * len(penalties), result["report"]
-    grids = [np.ascontiguousarray(top / penalty.l1_ratio * shape) for penalty in penalties]
-    return grids, result["report"]
-
-
-def _with(report: Report, earlier: Report) -> Report:
-    return replace(
-        report,
-        n_passes=report.n_passes + earlier.n_passes,
-        bytes_read=report.bytes_read + earlier.bytes_read,
-        n_rhs=report.n_rhs + earlier.n_rhs,
-        seconds=report.seconds + earlier.seconds,
-    )
+    return {
+        "n_alphas": _validate.positive_integer("n_alphas", n_alphas),
+        "alpha_min_ratio": _validate.positive_number("alpha_min_ratio", alpha_min_ratio),
+    }
 
 
 def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:

@@ -156,7 +156,7 @@ def test_penalties_share_one_gram_matrix() -> None:
     assert readings(four) == pytest.approx(readings(one))
     assert readings(four) == pytest.approx(1.0)
     grid = fold_paths(X, y, splits, penalties=nets)
-    assert readings(grid) == pytest.approx(2.0)  # alpha_max takes one
+    assert readings(grid) == pytest.approx(1.0)
 
 
 def test_folds_share_readings_on_working_sets() -> None:
