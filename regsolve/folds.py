@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Split = tuple[Any, Any]  # rows trained on, rows held out
+Masks = tuple["NDArray[np.bool_]", "NDArray[np.bool_]"]
 BLOCK_BYTES = 1 << 25
 
 
@@ -85,12 +86,14 @@ def fold_paths(
     design = _validate.design(X)
     n = design.shape[0]
     s = _validate.sample_weight(sample_weight, n)
-    weights = [s, *_fold_weights(splits, s, n)]
-    cells = _cells(splits, n)
+    target = _validate.vector("y", y, n)
+    masks = [_masks(train, test, n) for train, test in splits]
+    weights = [s, *_fold_weights(masks, s)]
+    cells = _cells(masks, n)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     share = replace(design, bytes_read=design.bytes_read / (len(penalties) * len(weights)))
     ready = [
-        _ready(X, y, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share)
+        _ready(X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True)
         for penalty in penalties
         for weight in weights
     ]
@@ -120,7 +123,7 @@ def fold_paths(
 
 
 def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[str, Any]:
-    """Grids in equal ratios from alpha_max on all rows, which is that of the lasso over l1_ratio."""
+    """Of grids in equal ratios from alpha_max on all rows."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
     return {
@@ -129,13 +132,20 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
     }
 
 
-def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
+def _masks(train: Any, test: Any, n: int) -> Masks:
+    """Rows trained on and rows held out, (n,) booleans each."""
+    trained, held = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    trained[train] = True
+    held[test] = True
+    return trained, held
+
+
+def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:
     out = []
-    for k, (train, test) in enumerate(splits):
-        weight = np.zeros(n)
-        weight[train] = 1.0 if s is None else s[train]
-        judged = np.ones(1) if s is None else s[test]
-        if not weight.any() or len(np.arange(n)[test]) == 0 or not judged.any():
+    for k, (trained, held) in enumerate(masks):
+        weight = trained.astype(np.float64) if s is None else np.where(trained, s, 0.0)
+        judged = held if s is None else s[held]
+        if not weight.any() or not judged.any():
             raise ValueError(
                 f"fold {k} has no weight in the rows it is trained on or in those it holds out: "
                 "give fewer folds, or weights that are not zero"
@@ -144,15 +154,11 @@ def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.fl
     return out
 
 
-def _cells(splits: Sequence[Split], n: int) -> NDArray[np.int32] | None:
+def _cells(masks: Sequence[Masks], n: int) -> NDArray[np.int32] | None:
     """The fold that holds out each row, if folds hold out every row once and train on the rest."""
     cells = np.full(n, -1, dtype=np.int32)
-    for k, (train, test) in enumerate(splits):
-        held = np.zeros(n, dtype=bool)
-        held[test] = True
-        trained = np.zeros(n, dtype=bool)
-        trained[train] = True
-        if (cells[held] >= 0).any() or not np.array_equal(trained, ~held):
+    for k, (trained, held) in enumerate(masks):
+        if (trained == held).any() or (cells[held] >= 0).any():
             return None
         cells[held] = k
     return None if (cells < 0).any() else cells
