@@ -141,6 +141,7 @@ class Companion final : public AnyMatrix {
     return bytes;
   }
 
+  int share() const override { return 4; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }
   double gram_seconds() const override { return X_.gram_seconds(); }

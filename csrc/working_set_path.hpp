@@ -353,7 +353,7 @@ class WorkingSetPath {
     read(std::move(rests));
   }
 
-  // Reads up to eight directions out of `rests` (the first one always), or what u is made of now,
+  // Reads directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
   void read(std::vector<std::vector<double>> rests) {
     std::vector<double> a, e;
@@ -365,7 +365,7 @@ class WorkingSetPath {
     if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
-    const std::vector<double> fresh = directions_.choose(rests, 8, kFlat);
+    const std::vector<double> fresh = directions_.choose(rests, design_.X.share(), kFlat);
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget();
