@@ -251,6 +251,7 @@ def stability_path(
         f"threshold {threshold:g}: {len(stable)} stable", xy=(0.01, threshold),
         xycoords=("axes fraction", "data"), xytext=(0.0, 3.0), textcoords="offset points",
         fontsize=8.5, va="bottom",
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0.0, "pad": 1.0}, zorder=4,
     )  # fmt: skip
     ax.set_ylim(0.0, 1.02)
     ax.set_ylabel("share of subsamples that select the feature")

@@ -206,10 +206,14 @@ class _Run:
     def outcome(self) -> StabilityPath:
         """What is counted so far."""
         seconds = time.perf_counter() - self.start
+        counts = self.counts
+        shares = counts.data / max(self.done, 1)
         report = _NOTHING if not self.reports else together(self.reports[::-1])  # paths come last
         return StabilityPath(
             alphas=self.grid,
-            probabilities=sparse.csc_matrix(self.counts / max(self.done, 1)),
+            probabilities=sparse.csc_matrix(
+                (shares, counts.indices, counts.indptr), shape=counts.shape
+            ),
             n_subsamples=self.done,
             stopped=self.stopped,
             report=replace(report, seconds=seconds, peak_bytes=self.peak_bytes),
