@@ -180,7 +180,8 @@ class _Run:
                 self.family.problems(members), None, n_alphas=0, solver="working_set"
             )
             top = max(top, *(result["alpha_max"] for result in results))
-        top = top if top > 0.0 else float(np.finfo(np.float64).resolution)
+        # a little higher, so that no other rounding of the same sums selects anything there
+        top = top * (1.0 + 1e-10) if top > 0.0 else float(np.finfo(np.float64).resolution)
         self.grid = np.geomspace(top, ratio * top, number) if number > 1 else np.full(1, top)
 
     def all_groups(self) -> None:
