@@ -113,14 +113,18 @@ def stability_paths(
     s = _validate.sample_weight(sample_weight, design.shape[0])
     family = _Family(X, y, draws, penalty, s, bool(fit_intercept), bool(standardize), design)
     run = _Run(family, _validate.positive_integer("q", q), options, callback)
-    if alphas is not None:
-        run.grid = _validate.descending(alphas)
-        if run.grid[-1] == 0.0:
-            raise ValueError("alphas has a 0, at which nothing is left out: give more than 0")
-    else:
-        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
-        run.find_grid(_validate.positive_integer("n_alphas", n_alphas), ratio)
-    run.all_groups()
+    try:
+        if alphas is not None:
+            run.grid = _validate.descending(alphas)
+            if run.grid[-1] == 0.0:
+                raise ValueError("alphas has a 0, at which nothing is left out: give more than 0")
+        else:
+            ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+            run.find_grid(_validate.positive_integer("n_alphas", n_alphas), ratio)
+        run.all_groups()
+    except KeyboardInterrupt as error:
+        run.stopped = "interrupted"
+        raise Interrupted(run.outcome()) from error
     return run.outcome()
 
 
@@ -165,8 +169,8 @@ class _Run:
     ) -> None:
         self.family, self.q, self.options, self.callback = family, q, options, callback
         self.grid: NDArray[np.float64] = np.empty(0)
-        self.counts = sparse.csc_matrix((family.design.shape[1], 0), dtype=np.int64)
-        self.done = 0
+        # selections of each feature at each alpha (p, m), and of how many subsamples: set at once
+        self.counted = (sparse.csc_matrix((family.design.shape[1], 0), dtype=np.int64), 0)
         self.reports: list[Report] = []
         self.peak_bytes = 0
         self.stopped: str | None = None
@@ -186,7 +190,8 @@ class _Run:
 
     def all_groups(self) -> None:
         """Count all groups, or those that time allows: one cut short is dropped."""
-        self.counts = sparse.csc_matrix((self.counts.shape[0], len(self.grid)), dtype=np.int64)
+        shape = (self.family.design.shape[1], len(self.grid))
+        self.counted = (sparse.csc_matrix(shape, dtype=np.int64), 0)
         by_gram, missed = self._by_gram(), None
         for members in self._groups(2 if by_gram else TOGETHER):
             if self._seconds_left() <= 0.0:
@@ -196,26 +201,26 @@ class _Run:
             self.stopped = next((one["stopped"] for one in results if one["stopped"]), None)
             if self.stopped:
                 break
-            self.counts = self.counts + self._selected(results)
-            self.done += len(results)
+            counts, done = self.counted
+            self.counted = (counts + self._selected(results, shape), done + len(results))
             missed = missed or next((one for one in results if _misses(one)), None)
         if missed is not None:
             warn_unproven(missed, self.options["tol"], stacklevel=6)
         if self.stopped == "time_limit":
-            _warn_time(self.done, self.family.draws.number)
+            _warn_time(self.counted[1], self.family.draws.number)
 
     def outcome(self) -> StabilityPath:
         """What is counted so far."""
         seconds = time.perf_counter() - self.start
-        counts = self.counts
-        shares = counts.data / max(self.done, 1)
+        counts, done = self.counted
+        shares = counts.data / max(done, 1)
         report = _NOTHING if not self.reports else together(self.reports[::-1])  # paths come last
         return StabilityPath(
             alphas=self.grid,
             probabilities=sparse.csc_matrix(
                 (shares, counts.indices, counts.indptr), shape=counts.shape
             ),
-            n_subsamples=self.done,
+            n_subsamples=done,
             stopped=self.stopped,
             report=replace(report, seconds=seconds, peak_bytes=self.peak_bytes),
         )
@@ -263,25 +268,20 @@ class _Run:
     ) -> list[dict[str, Any]]:
         left = self._seconds_left()
         options = {**self.options, "max_time": max(left, 1e-9) if np.isfinite(left) else 0.0}
-        error: Any
-        try:
-            results, error = _run(ready, callback, **{**options, **own})
-        except KeyboardInterrupt as outside_the_core:
-            results, error = [], outside_the_core
+        results, error = _run(ready, callback, **{**options, **own})
         self.reports += [result["report"] for result in results]
         together_bytes = sum(int(result["report"].peak_bytes) for result in results)
         self.peak_bytes = max(self.peak_bytes, together_bytes)
         if error is not None:
-            self.stopped = "interrupted"
-            raise Interrupted(self.outcome()) from error
+            raise error
         return results
 
-    def _selected(self, results: list[dict[str, Any]]) -> sparse.csc_matrix:
+    def _selected(self, results: list[dict[str, Any]], shape: tuple[int, int]) -> sparse.csc_matrix:
         """How many of some subsamples select each feature at each alpha, (p, m)."""
-        parts = [_entries(result["coefs"], self.q, len(self.grid)) for result in results]
+        parts = [_entries(result["coefs"], self.q, shape[1]) for result in results]
         rows, columns = np.concatenate(parts, axis=1)
         ones = np.ones(len(rows), dtype=np.int64)
-        return sparse.csc_matrix((ones, (rows, columns)), shape=self.counts.shape)
+        return sparse.csc_matrix((ones, (rows, columns)), shape=shape)
 
 
 _NOTHING = Report("none", 0.0, 0, 0, 0, 0, 0, 0, 0.0, "interrupted before the first reading of X")

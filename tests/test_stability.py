@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 import regsolve
-from regsolve import verify
+from regsolve import stability, verify
 from regsolve.penalties import L1, ElasticNet
 from regsolve.pfer import pfer_bound
 from regsolve.stability import StabilityPath, stability_paths
@@ -333,6 +333,36 @@ def test_a_callback_ends_it() -> None:
     assert found.stopped == "interrupted"
     assert 16 <= found.n_subsamples < 100
     assert len(seen) < 700
+
+
+@pytest.mark.parametrize("when", ["in a path", "between paths"])
+def test_ctrl_c_gives_what_is_finished(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data(60, 40)
+    steps = []
+
+    def strike(*_: Any) -> Any:
+        steps.append(1)
+        if len(steps) >= (600 if when == "in a path" else 40):
+            raise KeyboardInterrupt
+        return original(*_)
+
+    original: Any = lambda *_: False  # noqa: E731
+    given: dict[str, Any] = {"penalty": L1(), "q": 8, "n_alphas": 20}
+    draws = subsamples(60)
+    if when == "in a path":
+        given["callback"] = strike
+    else:
+        original = stability._entries
+        monkeypatch.setattr(stability, "_entries", strike)
+    with pytest.raises(regsolve.Interrupted) as caught:
+        stability_paths(X, y, draws, **given)
+    monkeypatch.undo()
+    part = caught.value.result
+    assert part.stopped == "interrupted"
+    assert 16 <= part.n_subsamples < 100
+    first = replace(draws, number=part.n_subsamples)
+    whole = stability_paths(X, y, first, penalty=L1(), q=8, alphas=part.alphas)
+    assert (whole.probabilities != part.probabilities).nnz == 0
 
 
 def test_what_is_refused() -> None:
