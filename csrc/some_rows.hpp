@@ -1,6 +1,7 @@
 // A problem on the rows of positive weight alone, for those that leave many out, such as the halves
-// of stability selection: all that is kept a row is kept for those rows only. X itself is read as it
-// lies, with zeros for the rows left out, so that one reading still serves problems on other rows.
+// of stability selection: all that is kept a row is kept for those rows only. X itself is read as
+// it lies, with zeros for the rows left out, so that one reading still serves problems on other
+// rows.
 #pragma once
 
 #include <memory>
