@@ -3,6 +3,7 @@
 
 #include "lockstep.hpp"
 #include "modes.hpp"
+#include "some_rows.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -234,7 +235,9 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
       const std::size_t k = std::size_t(begin + m);
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
-      Design design(problems[k], blas, own.n_threads, std::make_unique<Companion>(*X, reading, m));
+      const Restricted own_rows(problems[k]);
+      Design design(own_rows.problem, blas, own.n_threads,
+                    own_rows.view(std::make_unique<Companion>(*X, reading, m)));
       run_mode(mode, design, own, monitor, solutions[k]);
     });
   }
