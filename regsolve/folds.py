@@ -71,6 +71,7 @@ def fold_paths(
     splits : K pairs of index arrays
         Rows that a fold is trained on, and rows that it holds out.
     penalties : R of L1, L2, ElasticNet
+        Each for all paths; or a list of K + 1, that of all rows and one a fold.
     alphas : R arrays, optional
         A grid a penalty; default from alpha_max on all rows down to ``alpha_min_ratio`` of it.
 
@@ -91,15 +92,16 @@ def fold_paths(
     weights = [s, *_fold_weights(masks, s)]
     cells = _cells(masks, n)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
-    share = replace(design, bytes_read=design.bytes_read / (len(penalties) * len(weights)))
+    rounds = len(weights)
+    own = [one if isinstance(one, list) else [one] * rounds for one in penalties]
+    share = replace(design, bytes_read=design.bytes_read / (len(own) * rounds))
     ready = [
         _ready(X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True)
-        for penalty in penalties
-        for weight in weights
+        for each in own
+        for penalty, weight in zip(each, weights, strict=True)
     ]
-    rounds = len(weights)
     if alphas is None:
-        options |= _grid(penalties, n_alphas, alpha_min_ratio)
+        options |= _grid([each[0] for each in own], n_alphas, alpha_min_ratio)
         if fit_intercept and np.ptp(y) == 0.0:  # nothing to explain: every alpha has one answer
             alphas = [np.full(n_alphas, np.finfo(np.float64).resolution)] * len(penalties)
     told = None
@@ -138,6 +140,11 @@ def _masks(train: Any, test: Any, n: int) -> Masks:
     trained[train] = True
     held[test] = True
     return trained, held
+
+
+def fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
+    """Weights (n,) that train each fold: those of its own rows, 0 elsewhere."""
+    return _fold_weights([_masks(train, test, n) for train, test in splits], s)
 
 
 def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:

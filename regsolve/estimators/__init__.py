@@ -2,6 +2,7 @@
 
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .relaxed import RelaxedLasso
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
 from .selection import ElasticNetCV, LassoCV
@@ -12,6 +13,7 @@ __all__ = [
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "RelaxedLasso",
     "Ridge",
     "RidgeCV",
     "StabilitySelection",
