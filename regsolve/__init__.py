@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from . import estimators
     from .certificate import verify
     from .estimators import (
+        AdaptiveLasso,
         ElasticNet,
         ElasticNetCV,
         Lasso,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .ridge.path import RidgePath, ridge_path
 
 __all__ = [
+    "AdaptiveLasso",
     "Certificate",
     "ConvergenceWarning",
     "ElasticNet",
@@ -65,6 +67,7 @@ LATER = {
     "ridge_path": "regsolve.ridge.path",
     **dict.fromkeys(
         (
+            "AdaptiveLasso",
             "ElasticNet",
             "ElasticNetCV",
             "Lasso",

@@ -36,7 +36,7 @@ from ._threads import available_threads, one_thread_blas
 from .folds import BLOCK_BYTES, FoldPaths, Split, fold_weights, predictions, standard_errors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from .solution import Path
 
@@ -142,7 +142,7 @@ def relaxed(
 
 
 def mixture(path: Path, refit: Refit, gamma: float) -> Path:
-    """gamma path + (1 - gamma) refit, with the proofs of ``path``."""
+    """The mixture gamma path + (1 - gamma) refit, with the proofs of ``path``."""
     if gamma == 1.0:
         return path
     old = path.coefs
@@ -152,7 +152,7 @@ def mixture(path: Path, refit: Refit, gamma: float) -> Path:
     return replace(path, coefs=coefs, intercepts=intercepts)
 
 
-def chosen(errors: Array, gammas: Sequence[float], rule: str = "min") -> tuple[int, int]:
+def chosen(errors: Array, gammas: ArrayLike, rule: str = "min") -> tuple[int, int]:
     """(gamma, alpha) that errors (n_gammas, m, K) over K folds speak for, alphas descending.
 
     "min": the least mean; "1se": within one standard error of it. Of those that qualify, the
@@ -239,7 +239,7 @@ def _pieces(weights: Sequence[Array]) -> tuple[list[Integers], list[list[int]]]:
 
 def _triangle(A: Array) -> Array:
     """R (at most width x width) with R'R = A'A; A itself where it is no taller than that."""
-    return A if A.shape[0] <= A.shape[1] else np.linalg.qr(A, mode="r")
+    return A if A.shape[0] <= A.shape[1] else np.asarray(np.linalg.qr(A, mode="r"))
 
 
 def _reduced(active: _Active, rows: Integers, s: Array) -> Array:
@@ -271,14 +271,15 @@ def _along(path: Path, active: _Active, triangle: Array, bounds: tuple[Array, Ar
             b = 0.0
             if active.centred:
                 left = triangle[:, -1] - triangle[:, 1 + at] @ v
-                b = active.y_mean - active.mean[at] @ v + centre @ left / (centre @ centre)
-            known[support.tobytes()] = v, float(b)
+                shift = centre @ left / (centre @ centre)
+                b = float(active.y_mean - active.mean[at] @ v + shift)
+            known[support.tobytes()] = v, b
         values[indptr[k] : indptr[k + 1]], intercepts[k] = known[support.tobytes()]
     return Refit(values, intercepts)
 
 
 def _solved(T: Array, z: Array, norms: Array, lower: Array, upper: Array) -> Array:
-    """argmin ||z - T v|| over lower <= v <= upper, of least norm in norms * v."""
+    """Argument of least ||z - T v|| over lower <= v <= upper, of least norm in norms * v."""
     if T.shape[1] == 0:
         return np.zeros(0)
     d = np.where(norms > 0.0, norms, 1.0)
@@ -310,4 +311,4 @@ def _held_out(
         left = y[test[rows], None] - linear
         for g, gamma in enumerate(gammas):
             sums[g] += s[test[rows]] @ (gamma * left[:, :m] + (1.0 - gamma) * left[:, m:]) ** 2
-    return sums / s[test].sum()
+    return np.asarray(sums / s[test].sum())

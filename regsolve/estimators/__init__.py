@@ -1,5 +1,6 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
+from .adaptive import AdaptiveLasso
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
 from .relaxed import RelaxedLasso
@@ -9,6 +10,7 @@ from .selection import ElasticNetCV, LassoCV
 from .stability import StabilitySelection
 
 __all__ = [
+    "AdaptiveLasso",
     "ElasticNet",
     "ElasticNetCV",
     "Lasso",

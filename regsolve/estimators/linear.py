@@ -329,7 +329,7 @@ def completed(described: type, *, by: type, without: str = "") -> str:
     for name, text in sections.items():
         known = {word for line in _titles(texts[name]) for word in re.findall(r"\w+", line)}
         entries = re.split(r"\n(?=    \S)", text.strip("\n"))
-        kept = [one for one in entries if not _names(one) <= known and not _names(one) == {without}]
+        kept = [one for one in entries if not _names(one) <= known and _names(one) != {without}]
         body = "\n".join([*texts[name].strip("\n").split("\n"), *kept]).strip("\n")
         out = f"{out.rstrip()}\n\n    {name}\n    {'-' * len(name)}\n{body}\n"
     return out

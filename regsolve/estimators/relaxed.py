@@ -20,7 +20,7 @@ from .linear import completed
 from .selection import ElasticNetCV, LassoCV
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -71,7 +71,7 @@ class RelaxedLasso(LassoCV):
     def __init__(
         self,
         *,
-        gammas: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+        gammas: Any = (0.0, 0.25, 0.5, 0.75, 1.0),
         eps: float = 1e-3,
         alphas: Any = 100,
         fit_intercept: bool = True,
@@ -123,7 +123,7 @@ class RelaxedLasso(LassoCV):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        given = list(self.gammas) if np.iterable(self.gammas) else [None]
+        given: list[Any] = list(self.gammas) if np.iterable(self.gammas) else [None]
         if not given or any(isinstance(g, bool) or not isinstance(g, Real) for g in given):
             raise TypeError(f"gammas={self.gammas!r}: expected numbers in [0, 1]")
         if not all(0.0 <= float(gamma) <= 1.0 for gamma in given):
