@@ -107,10 +107,12 @@ def fold_paths(
     told = None
     if alphas is not None:
         told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
-    results, error = _run(
-        ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
-        per_round=rounds, **options,
-    )  # fmt: skip
+    options |= {"cells": cells, "n_cells": 0 if cells is None else len(splits)}
+    results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
+    top = max(result["alpha_max"] for result in results[:rounds])
+    if error is None and told is None and top > 0.0 and not results[0]["alpha_max"] > 0.0:
+        told = _grids_of_folds(top, [each[0] for each in own], rounds, n_alphas, alpha_min_ratio)
+        results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
@@ -140,6 +142,18 @@ def _masks(train: Any, test: Any, n: int) -> Masks:
     trained[train] = True
     held[test] = True
     return trained, held
+
+
+def _grids_of_folds(
+    top: float, penalties: Sequence[Any], rounds: int, n_alphas: int, ratio: float
+) -> list[NDArray[np.float64]]:
+    """The same from the folds' largest alpha_max, a grid for each path.
+
+    For where no alpha explains anything on all rows, as bounds and infinite factors may have it.
+    """
+    shape = np.geomspace(1.0, ratio, n_alphas) if n_alphas > 1 else np.ones(1)
+    tops = [top * penalties[0].l1_ratio / penalty.l1_ratio for penalty in penalties]
+    return [one * shape for one in tops for _ in range(rounds)]
 
 
 def fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
