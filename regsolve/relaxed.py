@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
 
 RANK = 1e-10
+EQUAL = 1e-9  # errors of two gammas so near are equal, as they are where no feature is active
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,9 @@ def mixture(path: Path, refit: Refit, gamma: float) -> Path:
     if gamma == 1.0:
         return path
     old = path.coefs
-    values = gamma * old.data + (1.0 - gamma) * refit.values
+    values = refit.values + gamma * (old.data - refit.values)
     coefs = sparse.csc_matrix((values, old.indices, old.indptr), shape=old.shape)
-    intercepts = gamma * path.intercepts + (1.0 - gamma) * refit.intercepts
+    intercepts = refit.intercepts + gamma * (path.intercepts - refit.intercepts)
     return replace(path, coefs=coefs, intercepts=intercepts)
 
 
@@ -156,16 +157,16 @@ def chosen(errors: Array, gammas: ArrayLike, rule: str = "min") -> tuple[int, in
     """(gamma, alpha) that errors (n_gammas, m, K) over K folds speak for, alphas descending.
 
     "min": the least mean; "1se": within one standard error of it. Of those that qualify, the
-    largest alpha, and there the largest gamma.
+    largest alpha, and there the largest gamma, rounding aside.
     """
     mean = errors.mean(axis=2)
     mean[np.isnan(mean)] = np.inf
     simplest_first = np.argsort(-np.asarray(gammas), kind="stable")
     limit = mean.min()
     for known in ("min", "1se"):
-        within = mean[simplest_first] <= limit
-        k = int(np.argmax(within.any(axis=0)))
-        g = int(simplest_first[int(np.argmax(within[:, k]))])
+        k = int(np.argmax((mean <= limit).any(axis=0)))
+        within = mean[simplest_first, k] <= limit * (1.0 + EQUAL)
+        g = int(simplest_first[int(np.argmax(within))])
         if rule == known:
             break
         limit = limit + standard_errors(errors[g])[k]
@@ -310,5 +311,6 @@ def _held_out(
     for rows, linear in predictions(X, both, test):
         left = y[test[rows], None] - linear
         for g, gamma in enumerate(gammas):
-            sums[g] += s[test[rows]] @ (gamma * left[:, :m] + (1.0 - gamma) * left[:, m:]) ** 2
+            mixed = left[:, m:] + gamma * (left[:, :m] - left[:, m:])
+            sums[g] += s[test[rows]] @ mixed**2
     return np.asarray(sums / s[test].sum())
