@@ -28,7 +28,7 @@ from . import _validate
 from ._threads import available_threads
 from .folds import Split, chosen, fold_paths, fold_weights
 from .penalties import L1, L2
-from .solution import Report
+from .solution import Report, together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,8 @@ INNER = 5  # folds of consecutive rows, where the others leave a fold none of th
 class FirstFit:
     """Coefficients w0 (p,) at the strength ``alpha`` that the training rows speak for.
 
-    ``size`` is |e_j w0_j|, e_j the deviation of column j under ``standardize``, else 1.
+    ``size`` is |e_j w0_j|, e_j the deviation of column j under ``standardize``, else 1;
+    ``report`` that of all paths together.
     """
 
     coef: Array = field(repr=False)
@@ -95,7 +96,8 @@ def first_fits(
         at = chosen(errors[None])[1]
         coef = found.path.coefs[:, [at]].toarray().ravel()
         size = np.abs(coef) * e if standardize else np.abs(coef)
-        fits.append(FirstFit(coef, size, float(found.path.alphas[at]), found.path.report))
+        report = together([path.report for path in (found.path, *found.folds)])
+        fits.append(FirstFit(coef, size, float(found.path.alphas[at]), report))
     return fits
 
 
