@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from . import estimators
     from .certificate import verify
     from .estimators import (
+        AdaptiveLasso,
         ElasticNet,
         ElasticNetCV,
         Lasso,
         LassoCV,
+        RelaxedLasso,
         Ridge,
         RidgeCV,
         StabilitySelection,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .ridge.path import RidgePath, ridge_path
 
 __all__ = [
+    "AdaptiveLasso",
     "Certificate",
     "ConvergenceWarning",
     "ElasticNet",
@@ -36,6 +39,7 @@ __all__ = [
     "LassoCV",
     "Path",
     "Progress",
+    "RelaxedLasso",
     "Report",
     "Ridge",
     "RidgeCV",
@@ -63,10 +67,12 @@ LATER = {
     "ridge_path": "regsolve.ridge.path",
     **dict.fromkeys(
         (
+            "AdaptiveLasso",
             "ElasticNet",
             "ElasticNetCV",
             "Lasso",
             "LassoCV",
+            "RelaxedLasso",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",

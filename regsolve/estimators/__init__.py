@@ -1,17 +1,21 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
+from .adaptive import AdaptiveLasso
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .relaxed import RelaxedLasso
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
 from .selection import ElasticNetCV, LassoCV
 from .stability import StabilitySelection
 
 __all__ = [
+    "AdaptiveLasso",
     "ElasticNet",
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "RelaxedLasso",
     "Ridge",
     "RidgeCV",
     "StabilitySelection",
