@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
     from . import estimators
     from .certificate import verify
+    from .criteria import Selection
     from .estimators import (
         ElasticNet,
         ElasticNetCV,
+        ElasticNetIC,
         Lasso,
         LassoCV,
+        LassoIC,
         Ridge,
         RidgeCV,
         StabilitySelection,
@@ -31,15 +34,18 @@ __all__ = [
     "ConvergenceWarning",
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Interrupted",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "Path",
     "Progress",
     "Report",
     "Ridge",
     "RidgeCV",
     "RidgePath",
+    "Selection",
     "Solution",
     "StabilitySelection",
     "convert_alpha",
@@ -58,6 +64,7 @@ __all__ = [
 # What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
 LATER = {
     "ConvergenceWarning": "sklearn.exceptions",
+    "Selection": "regsolve.criteria",
     "verify": "regsolve.certificate",
     "RidgePath": "regsolve.ridge.path",
     "ridge_path": "regsolve.ridge.path",
@@ -65,8 +72,10 @@ LATER = {
         (
             "ElasticNet",
             "ElasticNetCV",
+            "ElasticNetIC",
             "Lasso",
             "LassoCV",
+            "LassoIC",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",

@@ -46,6 +46,7 @@ Tibshirani and Friedman (2016), A study of error variance estimation in lasso re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,9 +138,8 @@ def select(
         An unknown criterion; X and y missing where they are needed, or not those of the path;
         weights that sum to one or less; a path without alphas, or of a user's penalty or loss.
     """
-    problem = _checked(path, criterion, gamma)
-    if noise_variance is not None:
-        noise_variance = _validate.positive_number("noise_variance", noise_variance)
+    check_parameters(criterion, gamma, noise_variance)
+    problem = _problem_of(path)
     if (X is None) != (y is None):
         raise ValueError("X and y belong together: give both or neither")
     counted = _counted(path, problem)
@@ -154,29 +154,31 @@ def select(
         s = _validate.sample_weight(sample_weight, n_rows)
         threads = available_threads() if n_threads is None else n_threads
         leave_out = criterion == "alo"
-        fits = examine(
-            path, problem, X, target, s, leave_out=leave_out, n_threads=threads
-        )
+        fits = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
         _require_same_data(path, problem, fits)
     variance = None
     if criterion in NEED_VARIANCE:
         variance = noise_variance
         if variance is None:
             variance = _noise_variance(path, problem, fits, X, target, s, threads)
-    values = _values(criterion, path, problem, fits, counted, variance, gamma)
+    values = _values(criterion, problem, fits, counted, variance, gamma)
     index = int(np.argmin(values))
     alphas = path.alphas
     return Selection(criterion, float(alphas[index]), index, alphas, values, fits.df, variance)
 
 
-def _checked(path: Path, criterion: str, gamma: Any) -> Problem:
+def check_parameters(criterion: Any, gamma: Any, noise_variance: Any) -> None:
+    """Raise ValueError for a criterion, gamma or noise variance that there cannot be."""
     if criterion not in CRITERIA:
         known = ", ".join(map(repr, CRITERIA[:-1]))
         raise ValueError(f"criterion={criterion!r}: expected {known} or {CRITERIA[-1]!r}")
-    if isinstance(gamma, bool) or not isinstance(gamma, int | float | np.number):
+    if isinstance(gamma, bool) or not isinstance(gamma, Real) or not 0.0 <= float(gamma) <= 1.0:
         raise ValueError(f"gamma={gamma!r}: expected a number in [0, 1]")
-    if not 0.0 <= gamma <= 1.0:
-        raise ValueError(f"gamma={gamma!r}: expected a number in [0, 1]")
+    if noise_variance is not None:
+        _validate.positive_number("noise_variance", noise_variance)
+
+
+def _problem_of(path: Path) -> Problem:
     if path.problem is None:
         raise ValueError(
             "criteria are those of the quadratic loss with penalty L1, L2 or ElasticNet: "
@@ -254,7 +256,7 @@ def _noise_variance(
 
 
 def _aicc(n: float, df: Vector, rss: Vector) -> Vector:
-    """df with the intercept's."""
+    """Df with the intercept's."""
     over = n - df - 2.0
     sound = over > 0.0
     least = np.finfo(np.float64).tiny
@@ -264,7 +266,6 @@ def _aicc(n: float, df: Vector, rss: Vector) -> Vector:
 
 def _values(
     criterion: str,
-    path: Path,
     problem: Problem,
     fits: Fits,
     counted: tuple[Vector, Vector, Vector],

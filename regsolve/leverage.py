@@ -37,6 +37,7 @@ from scipy.linalg.lapack import dpstrf
 
 from . import _validate
 from ._threads import blas_threads
+from .penalties import BOUND_ROUNDING
 from .ridge.design import Design
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def free_features(path: Path, k: int, bounds: tuple[Vector, Vector]) -> Indices:
     support, w = coefs.indices[part].astype(np.intp), coefs.data[part]
     at_bound = np.zeros(len(w), dtype=bool)
     for bound in bounds:
-        at_bound |= np.abs(w - bound[support]) <= DEPENDENT * np.abs(bound[support])
-    return support[(w != 0.0) & ~at_bound]
+        own = bound[support]
+        at_bound |= (
+            np.isfinite(own) & (np.abs(w) >= (1.0 - BOUND_ROUNDING) * np.abs(own)) & (w * own > 0.0)
+        )
+    return np.asarray(support[(w != 0.0) & ~at_bound])
 
 
 def examine(
@@ -206,12 +210,12 @@ class _Stretch:
         return np.asarray(self.path.alphas[k] * self.ridge)
 
     def _df(self, k: int, found: _Factor) -> float:
-        """tr H = r - tr D (Z'Z + D)^+."""
+        """Tr H = r - tr D (Z'Z + D)^+."""
         own = np.einsum("ij,ij->i", found.root, found.root)
         return len(found.kept) - float(self._d(k)[found.kept] @ own)
 
     def _hats(self, df: Vector) -> Iterator[Vector]:
-        """h (n,) of each fit in turn; ``df`` is filled in on the way."""
+        """H (n,) of each fit in turn; ``df`` is filled in on the way."""
         pending: list[_Piece] = []
         h, waiting = np.zeros(self.design.n), 0
         known: Indices | None = None
@@ -268,7 +272,7 @@ class _Stretch:
         return V
 
     def _squared(self, pieces: list[_Piece], h: Vector) -> Iterator[Vector]:
-        """h after each fit whose columns end in ``pieces``; one product for as many as fit."""
+        """H after each fit whose columns end in ``pieces``; one product for as many as fit."""
         start = 0
         while start < len(pieces):
             stop, width = start + 1, pieces[start].V.shape[1]
@@ -289,7 +293,7 @@ class _Stretch:
             start = stop
 
     def _dual(self, k: int) -> Vector:
-        """diag H from the n x n side, 1 - diag (I + Z D^{-1} Z')^{-1}."""
+        """Diag H from the n x n side, 1 - diag (I + Z D^{-1} Z')^{-1}."""
         features, d = self._features(k), self._d(k)
         inverse = np.zeros(len(self.rows))
         inverse[features] = 1.0 / d[features]
@@ -297,7 +301,7 @@ class _Stretch:
         for j, block in self.design.columns():
             K += (block * inverse[j]) @ block.T
         root = solve_triangular(cholesky(K, lower=True), np.eye(self.design.n), lower=True)
-        return 1.0 - np.einsum("ij,ij->j", root, root)
+        return np.asarray(1.0 - np.einsum("ij,ij->j", root, root))
 
     def _left_out(self, r: Vector, h: Vector) -> float:
         """Mean of s_i e_i^2; a row that fixes its own fit counts as if nothing were fitted."""

@@ -429,9 +429,7 @@ def path(
             "stop_at_deviance", stop_at_deviance
         )
     (result,), error = _run([ready], callback, **options)
-    out = _path(
-        result, _problem(penalty, loss, sample_weight, n, fit_intercept, standardize)
-    )
+    out = _path(result, _problem(penalty, loss, sample_weight, n, fit_intercept, standardize))
     if error is not None:
         raise Interrupted(out) from error
     _warn_unproven(result, options["tol"])

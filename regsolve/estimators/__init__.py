@@ -1,5 +1,6 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
+from .information import ElasticNetIC, LassoIC
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
 from .ridge import Ridge
@@ -10,8 +11,10 @@ from .stability import StabilitySelection
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "Ridge",
     "RidgeCV",
     "StabilitySelection",
