@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 CRITERIA = ("aic", "aicc", "bic", "ebic", "cp", "gcv", "alo")
 NEED_VARIANCE = ("aic", "bic", "ebic", "cp")
 MOST_FEATURES = 5000  # whose X'X is formed for the variance of least squares
+ROUNDING = 1e3 * float(np.finfo(np.float64).eps)  # of a residual, over the largest number in it
 SAME_DATA = 1e-6  # of the null model's sum of squares, between the path's residuals and X's
 
 
@@ -155,7 +156,7 @@ def select(
         threads = available_threads() if n_threads is None else n_threads
         leave_out = criterion == "alo"
         fits = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
-        _require_same_data(path, problem, fits)
+        fits = _completed(path, problem, fits, target)
     variance = None
     if criterion in NEED_VARIANCE:
         variance = noise_variance
@@ -225,15 +226,21 @@ def _told_rss(path: Path, problem: Problem) -> Vector:
     return np.asarray(whole * np.maximum(1.0 - path.deviance_ratio, 0.0))
 
 
-def _require_same_data(path: Path, problem: Problem, fits: Fits) -> None:
-    """X, y, weights and offset must leave the residuals that the path had."""
+def _completed(path: Path, problem: Problem, fits: Fits, y: Vector) -> Fits:
+    """Residual sums of squares from the path, where those known from X do not contradict them.
+
+    Raises ValueError where X, y, weights and offset leave residuals that the path did not have.
+    """
     told = _told_rss(path, problem)
-    whole = 2.0 * problem.n_samples * path.null_objective
-    size = whole + fits.rss + np.finfo(np.float64).tiny
-    if not np.all(np.abs(fits.rss - told) <= SAME_DATA * size) and whole > 0.0:
+    largest = max(np.abs(y).max(), np.abs(path.intercepts).max())
+    rounding = problem.n_samples * (ROUNDING * largest) ** 2
+    size = 2.0 * problem.n_samples * path.null_objective
+    known = np.isfinite(fits.rss)
+    if np.any(np.abs(fits.rss - told)[known] > SAME_DATA * size + rounding):
         raise ValueError(
             "X, y, sample_weight and offset are not those of the path: its residuals differ"
         )
+    return fits._replace(rss=told)
 
 
 def _noise_variance(

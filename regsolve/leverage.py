@@ -55,7 +55,10 @@ FEW_FEATURES = 1000  # features whose products are taken at once, even if few of
 
 
 class Fits(NamedTuple):
-    """Of each fit (m,): df without the intercept's, sum_i s_i r_i^2, mean of s_i e_i^2 or NaN."""
+    """Of each fit (m,): df without the intercept's, sum_i s_i r_i^2, mean of s_i e_i^2 or NaN.
+
+    Without ``leave_out`` residuals are known of the last fit of each stretch alone, NaN elsewhere.
+    """
 
     df: Vector
     rss: Vector
@@ -93,7 +96,7 @@ def examine(
     m, p = len(path.alphas), path.coefs.shape[0]
     bounds = problem.penalty.bounds(p)
     free = [free_features(path, k, bounds) for k in range(m)]
-    fits = Fits(np.zeros(m), np.zeros(m), np.full(m, np.nan))
+    fits = Fits(np.zeros(m), np.full(m, np.nan), np.full(m, np.nan))
     take = _validate.columns_taken(X)
     with blas_threads(n_threads):
         for ks, support in _stretches(path):
@@ -190,21 +193,30 @@ class _Stretch:
 
     def examine(self, fits: Fits, leave_out: bool) -> None:
         """Fill in the fits of this stretch."""
-        hats = self._hats(fits.df) if leave_out else None
-        for first in range(self.ks.start, self.ks.stop, self.width):
-            some = range(first, min(first + self.width, self.ks.stop))
-            W = self.path.coefs[self.rows][:, some.start : some.stop].toarray()
-            R = self.y[:, None] - self.design.storage.dot(W)
-            R -= self.path.intercepts[some.start : some.stop]
-            for i, k in enumerate(some):
-                r = R[:, i]
-                fits.rss[k] = self.design.weight @ r**2
-                if hats is not None:
-                    fits.left_out[k] = self._left_out(r, next(hats))
-                elif self._few_rows(k):
+        if not leave_out:
+            for k in self.ks:
+                if self._few_rows(k):
                     fits.df[k] = self._dual(k).sum()
                 else:
                     fits.df[k] = self._df(k, factor(self.gram, self._d(k), self._features(k)))
+            last = self.ks.stop - 1
+            fits.rss[last] = self.design.weight @ self._residuals(range(last, last + 1))[:, 0] ** 2
+            return
+        hats = self._hats(fits.df)
+        for first in range(self.ks.start, self.ks.stop, self.width):
+            some = range(first, min(first + self.width, self.ks.stop))
+            R = self._residuals(some)
+            for i, k in enumerate(some):
+                fits.rss[k] = self.design.weight @ R[:, i] ** 2
+                fits.left_out[k] = self._left_out(R[:, i], next(hats))
+
+    def _residuals(self, ks: range) -> Vector:
+        """Residuals (n, len(ks)) of fits, each contiguous."""
+        W = self.path.coefs[self.rows][:, ks.start : ks.stop].toarray()
+        R = np.asfortranarray(self.design.storage.dot(W))
+        R += self.path.intercepts[ks.start : ks.stop]
+        np.subtract(self.y[:, None], R, out=R)
+        return R
 
     def _d(self, k: int) -> Vector:
         return np.asarray(self.path.alphas[k] * self.ridge)
@@ -280,7 +292,8 @@ class _Stretch:
                 width += pieces[stop].V.shape[1]
                 stop += 1
             some = pieces[start:stop]
-            squares = self.design.dot(np.hstack([piece.V for piece in some])) ** 2
+            squares = np.asfortranarray(self.design.dot(np.hstack([piece.V for piece in some])))
+            np.square(squares, out=squares)
             at = 0
             for piece in some:
                 if piece.fresh:
