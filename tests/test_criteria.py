@@ -169,7 +169,7 @@ def test_alo_is_close_to_leaving_one_out(n: int, p: int, near: float, ratio: flo
     (folds,) = fold_paths(X, y, splits, penalties=[penalty], alphas=[alphas])
     found = folds.path.select("alo", X, y)
     sound = np.isfinite(found.values)
-    assert sound[:4].all()
+    assert sound[:3].all()
     np.testing.assert_allclose(found.values[sound], folds.errors.mean(axis=0)[sound], rtol=near)
 
 
