@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -318,18 +319,32 @@ class _Stretch:
 
     def _left_out(self, r: Vector, h: Vector) -> float:
         """Mean of s_i e_i^2; a row that fixes its own fit counts as if nothing were fitted."""
-        s, n = self.design.weight, self.design.total
-        used = s > 0.0
-        s, r, h, y = s[used], r[used], h[used], self.y[used]
-        c = np.minimum(s, 1.0)
-        centre = float(s @ y) / n if self.problem.fit_intercept else 0.0
-        shared = c / n if self.problem.fit_intercept else np.zeros_like(c)
-        left = 1.0 - shared - c * h / s
-        alone = np.where(shared < 1.0 - DETERMINED, 1.0 - shared, np.inf)
-        bare = np.where(np.isinf(alone), y, (y - centre) / alone)
+        left = self.bare_left - self.removed * h
         fixed = left <= DETERMINED
-        e = np.where(fixed, bare, r / np.where(fixed, 1.0, left))
-        return float(s @ e**2) / n
+        if fixed.any():
+            left[fixed] = 1.0
+        e = np.where(fixed, self.bare_error, r) if fixed.any() else r
+        return float(self.design.weight @ np.square(e / left)) / self.design.total
+
+    @cached_property
+    def removed(self) -> Vector:
+        """c_i / s_i, (n,); 0 for a row without weight."""
+        s = self.design.weight
+        return np.divide(np.minimum(s, 1.0), s, out=np.zeros_like(s), where=s > 0.0)
+
+    @cached_property
+    def bare_left(self) -> Vector:
+        """1 - c_i / n with an intercept, else 1: what a row leaves over of the null model."""
+        if not self.problem.fit_intercept:
+            return np.ones(self.design.n)
+        return np.asarray(1.0 - np.minimum(self.design.weight, 1.0) / self.design.total)
+
+    @cached_property
+    def bare_error(self) -> Vector:
+        """e_i of the intercept alone; y_i where there is no other row to tell it."""
+        centre = float(self.design.omega @ self.y) if self.problem.fit_intercept else 0.0
+        alone = self.bare_left <= DETERMINED
+        return np.where(alone, self.y, (self.y - centre) / np.where(alone, 1.0, self.bare_left))
 
 
 def least_squares(
