@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
     from . import estimators
     from .certificate import verify
+    from .criteria import Selection
     from .estimators import (
         AdaptiveLasso,
         ElasticNet,
         ElasticNetCV,
+        ElasticNetIC,
         Lasso,
         LassoCV,
+        LassoIC,
         RelaxedLasso,
         Ridge,
         RidgeCV,
@@ -34,9 +37,11 @@ __all__ = [
     "ConvergenceWarning",
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Interrupted",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "Path",
     "Progress",
     "RelaxedLasso",
@@ -44,6 +49,7 @@ __all__ = [
     "Ridge",
     "RidgeCV",
     "RidgePath",
+    "Selection",
     "Solution",
     "StabilitySelection",
     "convert_alpha",
@@ -62,6 +68,7 @@ __all__ = [
 # What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
 LATER = {
     "ConvergenceWarning": "sklearn.exceptions",
+    "Selection": "regsolve.criteria",
     "verify": "regsolve.certificate",
     "RidgePath": "regsolve.ridge.path",
     "ridge_path": "regsolve.ridge.path",
@@ -70,9 +77,11 @@ LATER = {
             "AdaptiveLasso",
             "ElasticNet",
             "ElasticNetCV",
+            "ElasticNetIC",
             "Lasso",
             "LassoCV",
             "RelaxedLasso",
+            "LassoIC",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _validate
 from .solution import Interrupted, Path
-from .solve import QUADRATIC, Callback, _budget, _path, _ready, _run
+from .solve import QUADRATIC, Callback, _budget, _path, _problem, _ready, _run
 from .solve import _warn_unproven as warn_unproven
 
 if TYPE_CHECKING:
@@ -116,7 +116,13 @@ def fold_paths(
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
-        paths = [_path(result) for result in mine]
+        paths = [
+            _path(
+                result,
+                _problem(penalties[r], QUADRATIC, weight, n, fit_intercept, standardize),
+            )
+            for result, weight in zip(mine, weights, strict=True)
+        ]
         errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
         out.append(FoldPaths(paths[0], paths[1:], errors))
     if error is not None:

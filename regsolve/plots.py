@@ -182,6 +182,65 @@ def cv_curve(
     return ax
 
 
+def criterion_curve(
+    alphas: ArrayLike,
+    values: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    df: ArrayLike | None = None,
+    ylabel: str = "criterion",
+) -> Axes:
+    """Draw a criterion (m,) against alphas (m,), its choice marked by an upright line.
+
+    Parameters
+    ----------
+    alphas : (m,) descending
+        An alpha of 0 is left out of the picture, not of the choice.
+    values : (m,)
+        Where they are infinite the curve is cut.
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    df : (m,) int, optional
+        Non-zeros of the path, counted on the upper axis.
+    ylabel : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        ``values`` is not one for each alpha, or no alpha is above 0.
+    """
+    strengths, heights = np.asarray(alphas, dtype=float), np.asarray(values, dtype=float)
+    if strengths.ndim != 1 or heights.shape != strengths.shape or len(strengths) == 0:
+        raise ValueError(
+            f"values has shape {heights.shape}: expected one for each of {strengths.size} alphas"
+        )
+    shown = strengths > 0.0
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    places = strengths[shown]
+    drawn = np.where(np.isfinite(heights), heights, np.nan)[shown]
+    ax = _new_axes() if ax is None else ax
+    ax.plot(places, drawn, color=_COLOURS[0], linewidth=1.8, zorder=3, marker=".", markersize=4.0)
+    k = int(np.argmin(heights))
+    at, low = strengths[k], heights[k]
+    if at > 0.0:
+        label = f"least: alpha = {at:.3g}"
+        line = ax.axvline(at, color=_COLOURS[1], linewidth=1.4, label=label)
+        line.set(zorder=4, clip_on=False)
+        if np.isfinite(low):
+            ax.plot([at], [low], "o", color=_COLOURS[1], markersize=6.0, zorder=5, clip_on=False)
+        ax.legend(frameon=False)
+    _set_axes(ax, places, "alpha")
+    ax.set_ylabel(ylabel)
+    if df is not None:
+        _count_axis(ax, places, np.asarray(df)[shown])
+    return ax
+
+
 def stability_path(
     alphas: ArrayLike,
     probabilities: Any,

@@ -1,6 +1,7 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
 from .adaptive import AdaptiveLasso
+from .information import ElasticNetIC, LassoIC
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
 from .relaxed import RelaxedLasso
@@ -13,8 +14,10 @@ __all__ = [
     "AdaptiveLasso",
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "RelaxedLasso",
     "Ridge",
     "RidgeCV",

@@ -238,6 +238,9 @@ class ElasticNetCV(LinearPredictor):
             raise ValueError(f"selection_rule={self.selection_rule!r}: expected 'min' or '1se'")
         if self.selection not in ("cyclic", "random"):
             raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
+        self._check_alphas()
+
+    def _check_alphas(self) -> None:
         _validate.positive_number("eps", self.eps)
         if isinstance(self.alphas, Integral):
             _validate.positive_integer("alphas", self.alphas)
