@@ -22,8 +22,14 @@ class Basis {
       const std::size_t j = std::size_t(U[k]);
       design.X.gather(U[k], z);
       report.x_bytes += design.X.column_bytes(U[k]);
+      double left = 0.0;  // of the mean, by rounding: much beside a small d_j
+      for (Index i = 0; i < n_; ++i) {
+        z[i] -= design.stats.mean[j];
+        left += design.omega[std::size_t(i)] * z[i];
+      }
+      if (!design.centred()) left = 0.0;
       for (Index i = 0; i < n_; ++i)
-        z[i] = design.root[std::size_t(i)] * (z[i] - design.stats.mean[j]) * design.stats.inv[j];
+        z[i] = design.root[std::size_t(i)] * (z[i] - left) * design.stats.inv[j];
     }
     if (U.empty() || n_ == 0) return;
     int n = int(n_), m = int(U.size()), info = 0, size = 32 * m + 3 * m + 1;

@@ -65,6 +65,7 @@ class WorkingSetPath {
       if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
       break;
     }
+    if (solution_.stopped && solution_.points.empty()) give_up(k);
     report();
   }
 
@@ -199,8 +200,8 @@ class WorkingSetPath {
       const bool given = std::exchange(started_, false) && W_.proves(alpha, goal * null_.objective);
       const bool solved = given || W_.solve(alpha, goal, null_.objective, options_.max_iter,
                                             monitor_, solution_.report);
-      if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
-        return false;
+      const bool limited = options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * null_.objective;
+      if (!solved && (monitor_.stopped() || limited)) return false;
       now_ = screener_.screen(W_.dual, W_.size());
       if (round >= 20 || !grow(now_)) return true;
     }
@@ -449,28 +450,36 @@ class WorkingSetPath {
                            Index(grid_.size()));
   }
 
-  // The solver could not finish grid_[k]: what waits is decided, and b gets its gap from a reading.
+  // The solver was stopped before it finished grid_[k]: what waits is decided, and the first answer
+  // without a proof gets its gap from a reading.
   std::size_t give_up(std::size_t k) {
     const std::size_t next = verify(k);
-    if (next < k || done_) return next;
-    penalty_.alpha = W_.penalty.alpha = grid_[k];
-    W_.state();
-    Waiting w = present(k);
+    if (done_ || (next < k && !solution_.stopped)) return next;
+    Waiting w;
+    if (waiting_.empty()) {
+      W_.penalty.alpha = grid_[next];
+      W_.state();
+      w = present(next);
+    } else {
+      w = std::move(waiting_.front());
+      waiting_.clear();
+    }
+    penalty_.alpha = W_.penalty.alpha = w.alpha;
     const std::vector<double> v = design_.weighted(w.dual);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
     for (Index j = 0; j < design_.X.p; ++j) {
       const std::size_t i = std::size_t(j);
-      if (W_.position[i] >= 0)
+      if (W_.position[i] >= 0 && W_.position[i] < Index(w.c.size()))
         z.c[i] = w.c[std::size_t(W_.position[i])];
       else
         w.violation =
             std::max(w.violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
     }
-    const Status unproven = options_.max_iter > 0 ? Status::max_iter : Status::stalled;
-    record(w, dual_value(penalty_, w, z, infinity), solution_.stopped ? monitor_.status : unproven);
-    reached_ = grid_[k];
-    return k + 1;
+    record(w, dual_value(penalty_, w, z, infinity),
+           solution_.stopped ? monitor_.status : Status::max_iter);
+    reached_ = w.alpha;
+    return w.step + 1;
   }
 
   // Where the next growth of W may pass the memory allowed, or the direct solver spends more on an

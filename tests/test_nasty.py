@@ -20,6 +20,9 @@ import regsolve
 
 SEEDS = range(int(os.environ.get("REGSOLVE_FUZZ", "300")))
 BLOCK = 100
+# Hard ones far behind those: nearly parallel columns, spans known only to rounding, null models
+# that leave next to nothing.
+HARD = [1935, 2150, 8735, 13658, 15180, 16384, 20835, 29960, 30411, 40076]
 
 
 def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> float:
@@ -64,7 +67,7 @@ def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept:
     limit = alpha * problem.l1_ratio * np.where(finite, problem.factors, 0.0) * problem.spread
     scaled = limit > 0
     share = min(1.0, float(np.max(d[scaled] / limit[scaled], initial=0.0)))
-    null = problem.null_residual()
+    null = problem.bounded_null_residual()
     reach = np.abs(coef)
     for bound in (problem.constraints.get("lower", 0.0), problem.constraints.get("upper", 0.0)):
         reach = np.maximum(reach, np.where(np.isfinite(bound), np.abs(bound), 0.0))
@@ -220,7 +223,7 @@ def check_honest(
         assert (status, problem.solver) == ("max_iter", "cd"), where
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *HARD])
 def test_random_problem_is_certified(seed: int) -> None:
     check(seed)
 
