@@ -87,18 +87,16 @@ class WorkingSetPath {
       if (!penalty_.excluded(Index(j)) && !penalty_.penalised(Index(j))) S.push_back(Index(j));
     penalty_.alpha = 1.0;
     W_.add(S, solution_.report);
-    if (!S.empty()) {
-      const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-      std::vector<double> b(p, 0.0);
-      solve_unpenalised(design_, null, b, solution_.report);
-      for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
-    }
+    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
+    std::vector<double> b(p, 0.0);
+    std::vector<double> q = solve_unpenalised(design_, null, b, solution_.report);
+    for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
     W_.state();
-    const double norm = std::sqrt(dot_dense(W_.u.data(), W_.u.data(), design_.X.n));
+    const double norm = std::sqrt(dot_dense(q.data(), q.data(), design_.X.n));
     null_.objective = 0.5 * norm * norm;
+    null_.reached = 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n);
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
-    std::vector<double> q(W_.u);
     for (double& v : q) v /= norm > 0.0 ? norm : 1.0;
     const bool known = std::all_of(W_.b.begin(), W_.b.end(), [](double v) { return v == 0.0; });
     if (known) {
@@ -445,8 +443,11 @@ class WorkingSetPath {
         support.push_back(W_.features[k]);
         b.push_back(W_.b[k]);
       }
+    const Verdict verdict = exact_fit(null_);
+    const Status status =
+        judge_status(design_.problem, verdict, options_.tol, false, Status::stalled);
     return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
-                                      design_.t_mean, exact_fit(null_), 0.0, Status::optimal),
+                                      design_.t_mean, verdict, 0.0, status),
                            Index(grid_.size()));
   }
 

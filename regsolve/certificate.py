@@ -325,7 +325,13 @@ class _Span:
             return np.zeros((n, 0))
         factors: Any = qr(self.columns, mode="economic", pivoting=True, check_finite=False)
         diagonal = np.abs(np.diag(factors[1]))
-        return np.asarray(factors[0][:, diagonal > max(n, k) * EPS * diagonal[0]])
+        basis = factors[0][:, diagonal > max(n, k) * EPS * diagonal[0]]
+        if self.fit_intercept:
+            # what rounding left of the means is much in directions of small diagonal
+            basis = basis - np.outer(self.root, self.root @ basis)
+            factors = qr(basis, mode="economic", pivoting=True, check_finite=False)
+            basis = factors[0][:, np.abs(np.diag(factors[1])) > math.sqrt(EPS)]
+        return np.asarray(basis)
 
     def project(self, u: Vector) -> Vector:
         """The nearest u with x_j'u = 0 for every column j, and sum u = 0 with an intercept; (n,).
