@@ -1,7 +1,7 @@
 // Anderson extrapolation of a fixed-point sequence: of the last K + 1 iterates, the affine
 // combination sum_k c_k x_k with sum c_k = 1 that makes sum_k c_k (x_{k+1} - x_k) smallest.
-// Bertrand and Massias (2021). The c_k may be large with both signs: what depends on x is followed by
-// the change of x, since a combination of it would carry its rounding c_k times.
+// Bertrand and Massias (2021). The c_k may be large with both signs: what depends on x is followed
+// by the change of x, since a combination of it would carry its rounding c_k times.
 #pragma once
 
 #include <cmath>

@@ -83,10 +83,10 @@ double steepest(const Penalty& penalty, const std::vector<double>& c,
 // Beside them the same at w = 0 and no intercept, against which rounding is told from a figure.
 struct NullModel {
   double objective = 0.0;  // P0
-  double reached = 0.0;    // that of the coefficients held for it: more where float64 has none better
-  double gradient = 0.0;   // max_j |gradient_j|, in X's units
-  double unfitted = 0.0;   // objective at w = 0, intercept 0
-  double size = 0.0;       // bound of max_j sum_i |x_ij| |u_i| there
+  double reached = 0.0;  // that of the coefficients held for it: more where float64 has none better
+  double gradient = 0.0;  // max_j |gradient_j|, in X's units
+  double unfitted = 0.0;  // objective at w = 0, intercept 0
+  double size = 0.0;      // bound of max_j sum_i |x_ij| |u_i| there
 
   bool exact() const { return objective <= 1e-28 * unfitted; }
 };

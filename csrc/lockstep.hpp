@@ -222,8 +222,7 @@ struct GroupPoll {
   // The same where problems run one after the other on the calling thread.
   static int ask_alone(void* context, const Step* step) {
     GroupPoll& self = *static_cast<GroupPoll*>(context);
-    if (!self.stop && self.options.poll &&
-        self.options.poll(self.options.context, step) != 0) {
+    if (!self.stop && self.options.poll && self.options.poll(self.options.context, step) != 0) {
       self.stop = true;
       self.cut = step == nullptr;
     }

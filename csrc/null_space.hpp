@@ -14,7 +14,9 @@ namespace REGSOLVE_TARGET {
 inline std::vector<double> weighted_columns(const Design& design, const std::vector<Index>& U,
                                             Report& report) {
   const std::size_t n = std::size_t(design.X.n);
-  std::vector<double> Z(n * U.size());
+  std::vector<double> Z;
+  Z.reserve(n * (U.size() + 1));  // with room for the intercept's
+  Z.resize(n * U.size());
   for (std::size_t k = 0; k < U.size(); ++k) {
     const std::size_t j = std::size_t(U[k]);
     double *z = &Z[n * k], left = 0.0;
@@ -34,24 +36,33 @@ class Basis {
  public:
   // Orthonormal basis of the columns sqrt(omega) z_j, j in U, by QR with column pivoting; columns
   // whose diagonal falls below rounding are dependent. With an intercept its column sqrt(omega) is
-  // the first: in directions of small diagonal what rounding left of the means would be much.
+  // the first, and rows without weight are left out: in directions of small diagonal rounding
+  // there, and what it left of the means, would be much.
   void span(const Design& design, const std::vector<Index>& U, Report& report) {
     span(design, weighted_columns(design, U, report));
   }
   // finest: share of the largest diagonal below which columns are dependent, if above rounding
-  void span(const Design& design, const std::vector<double>& columns, double finest = 0.0) {
-    n_ = design.X.n;
+  void span(const Design& design, std::vector<double> columns, double finest = 0.0) {
+    const std::size_t all = std::size_t(design.X.n);
+    rows_.clear();
+    for (std::size_t i = 0; i < all; ++i)
+      if (design.root[i] > 0.0) rows_.push_back(i);
+    n_ = Index(rows_.size());
     rank_ = 0;
-    Q_.clear();
     R_.clear();
+    order_.assign(columns.size() / std::max<std::size_t>(all, 1), 0);
+    Q_ = std::move(columns);
+    if (Q_.empty()) return;
+    auto to = Q_.begin();
+    for (std::size_t k = 0; k < Q_.size(); k += all)
+      for (std::size_t i : rows_) *to++ = Q_[k + i];
+    Q_.erase(to, Q_.end());
     first_ = design.centred() ? 1 : 0;
-    order_.assign(n_ > 0 ? columns.size() / std::size_t(n_) + std::size_t(first_) : 0, 0);
-    if (columns.empty()) return;
     if (first_ > 0) {
-      Q_ = design.root;
-      order_[0] = 1;  // stays in front
+      const std::vector<double> intercept = on_rows(design.root.data());
+      Q_.insert(Q_.end(), intercept.begin(), intercept.end());
+      order_.push_back(1);  // goes to the front
     }
-    Q_.insert(Q_.end(), columns.begin(), columns.end());
     int n = int(n_), m = int(order_.size()), info = 0, size = 32 * m + 3 * m + 1;
     const int k = std::min(n, m);
     std::vector<double> tau(static_cast<std::size_t>(k)), work(static_cast<std::size_t>(size));
@@ -62,7 +73,8 @@ class Basis {
     const double least = top * std::max(unit, finest);
     Index rank = first_;
     while (rank < k && pivot(rank) > least) ++rank;
-    if (rank == first_) return Q_.clear();
+    if (rank == first_) Q_.clear();
+    if (rank == first_) return;
     rank_ = rank;
     for (Index c = 0; c < rank_; ++c)
       R_.insert(R_.end(), Q_.begin() + c * n_, Q_.begin() + c * n_ + rank_);
@@ -76,10 +88,11 @@ class Basis {
   std::vector<double> least_squares(const Blas& blas, const std::vector<double>& v) const {
     std::vector<double> y(static_cast<std::size_t>(rank_)), a(order_.size() - std::size_t(first_));
     if (rank_ == 0) return a;
-    gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, y.data());
+    const std::vector<double> x = on_rows(v.data());
+    gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), x.data(), 0.0, y.data());
     trsv(blas, 'N', int(rank_), R_.data(), int(rank_), y.data());
     for (Index k = first_; k < rank_; ++k)
-      a[std::size_t(Index(order_[std::size_t(k)]) - 1 - first_)] = y[std::size_t(k)];
+      a[std::size_t(order_[std::size_t(k)] - 1)] = y[std::size_t(k)];
     return a;
   }
 
@@ -89,16 +102,16 @@ class Basis {
   // u := u - sqrt(omega) Q Q' (u / sqrt(omega)), twice; rows without weight have u = 0
   void project(const Blas& blas, const std::vector<double>& root, std::vector<double>& u) const {
     if (rank_ == 0) return;
-    std::vector<double> v(static_cast<std::size_t>(n_));
+    std::vector<double> v(root.size());
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = root[i] > 0.0 ? u[i] / root[i] : 0.0;
     project(blas, v);
     for (std::size_t i = 0; i < v.size(); ++i) u[i] = root[i] * v[i];
   }
 
-  // v := v - Q Q'v, twice
-  void project(const Blas& blas, std::vector<double>& v) const {
+  // v := v - Q Q'v, twice; 0 in rows without weight
+  void project(const Blas& blas, std::vector<double>& given) const {
     if (rank_ == 0) return;
-    std::vector<double> a(static_cast<std::size_t>(rank_));
+    std::vector<double> a(static_cast<std::size_t>(rank_)), v = on_rows(given.data());
     const double before = dot_dense(v.data(), v.data(), n_);
     for (int round = 0; round < 2; ++round) {
       gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, a.data());
@@ -106,10 +119,19 @@ class Basis {
     }
     // what is left of a vector of the span is rounding, and scaling would make a bound of it
     if (dot_dense(v.data(), v.data(), n_) <= 1e-28 * before) std::fill(v.begin(), v.end(), 0.0);
+    std::fill(given.begin(), given.end(), 0.0);
+    for (std::size_t k = 0; k < v.size(); ++k) given[rows_[k]] = v[k];
   }
 
  private:
+  std::vector<double> on_rows(const double* v) const {
+    std::vector<double> out;
+    for (std::size_t i : rows_) out.push_back(v[i]);
+    return out;
+  }
+
   Index n_ = 0, rank_ = 0, first_ = 0;  // first_: 1 where the intercept's column is among them
+  std::vector<std::size_t> rows_;       // (n,) of X, those of positive weight
   std::vector<double> Q_, R_;           // (n, rank), (rank, rank) upper
   std::vector<int> order_;              // of the columns, from 1
 };
@@ -141,12 +163,13 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
   if (!bounded) {
     double centre = 1.0;
     for (Index j : U)
-      centre = std::max(centre, std::fabs(design.stats.mean[std::size_t(j)]) *
-                                    design.stats.inv[std::size_t(j)]);
+      centre = std::max(
+          centre, std::fabs(design.stats.mean[std::size_t(j)]) * design.stats.inv[std::size_t(j)]);
     Basis fine, coarse;
     fine.span(design, Z);
-    coarse.span(design, Z,
-                4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre);
+    coarse.span(
+        design, Z,
+        4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre);
     std::vector<double> least = r;
     fine.project(design.blas, least);
     for (int round = 0; round < 3; ++round) add(coarse.least_squares(design.blas, r));

@@ -124,7 +124,9 @@ class Problem:
         )
         b = np.zeros(A.shape[1])
         b[moves] = length * fit.x / norms[moves]
-        return np.asarray(self.target - self.dense[:, free] @ b[: free.sum()] - ones @ b[free.sum() :])
+        return np.asarray(
+            self.target - self.dense[:, free] @ b[: free.sum()] - ones @ b[free.sum() :]
+        )
 
     @property
     def root(self) -> np.ndarray:

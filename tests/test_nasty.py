@@ -98,7 +98,10 @@ def curvature_floor(
     c = problem.dense.T @ (problem.root**2 * (problem.target - problem.dense @ coef - intercept))
     missed = np.abs(np.maximum(np.abs(c) - l1, 0.0) - l2 * np.abs(coef))
     curved = l2 > 0
-    for bound in (problem.constraints.get("lower", -np.inf), problem.constraints.get("upper", np.inf)):
+    for bound in (
+        problem.constraints.get("lower", -np.inf),
+        problem.constraints.get("upper", np.inf),
+    ):
         curved = curved & np.isinf(bound)
     if problem.constraints.get("positive"):
         curved = curved & (c > 0)
