@@ -209,6 +209,7 @@ class Companion final : public AnyMatrix {
 struct GroupPoll {
   const Options& options;
   std::atomic<bool> stop{false};
+  bool cut = false;  // stopped by Ctrl-C rather than at a step; of the calling thread alone
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 
   static int ask(void* context, const Step* step) {
@@ -216,6 +217,15 @@ struct GroupPoll {
     if (!self.stop && step && self.options.poll &&
         self.options.poll(self.options.context, step) != 0)
       self.stop = true;
+    return self.stop;
+  }
+  // The same where problems run one after the other on the calling thread.
+  static int ask_alone(void* context, const Step* step) {
+    GroupPoll& self = *static_cast<GroupPoll*>(context);
+    if (!self.stop && self.options.poll && self.options.poll(self.options.context, step) != 0) {
+      self.stop = true;
+      self.cut = step == nullptr;
+    }
     return self.stop;
   }
   // The options of one of several that run together, what is left of the time among them.
@@ -234,30 +244,45 @@ struct GroupPoll {
   }
 };
 
-// work(member) for 0 .. members - 1, each on a thread of its own, while this one asks `poll`.
-// The first exception of any comes out when all are done.
+// work(member) for 0 .. members - 1, each on a thread of its own, while this one asks `poll`. The
+// first exception of any comes out when all are done. Members may wait for one another: none starts
+// before all threads are made.
 template <class Work>
 void run_group(Index members, GroupPoll& poll, const Work& work) {
   std::mutex mutex;
-  std::condition_variable ended;
-  Index running = members;
+  std::condition_variable changed;
+  Index running = 0;
+  bool started = false, abandoned = false;
   std::exception_ptr failure;
-  std::vector<std::thread> threads;
-  for (Index member = 0; member < members; ++member)
-    threads.emplace_back([&, member] {
-      std::exception_ptr mine;
+  auto member_thread = [&](Index member) {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return started || abandoned; });
+    std::exception_ptr mine;
+    if (!abandoned) {
+      lock.unlock();
       try {
         work(member);
       } catch (...) {
         mine = std::current_exception();
         poll.stop = true;
       }
-      std::lock_guard<std::mutex> lock(mutex);
-      if (mine && !failure) failure = mine;
-      if (--running == 0) ended.notify_one();
-    });
+      lock.lock();
+    }
+    if (mine && !failure) failure = mine;
+    if (--running == 0) changed.notify_all();
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(std::size_t(members));
   std::unique_lock<std::mutex> lock(mutex);
-  while (!ended.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
+  try {
+    for (; running < members; ++running) threads.emplace_back(member_thread, running);
+    started = true;
+  } catch (...) {
+    failure = std::current_exception();
+    abandoned = true;
+  }
+  changed.notify_all();
+  while (!changed.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
     lock.unlock();
     poll.ask_user();
     lock.lock();

@@ -221,6 +221,23 @@ def test_interrupted_holds_the_full_paths() -> None:
     assert [type(path) for path in caught.value.result] == [regsolve.Path] * 2
 
 
+@pytest.mark.parametrize("solver", ["gram", "working_set"])
+@pytest.mark.parametrize("mode", SHAPES)
+def test_no_time_at_all_leaves_certified_answers(mode: str, solver: str) -> None:
+    X, y = data(SHAPES[mode])
+    splits = list(KFold(3).split(X))
+    with pytest.warns(regsolve.ConvergenceWarning):
+        (one,) = fold_paths(
+            X, y, splits, penalties=[L1()], alphas=[[1.0, 0.1, 0.01]], max_time=1e-9, tol=1e-12,
+            solver=solver,
+        )  # fmt: skip
+    for path, (train, _) in zip(one.folds, splits, strict=True):
+        assert path.alphas[0] == 1.0
+        w, b = path.coefs[:, [0]].toarray().ravel(), path.intercepts[0]
+        judged = verify(X[train], y[train], w, b, penalty=L1(1.0))
+        assert path.relative_gaps[0] == pytest.approx(judged.relative_gap, rel=1e-6, abs=1e-11)
+
+
 def test_a_constant_target_has_one_answer() -> None:
     X, _ = data((30, 8))
     (one,) = fold_paths(X, np.full(30, 2.0), list(KFold(3).split(X)), penalties=[L1()], n_alphas=4)
