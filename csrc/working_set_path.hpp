@@ -199,7 +199,7 @@ class WorkingSetPath {
       const bool solved = given || W_.solve(alpha, goal, null_.objective, options_.max_iter,
                                             monitor_, solution_.report);
       const bool limited = options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * null_.objective;
-      if (!solved && (monitor_.stopped() || limited)) return false;
+      if (!solved && (monitor_.stopped() || limited || W_.spent())) return false;
       now_ = screener_.screen(W_.dual, W_.size());
       if (round >= 20 || !grow(now_)) return true;
     }
