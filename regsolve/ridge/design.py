@@ -88,6 +88,24 @@ class _Compressed(_Columns):
         """X in compressed rows."""
         return self.X.tocsr()
 
+    @cached_property
+    def transposed(self) -> _core.Matrix:
+        """X' in compressed columns: the copy by rows."""
+        rows = self.by_rows
+        wide = np.int64 if np.int64 in (rows.indices.dtype, rows.indptr.dtype) else np.int32
+        indices, indptr = (part.astype(wide, copy=False) for part in (rows.indices, rows.indptr))
+        return _core.Matrix(rows.data, indices, indptr, (self.p, self.n))
+
+    def row_squares(self, weight: Array) -> Array:
+        """sum_j weight_j x_ij^2, (n,)."""
+        out = np.zeros(self.n)
+        for j in _slices(self.p, BLOCK_ENTRIES, max(1, self.n_values // max(1, self.p))):
+            part = self.X[:, j]
+            values = part.data.astype(np.float64) ** 2
+            values *= np.repeat(weight[j], np.diff(part.indptr))
+            out += np.bincount(part.indices, values, minlength=self.n)
+        return out
+
     def dot(self, W: Array) -> Array:
         return np.asarray(self.X @ W)
 
@@ -129,7 +147,7 @@ class Design:
     def __post_init__(self) -> None:
         self.matrix = self.checked.matrix
         self.n, self.p = self.checked.shape
-        self.storage = KINDS[self.matrix.kind](self.matrix)
+        self.storage: Any = KINDS[self.matrix.kind](self.matrix)
         s = np.ones(self.n) if self.sample_weight is None else self.sample_weight
         self.weight, self.total = s, float(s.sum())
         self.omega = s / self.total

@@ -12,12 +12,12 @@ the precision where X is small.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from . import proof
+from .answer import Answer
 from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
@@ -32,20 +32,6 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
 
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
-
-
-@dataclass
-class Answer:
-    """Solutions W (p, Q) in the view's units, what proves them, and how they were reached."""
-
-    W: Array
-    proof: proof.Proof
-    mode: str
-    why: str
-    n_solves: int = 0
-    n_iterations: int = 0
-    extra_bytes: int = 0
-    converged: bool = True
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
@@ -157,7 +143,7 @@ class _Primal:
 
     def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
         """Coefficients and their proof."""
-        found = proof.from_gram(self.S, self.right, C, a, t, self.targets)
+        found = proof.from_gram(self.S @ C, _norm(self.S), self.right, C, a, t, self.targets)
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, self.right, C, a, t, self.targets)
         return C, found
@@ -180,10 +166,16 @@ class _Dual:
         """Coefficients Z'c and their proof."""
         both = self.design.tdot(np.hstack([C, self.right]))
         W, B = np.asfortranarray(both[:, : len(a)]), both[:, len(a) :]
-        found = proof.from_kernel(self.design, self.S, C, W, B, a, t, self.targets)
+        found = proof.from_kernel(
+            self.design, self.S @ C, _norm(self.S), C, W, B, a, t, self.targets
+        )
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, B, W, a, t, self.targets)
         return W, found
+
+
+def _norm(S: Array) -> float:
+    return float(np.linalg.norm(S))
 
 
 def _blunt(found: proof.Proof, targets: Targets, t: Integers) -> bool:
