@@ -70,7 +70,7 @@ def sketch(normal: Normal, rank: int) -> Sketch:
     diagonal = normal.diagonal()
     if rank == 0:
         return Sketch(np.zeros((k, 0)), diagonal)
-    omega: Array
+    omega: Any
     omega, _ = linalg.qr(np.random.default_rng(0).standard_normal((k, rank)), mode="economic")
     Y = np.empty((k, rank), order="F")
     for start in range(0, rank, EIGHT):
@@ -124,8 +124,9 @@ def _together(
     if start is not None:
         r -= normal.apply(x) + a * x
     direction, rho = np.zeros_like(x), np.zeros(len(a))
+    quotient = np.full(len(a), normal.trace)
     for step in range(most_steps):
-        gap = normal.relative_gap(np.linalg.norm(r, axis=0), a, t)
+        gap = normal.relative_gap(np.linalg.norm(r, axis=0), quotient, a, t)
         going = np.flatnonzero(gap > SURE * tol)
         if not len(going):
             return x, step
@@ -136,6 +137,8 @@ def _together(
         p = direction[:, going]
         product = normal.apply(p) + a[going] * p
         curvature = np.einsum("kq,kq->q", p, product)
+        pp = np.einsum("kq,kq->q", p, p)
+        quotient[going] = np.divide(curvature, pp, out=a[going].copy(), where=pp > 0) - a[going]
         length = np.divide(rho[going], curvature, out=np.zeros(len(going)), where=curvature > 0)
         x[:, going] += length * p
         r[:, going] -= length * product

@@ -31,9 +31,9 @@ SPARSE = 2.5e9  # products of stored values with k columns a second, of which fe
 BANDWIDTH = 8e9  # bytes a second
 ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
 CALL = 1e-4  # seconds that a step costs beyond its arithmetic
-PROBE = 15  # steps of Lanczos
+PROBE, HEEDED = 15, 11  # steps of Lanczos, and the Ritz values of them that tell something
 PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of
-MOST_RANK = 256
+MOST_RANK = 128
 ITERATIVE = ("krylov", "conjugate_gradients")
 
 
@@ -107,8 +107,8 @@ def choose_iteration(normal: Normal, a: Array, t: Integers, tol: float, solver: 
     n_targets, least = len(np.unique(t)), float(a.min())
     plain = _steps(ritz, least, tol, k)
     rank = min(MOST_RANK, k // 4, EIGHT * max(2, plain // 32))
-    below = max(normal.trace - float(ritz[: PROBE // 2].sum()), 0.0) / max(1, rank)
-    tail = np.minimum(ritz[: PROBE // 2], below)
+    below = max(normal.trace - float(ritz[:HEEDED].sum()), 0.0) / max(1, rank)
+    tail = np.minimum(ritz[:HEEDED], below)
     products = -(-rank // EIGHT) + sum(
         _steps(tail, float(chosen.max()), tol, k)
         for chosen in np.array_split(np.sort(a), -(-len(a) // EIGHT))
@@ -118,7 +118,7 @@ def choose_iteration(normal: Normal, a: Array, t: Integers, tol: float, solver: 
     seconds = {
         "krylov": plain * groups * _product(design, min(EIGHT, n_targets)) + flops / 1e10,
         "conjugate_gradients": products * _product(design, min(EIGHT, len(a)))
-        + len(np.unique(a)) * 2.0 * k * rank**2 / FLOPS
+        + len(np.unique(a)) * 4.0 * k * rank**2 / 1e10
         + products * EIGHT * 4.0 * k * rank / 2e9,
     }
     mode = min(seconds, key=seconds.__getitem__) if solver == "auto" else solver
@@ -156,8 +156,5 @@ def _ritz(normal: Normal) -> Array:
 def _steps(ritz: Array, a: float, tol: float, k: int) -> int:
     """Steps to a relative gap of ``tol``, half of what the bound of Chebyshev allows."""
     digits = math.log(2.0 / math.sqrt(tol))
-    each = [
-        i + 0.25 * math.sqrt((theta + a) / a) * digits
-        for i, theta in enumerate(ritz[: PROBE // 2 + 1])
-    ]
+    each = [i + 0.25 * math.sqrt((theta + a) / a) * digits for i, theta in enumerate(ritz[:HEEDED])]
     return max(1, min(k, math.ceil(min(each, default=1.0))))

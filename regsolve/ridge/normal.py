@@ -15,7 +15,7 @@ Otherwise S V is two products, each a reading.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,22 +105,23 @@ class Normal:
         blocks = [np.einsum("ij,ij->i", block, block) for _, block in design.rows()]
         return np.concatenate(blocks)
 
-    def relative_gap(self, residual: Array, a: Array, t: Integers) -> Array:
-        """Gap over the null objective of c with ||b - (S + a I) c|| = residual, (Q,)."""
-        scale = self.targets.square[t] * (a if self.primal else 1.0)
-        return np.divide(residual**2, scale, out=np.zeros(len(a)), where=scale > 0)
+    def relative_gap(self, residual: Array, quotient: Any, a: Array, t: Integers) -> Array:
+        """Gap over the null objective at c, u = R - Z w, from g = b - (S + a I) c; (Q,).
+
+        ``residual`` is ||g|| and ``quotient`` g'S g / g'g, or about so. With rows fewer than
+        columns Z'u - a w = Z'g.
+        """
+        scale = self.targets.square[t] * a
+        square = residual**2 if self.primal else residual**2 * quotient
+        return np.divide(square, scale, out=np.zeros(len(a)), where=scale > 0)
 
     def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
-        """Coefficients W of C, and their proof from one more product with S."""
+        """Coefficients W of C, and their proof from more products with X."""
+        if not self.primal:
+            W = self.design.tdot(C)
+            return W, proof.from_data(self.design, self.gradient, W, a, t, self.targets)
         product = np.empty_like(C, order="F")
         for start in range(0, C.shape[1], 4 * EIGHT):
             q = slice(start, start + 4 * EIGHT)
             product[:, q] = self.apply(C[:, q])
-        if self.primal:
-            found = proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
-            return C, found
-        W = self.design.tdot(C)
-        found = proof.from_kernel(
-            self.design, product, self.trace, C, W, self.gradient, a, t, self.targets
-        )
-        return W, found
+        return C, proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
