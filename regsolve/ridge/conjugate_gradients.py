@@ -138,7 +138,8 @@ def _together(
         product = normal.apply(p) + a[going] * p
         curvature = np.einsum("kq,kq->q", p, product)
         pp = np.einsum("kq,kq->q", p, p)
-        quotient[going] = np.divide(curvature, pp, out=a[going].copy(), where=pp > 0) - a[going]
+        seen = np.divide(curvature, pp, out=a[going].copy(), where=pp > 0) - a[going]
+        quotient[going] = np.maximum(quotient[going], seen) if step else seen
         length = np.divide(rho[going], curvature, out=np.zeros(len(going)), where=curvature > 0)
         x[:, going] += length * p
         r[:, going] -= length * product

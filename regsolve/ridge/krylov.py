@@ -175,7 +175,7 @@ class _Run:
         self.lower.append(lower)
         self.share.append(share)
         self.gap = self.normal.relative_gap(
-            basis.s[-1] * np.abs(share), basis.h[-1], a, self.t[: len(self.active)]
+            basis.s[-1] * np.abs(share), max(basis.h[-3:]), a, self.t[: len(self.active)]
         )
         done = self.gap <= SURE * self.tol
         if len(self.lower) == BLOCK or done.all() or basis.s[-1] == 0.0:
