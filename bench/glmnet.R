@@ -1,4 +1,5 @@
-# Reads one problem, then answers each line "thresh" on stdin by one glmnet() call.
+# Reads one problem, then answers each line "thresh" on stdin by one glmnet() call, "cv thresh" by
+# one cv.glmnet() call on five folds of consecutive rows.
 #   Rscript glmnet.R FOLDER MIXING INTERCEPT
 # FOLDER holds shape (n, p, nnz or -1), y, and X (n x p) or X_x, X_i, X_p (CSC), raw little-endian.
 # Each call reads FOLDER/lambda, writes FOLDER/out_{x,i,p,a0} and prints "seconds S" or "error ...";
@@ -34,17 +35,27 @@ if (shape[3] < 0) {
 # A user-given path is computed to its end: no stop on deviance explained.
 glmnet.control(fdev = 0, devmax = 1)
 lines <- file("stdin", open = "r")
-while (length(thresh <- readLines(lines, n = 1)) > 0) {
+folds <- cut(seq_len(shape[1]), 5, labels = FALSE)
+while (length(line <- readLines(lines, n = 1)) > 0) {
+  words <- strsplit(line, " ")[[1]]
+  thresh <- as.double(words[length(words)])
   lambda <- read("lambda", "double", 8)
   answer <- tryCatch(
     {
-      start <- proc.time()[["elapsed"]]
       start <- Sys.time()
-      fit <- suppressWarnings(glmnet(
-        X, y,
-        alpha = mixing, lambda = lambda, thresh = as.double(thresh),
-        standardize = FALSE, intercept = intercept, maxit = 1e9
-      ))
+      if (words[1] == "cv") {
+        fit <- suppressWarnings(cv.glmnet(
+          X, y,
+          alpha = mixing, lambda = lambda, foldid = folds, thresh = thresh,
+          standardize = FALSE, intercept = intercept, maxit = 1e9
+        ))$glmnet.fit
+      } else {
+        fit <- suppressWarnings(glmnet(
+          X, y,
+          alpha = mixing, lambda = lambda, thresh = thresh,
+          standardize = FALSE, intercept = intercept, maxit = 1e9
+        ))
+      }
       seconds <- as.double(difftime(Sys.time(), start, units = "secs"))
       writeBin(fit$beta@x, at("out_x"))
       writeBin(fit$beta@i, at("out_i"))

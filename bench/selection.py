@@ -2,9 +2,10 @@
 
 Five folds of consecutive rows, 100 alphas down to 1e-3 of the largest, scikit-learn's default for
 LassoCV. Tall X: seconds of LassoCV and of ElasticNetCV with seven l1_ratios over SciPy's dsyrk of
-the same X. Wide X: LassoCV over our own path on the same grid, and its readings of X; scikit-learn
-at its default tolerance beside ours, in a process of its own that is ended after ``--cap`` seconds.
-Each line says what is asked and what is reached; every gap of ours must be below 1e-9.
+the same X, sparse X over our own X'X on one thread. Wide X: LassoCV over our own path on the same
+grid, and its readings of X; scikit-learn at its default tolerance and cv.glmnet at its own beside
+ours, scikit-learn in a process of its own that is ended after ``--cap`` seconds. Each line says
+what is asked and what is reached; every gap of ours must be below 1e-9.
 
     python -m bench.selection [--data DIR] [--threads T] [--cap SECONDS] [PROBLEM ...]
 """
@@ -17,17 +18,30 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg.blas import dsyrk
 from threadpoolctl import threadpool_limits
 
 import regsolve
+from bench.glmnet import Glmnet
 from bench.problems import Problem, load_problem
+from bench.race import worst_gap as worst_gap_of
+from regsolve import _validate
 
-TALL = ("covtype", "ar0.5-200000x300")
-WIDE = {"leukemia": 10, "colon": 10, "arcene": 30, "mice_hs": 30, "ar0.5-500x20000": 30}
+TALL = ("covtype", "ar0.5-200000x300", "nycflights13-short")
+WIDE = {
+    "leukemia": 10,
+    "colon": 10,
+    "arcene": 30,
+    "mice_hs": 30,
+    "ar0.5-500x20000": 30,
+    "reuters21578": 10,
+    "news20_trigram": 10,
+}
 RATIOS = [0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 1.0]
 EPS, GAP = 1e-3, 1e-9
 REPEATS, LONG_RUN = 3, 10.0
@@ -54,10 +68,16 @@ def line(what: str, asked: str, reached: str, met: bool) -> str:
 
 
 def tall(problem: Problem, threads: int) -> Iterator[str]:
-    """LassoCV and ElasticNetCV over dsyrk."""
-    X, y = np.asfortranarray(problem.X), problem.y
-    with threadpool_limits(threads):
-        syrk, _ = least(lambda: dsyrk(1.0, X, trans=1))
+    """LassoCV and ElasticNetCV over X'X."""
+    X, y = problem.X, problem.y
+    if sparse.issparse(X):
+        matrix, weight = _validate.design(X).matrix, np.full(X.shape[0], 1.0 / X.shape[0])
+        floor = "own X'X on one thread"
+        gram, _ = least(lambda: matrix.gram(weight, True))
+    else:
+        X, floor = np.asfortranarray(X), "dsyrk"
+        with threadpool_limits(threads):
+            gram, _ = least(lambda: dsyrk(1.0, X, trans=1))
     models = (
         (regsolve.LassoCV(n_threads=threads), 2.0),
         (regsolve.ElasticNetCV(l1_ratio=RATIOS, n_threads=threads), 3.0),
@@ -66,11 +86,11 @@ def tall(problem: Problem, threads: int) -> Iterator[str]:
         seconds, _ = least(lambda model=model: model.fit(X, y))
         gap = worst_gap(model)
         yield line(
-            f"{problem.name}: {type(model).__name__} / dsyrk ({syrk:.3g} s)",
+            f"{problem.name}: {type(model).__name__} / {floor} ({gram:.3g} s)",
             f"{asked:g}",
-            f"{seconds / syrk:.2f} ({seconds:.3g} s, {model.report_.n_passes:.1f} readings, "
+            f"{seconds / gram:.2f} ({seconds:.3g} s, {model.report_.n_passes:.1f} readings, "
             f"gap {gap:.0e})",
-            seconds <= asked * syrk and gap <= GAP,
+            seconds <= asked * gram and gap <= GAP,
         )
 
 
@@ -99,6 +119,30 @@ def wide(problem: Problem, threads: int, cap: float, times_faster: float) -> Ite
         said,
         theirs >= times_faster * seconds,
     )
+    for tol, gap, theirs in glmnet(problem, path.alphas, cap):
+        yield line(
+            f"{problem.name}: times faster than cv.glmnet, thresh {tol:g}, gap {gap:.0e}",
+            "5",
+            f"{theirs / seconds:.1f} ({theirs:.3g} s)",
+            theirs >= 5.0 * seconds,
+        )
+
+
+def glmnet(problem: Problem, alphas: Any, cap: float) -> Iterator[tuple[float, float, float]]:
+    """cv.glmnet's (thresh, worst gap on all rows, seconds), from its default until 1e-6 or cap."""
+    library = Glmnet()
+    if not library.available():
+        return
+    problem = replace(problem, alphas=alphas)
+    prepared = library.prepare(problem)
+    positions = range(0, len(alphas), 5)
+    for tol in (1e-7, 1e-9, 1e-11, 1e-13):
+        fit = library.cross_validation(prepared, alphas, tol)
+        gap = worst_gap_of(problem, fit, positions)
+        yield tol, gap, float(fit.seconds or 0.0)
+        if gap <= 1e-6 or float(fit.seconds or 0.0) > cap:
+            break
+    library.release(prepared)
 
 
 def peer(X: Any, y: Any, threads: int, cap: float) -> float:
@@ -139,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cap", type=float, default=100.0, help="seconds for scikit-learn")
     given = parser.parse_args(arguments)
     names = given.problems or [
-        name for name in (*TALL, *WIDE) if given.data or name.startswith("ar")
+        name for name in (*TALL, *WIDE) if given.data or name.startswith(("ar", "nycflights13"))
     ]
     first = load_problem("ar0.5-40x60")
     regsolve.LassoCV(n_threads=given.threads).fit(

@@ -48,7 +48,8 @@ class ActiveSet {
   const std::vector<Index>& free_features() const { return F_; }
 
   Index n_solves = 0;
-  double bytes() const { return factor_.bytes(); }
+  double work = 0.0;  // entries of triangles of F that were read; BLAS3 counts a twentieth
+  double bytes() const { return factor_.bytes() + 8.0 * double(schur_.capacity()); }
 
   // The gradient of the model is exact at b: no need to compute it again.
   void set_fresh() { refreshed_ = true; }
@@ -172,6 +173,7 @@ class ActiveSet {
             R[Index(k) * (ld + 1)] = 1.0 + penalty_.l2(support[k]);
           }
         });
+    work += 0.02 * std::pow(double(support.size()), 3.0);
     if (!definite) factor_.clear();
     for (Index j : support) {
       if (definite)
@@ -226,12 +228,7 @@ class ActiveSet {
     full_step_ = false;
     if (worst <= slack()) return true;
     last_worst_ = worst;
-    const std::vector<double> rhs = d_;
-    factor_.solve(d_.data());
-    ++n_solves;
-    double curvature = 0.0;
-    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
-    full_step_ = move(F_, d_, rhs, -curvature, curvature, 1.0) < 0 && !crossed_;
+    full_step_ = step();
     return false;
   }
 
@@ -252,46 +249,92 @@ class ActiveSet {
                         const double x = std::fabs(a.first), y = std::fabs(b.first);
                         return x > y || (x == y && a.second < b.second);
                       });
-    const std::size_t old = F_.size();
+    std::vector<Index> S;
     for (std::size_t k = 0; k < most; ++k) {
-      const Index j = violators[k].second;
-      append(j, entering_sign(j, violators[k].first));
-      if (++entries_[std::size_t(j)] > most_entries / 2) single_ = true;
+      S.push_back(violators[k].second);
+      if (++entries_[std::size_t(S.back())] > most_entries / 2) single_ = true;
     }
-    if (F_.size() == old) {
+    if (!admit(S)) {
       const auto [v, j] = violators.front();
       append(j, 0.0);  // its pivot
       if (!exchange(j, v, entering_sign(j, v))) entries_[std::size_t(j)] = most_entries + 1;
-      return true;
     }
-    descend_from(old);
     return true;
   }
 
-  // The first Newton step after features old .. joined; those that would move against their
-  // sign leave again. At least one remains, since the direction is one of descent.
-  void descend_from(std::size_t old) {
-    std::vector<double> rhs;
-    for (;;) {
-      downhill(rhs);
-      d_ = rhs;
-      factor_.solve(d_.data());
-      ++n_solves;
-      const std::size_t before = F_.size();
-      for (std::size_t k = before; k-- > old;) {
-        const Index j = F_[k];
-        const bool one_sided = penalty_.l1(j) > 0.0 || !inside(j);
-        if (one_sided && d_[k] * rhs[k] <= 0.0) leave(k);
+  // S joins F less what depends on the others, then less what would move against its sign in the
+  // first Newton step; since F is stationary that step on S alone is S_NN^{-1} rhs_N, S_NN being
+  // H_NN without its part in F, a direction of descent: at least one of S remains. The step is
+  // made. False if all of S depends on F.
+  bool admit(const std::vector<Index>& S) {
+    const Index m = Index(S.size()), size = factor_.size();
+    std::vector<double> least(S.size()), rhs(S.size()), T;
+    factor_.stage(m, schur_, [&](double* B, Index ld) {
+      for (Index k = 0; k < m; ++k) {
+        const double* column = model_.G + S[std::size_t(k)] * model_.ld;
+        double* to = B + k * ld;
+        for (Index i = 0; i < size; ++i) to[i] = column[F_[std::size_t(i)]];
+        for (Index i = 0; i < k; ++i) to[size + i] = column[S[std::size_t(i)]];
+        to[size + k] = 1.0 + penalty_.l2(S[std::size_t(k)]);
+        least[std::size_t(k)] = least_pivot * to[size + k];
       }
-      if (F_.size() == before) break;
-      if (F_.size() == old) {
-        single_ = true;
-        return;
-      }
+    });
+    std::vector<Index> kept(S.size());
+    for (Index k = 0; k < m; ++k) {
+      kept[std::size_t(k)] = k;
+      rhs[std::size_t(k)] = violation(S[std::size_t(k)]);
     }
+    work += 0.05 * double(m) * double(size) * double(size + m);
+    kept = independent(factor_.blas(), schur_, m, least, std::move(kept), T);
+    if (kept.empty()) return false;
+    for (std::size_t before = 0; before != kept.size();) {
+      before = kept.size();
+      drop_backward(S, rhs, T, kept);
+      if (kept.size() < before)
+        kept = independent(factor_.blas(), schur_, m, least, std::move(kept), T);
+    }
+    single_ = single_ || kept.empty();
+    if (kept.empty()) return true;
+    factor_.append_staged(kept, T);
+    for (Index k : kept)
+      join(S[std::size_t(k)], entering_sign(S[std::size_t(k)], rhs[std::size_t(k)]));
+    step();
+    return true;
+  }
+
+  // Of `kept`, whose Schur complement has the factor T, what would move against its sign leaves.
+  void drop_backward(const std::vector<Index>& S, const std::vector<double>& rhs,
+                     const std::vector<double>& T, std::vector<Index>& kept) {
+    std::vector<double> d;
+    for (Index k : kept) d.push_back(rhs[std::size_t(k)]);
+    const int size = int(kept.size());
+    trsv(factor_.blas(), 'T', size, T.data(), size, d.data());
+    trsv(factor_.blas(), 'N', size, T.data(), size, d.data());
+    std::size_t remain = 0;
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      const Index k = kept[i], j = S[std::size_t(k)];
+      const bool one_sided = penalty_.l1(j) > 0.0 || !inside(j);
+      if (!(one_sided && d[i] * rhs[std::size_t(k)] <= 0.0)) kept[remain++] = k;
+    }
+    kept.resize(remain);
+  }
+
+  // x := H^{-1} x on F
+  void solve_free(std::vector<double>& x) {
+    factor_.solve(x.data());
+    ++n_solves;
+    work += double(F_.size()) * double(F_.size());
+  }
+
+  // Newton step on F with its exact line search; whether it went all the way, crossing nothing.
+  bool step() {
+    std::vector<double> rhs;
+    downhill(rhs);
+    d_ = rhs;
+    solve_free(d_);
     double curvature = 0.0;
     for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
-    move(F_, d_, rhs, -curvature, curvature, 1.0);
+    return move(F_, d_, rhs, -curvature, curvature, 1.0) < 0 && !crossed_;
   }
 
   // The part of -(gradient) that lets b_j move from where it rests; 0: it stays.
@@ -319,8 +362,7 @@ class ActiveSet {
     std::vector<Index> moving = F_;
     std::vector<double> d(F_.size()), rhs;
     for (std::size_t k = 0; k < F_.size(); ++k) d[k] = -column[F_[k]];
-    factor_.solve(d.data());
-    ++n_solves;
+    solve_free(d);
     downhill(rhs);
     moving.push_back(j);
     d.push_back(1.0);
@@ -439,7 +481,7 @@ class ActiveSet {
   std::vector<double> change_;  // (p,)
   std::vector<char> in_;        // (p,) whether j is in F
   std::vector<int> entries_;    // (p,) how often j joined at this alpha
-  std::vector<double> d_, work_;
+  std::vector<double> d_, work_, schur_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;
   bool full_step_ = false, crossed_ = false, single_ = false, refreshed_ = false;

@@ -133,9 +133,10 @@ struct Target {
   void (*path)(const Problem&, const Options&, const Blas&, Solution&);
   // Problems on one X with options of their own each. Without cells they differ in their targets;
   // with cell (n,) in 0 .. n_cells - 1 they come in rounds of n_cells + 1: all rows, then all but
-  // those of each cell, which have no weight.
+  // those of each cell, which have no weight. A round of per_round > 0 shares the grid of its first
+  // problem where no alphas are given.
   void (*paths)(const std::vector<Problem>&, const std::vector<Options>&, const std::int32_t* cell,
-                Index n_cells, const Blas&, std::vector<Solution>&);
+                Index n_cells, Index per_round, const Blas&, std::vector<Solution>&);
   Judgement (*judge)(const Problem&, double alpha, const double* coef, double intercept,
                      const Blas&, int n_threads);
   // out (p x k, column-major) = X' R,  R (n x k, column-major)

@@ -36,12 +36,13 @@ inline void gemv(const Blas& blas, char trans, int m, int n, double alpha, const
                &beta, y, &one);
 }
 
-// upper triangle of C := A'A + C,  A is k x n
-inline void syrk(const Blas& blas, int n, int k, const double* A, int lda, double* C, int ldc) {
+// upper triangle of C := alpha A'A + C,  A is k x n
+inline void syrk(const Blas& blas, int n, int k, double alpha, const double* A, int lda, double* C,
+                 int ldc) {
   char upper = 'U', trans = 'T';
   double one = 1.0;
   if (n > 0 && k > 0)
-    blas.dsyrk(&upper, &trans, &n, &k, &one, const_cast<double*>(A), &lda, &one, C, &ldc);
+    blas.dsyrk(&upper, &trans, &n, &k, &alpha, const_cast<double*>(A), &lda, &one, C, &ldc);
 }
 
 // upper triangle of C := A A' + C,  A is n x k

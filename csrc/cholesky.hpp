@@ -16,6 +16,7 @@ class Cholesky {
   explicit Cholesky(const Blas& blas) : blas_(&blas) {}
 
   Index size() const { return size_; }
+  const Blas& blas() const { return *blas_; }
   void clear() { size_ = 0; }
   double bytes() const { return 8.0 * double(data_.capacity()); }
 
@@ -33,6 +34,37 @@ class Cholesky {
       ++size_;
     }
     return pivot;
+  }
+
+  // Columns of H that may join: fill(B, ld) writes H_FN above H_NN into the columns of B, m of
+  // them. They become Z = R'^{-1} H_FN, and S (m x m, upper triangle) what H_NN is without its part
+  // in F.
+  template <class Fill>
+  void stage(Index m, std::vector<double>& S, const Fill& fill) {
+    reserve(size_ + m);
+    double* Z = data_.data() + size_ * capacity_;
+    fill(Z, capacity_);
+    S.resize(std::size_t(m * m));
+    for (Index k = 0; k < m; ++k)
+      std::copy(Z + k * capacity_ + size_, Z + k * capacity_ + size_ + k + 1, S.data() + k * m);
+    if (m == 1)
+      trsv(*blas_, 'T', int(size_), data_.data(), int(capacity_), Z);
+    else
+      trsm(*blas_, int(size_), int(m), data_.data(), int(capacity_), Z, int(capacity_));
+    syrk(*blas_, int(m), int(size_), -1.0, Z, int(capacity_), S.data(), int(m));
+  }
+
+  // Appends the staged columns `kept`, ascending; T (upper) is the factor of S on them.
+  void append_staged(const std::vector<Index>& kept, const std::vector<double>& T) {
+    const Index m = Index(kept.size());
+    double* Z = data_.data() + size_ * capacity_;
+    for (Index k = 0; k < m; ++k) {
+      double* column = Z + k * capacity_;
+      const double* from = Z + kept[std::size_t(k)] * capacity_;
+      if (column != from) std::copy(from, from + size_, column);
+      std::copy(T.data() + k * m, T.data() + k * m + k + 1, column + size_);
+    }
+    size_ += m;
   }
 
   // Deletes row and column k: the columns behind it move up and Givens rotations of rows
@@ -122,6 +154,49 @@ class Cholesky {
   std::vector<double> data_;
   std::vector<double> cosine_, sine_;  // of the rotation of rows (i, i + 1)
 };
+
+// Of the columns `of` of S (m x m, upper triangle), in order, those whose squared pivot is above
+// `least` (m,); T (upper) is the factor of S on them.
+inline std::vector<Index> independent(const Blas& blas, const std::vector<double>& S, Index m,
+                                      const std::vector<double>& least, std::vector<Index> of,
+                                      std::vector<double>& T) {
+  const Index k = Index(of.size());
+  auto gather = [&](Index i, double* column) {
+    for (Index l = 0; l <= i; ++l)
+      column[l] = S[std::size_t(of[std::size_t(l)] + of[std::size_t(i)] * m)];
+  };
+  T.assign(std::size_t(k * k), 0.0);
+  for (Index i = 0; i < k; ++i) gather(i, T.data() + i * k);
+  bool definite = potrf(blas, int(k), T.data(), int(k)) == 0;
+  for (Index i = 0; i < k && definite; ++i) {
+    const double pivot = T[std::size_t(i * (k + 1))];
+    definite = pivot * pivot > least[std::size_t(of[std::size_t(i)])];
+  }
+  if (definite) return of;
+  std::vector<Index> kept;
+  std::vector<double> R(T.size()), column(of.size());
+  for (Index i = 0; i < k; ++i) {
+    gather(i, column.data());
+    double* r = R.data() + Index(kept.size()) * k;
+    double pivot = column[std::size_t(i)];
+    for (std::size_t l = 0; l < kept.size(); ++l) {
+      const double* left = R.data() + Index(l) * k;
+      const double rest = column[std::size_t(kept[l])] - dot_dense(left, r, Index(l));
+      r[l] = rest / left[l];
+      pivot -= r[l] * r[l];
+    }
+    if (!(pivot > least[std::size_t(of[std::size_t(i)])])) continue;
+    r[kept.size()] = std::sqrt(pivot);
+    kept.push_back(i);
+  }
+  const Index size = Index(kept.size());
+  T.resize(std::size_t(size * size));
+  for (Index l = 0; l < size; ++l) {
+    std::copy(R.data() + l * k, R.data() + l * k + l + 1, T.data() + l * size);
+    kept[std::size_t(l)] = of[std::size_t(kept[std::size_t(l)])];
+  }
+  return kept;
+}
 
 }  // namespace REGSOLVE_TARGET
 }  // namespace regsolve

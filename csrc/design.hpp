@@ -2,6 +2,7 @@
 // coordinates of the unit-norm features z_j = (x_j - m_j) / d_j, b_j = d_j w_j.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -113,11 +114,10 @@ struct Design {
 
  private:
   void set_weights() {
-    if (problem.sample_weight) {
-      double most = 0.0, sum = 0.0;
-      for (Index i = 0; i < X.n; ++i) most = std::max(most, problem.sample_weight[i]);
-      for (Index i = 0; i < X.n; ++i) sum += problem.sample_weight[i] / most;
-      for (Index i = 0; i < X.n; ++i) omega[std::size_t(i)] = problem.sample_weight[i] / most / sum;
+    if (const double* s = problem.sample_weight) {
+      const double most = *std::max_element(s, s + X.n);
+      const double sum = sum_of(X.n, [&](Index i) { return s[i] / most; });
+      for (Index i = 0; i < X.n; ++i) omega[std::size_t(i)] = s[i] / most / sum;
     }
     for (Index i = 0; i < X.n; ++i) root[std::size_t(i)] = std::sqrt(omega[std::size_t(i)]);
   }
@@ -127,16 +127,18 @@ struct Design {
     for (Index i = 0; i < X.n; ++i)
       t[std::size_t(i)] = y[i] - (problem.offset ? problem.offset[i] : 0.0);
     for (int round = 0; round < 2 && centred(); ++round) {  // the second removes rounding
-      double sum = 0.0;
-      for (Index i = 0; i < X.n; ++i) sum += omega[std::size_t(i)] * t[std::size_t(i)];
-      for (double& v : t) v -= sum;
-      t_mean += sum;
+      const double mean = dot_dense(omega.data(), t.data(), X.n);
+      for (double& v : t) v -= mean;
+      t_mean += mean;
     }
-    for (Index i = 0; i < X.n; ++i) {
-      const double v = t[std::size_t(i)];
-      tt += omega[std::size_t(i)] * v * v;
-      t_square += omega[std::size_t(i)] * (v + t_mean) * (v + t_mean);
-    }
+    auto square = [&](double shift) {
+      return sum_of(X.n, [&](Index i) {
+        const double v = t[std::size_t(i)] + shift;
+        return omega[std::size_t(i)] * v * v;
+      });
+    };
+    tt = square(0.0);
+    t_square = square(t_mean);
   }
 };
 

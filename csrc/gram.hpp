@@ -98,7 +98,7 @@ void cross_products_by_slab(const Kind& X, const double* root, const double* t, 
       by_cell(cells, i0, std::min(end, i0 + rows), [&](Index cell, auto which, Index m) {
         pack_rows(X, which, m, 0, X.p, pilot, root, Z.data());
         pack_ends(which, m, X.p, root, t, Z.data());
-        syrk(blas, int(P), int(m), Z.data(), int(m), sum + cell * P * P, int(P));
+        syrk(blas, int(P), int(m), 1.0, Z.data(), int(m), sum + cell * P * P, int(P));
       });
   });
   for (Index slab = 0; n_slabs > 1 && slab < n_slabs; ++slab)
@@ -127,7 +127,7 @@ void cross_products_by_panel(const Kind& X, const double* root, const double* t,
         const double* right = &Z[std::size_t(j0 * m)];
         gemm(blas, 'T', 'N', int(j0), int(j1 - j0), int(m), 1.0, Z.data(), int(m), right, int(m),
              1.0, sum + j0 * P, int(P));
-        syrk(blas, int(j1 - j0), int(m), right, int(m), sum + j0 + j0 * P, int(P));
+        syrk(blas, int(j1 - j0), int(m), 1.0, right, int(m), sum + j0 + j0 * P, int(P));
       });
     });
 }

@@ -3,8 +3,8 @@
 //
 // Each problem runs on a thread of its own behind a Companion, a matrix whose readings wait for
 // those of its companions. A reading starts when everyone who still runs has asked, so what is read
-// together depends on the problems alone, never on the threads. The calling thread only asks
-// whether to stop.
+// together depends on the problems alone, never on the threads. Of those who do not wait,
+// n_threads run at a time. The calling thread only asks whether to stop.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +19,16 @@ namespace REGSOLVE_TARGET {
 class SharedReading {
  public:
   SharedReading(const AnyMatrix& X, Index members, int n_threads)
-      : X_(X), running_(members), n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+      : X_(X),
+        running_(members),
+        free_(n_threads),
+        n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+
+  // A member starts, as soon as one of the n_threads is free.
+  void enter() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    take_thread(lock);
+  }
 
   // out (p x k, leading dimension ldo) = X'R; returns this member's part of the bytes read
   double xtr(Index member, const double* R, int k, double* out, Index ldo) {
@@ -33,6 +42,7 @@ class SharedReading {
   // A member will not ask again.
   void leave() {
     std::unique_lock<std::mutex> lock(mutex_);
+    give_thread();
     --running_;
     if (running_ > 0 && Index(wishes_.size()) == running_) serve();
   }
@@ -53,12 +63,24 @@ class SharedReading {
   double wait(Wish& wish) {
     std::unique_lock<std::mutex> lock(mutex_);
     wishes_.push_back(&wish);
-    if (Index(wishes_.size()) == running_)
+    if (Index(wishes_.size()) == running_) {
       serve();
-    else
+    } else {
+      give_thread();
       served_.wait(lock, [&] { return wish.done; });
+      take_thread(lock);
+    }
     if (wish.failure) std::rethrow_exception(wish.failure);
     return wish.bytes;
+  }
+
+  void take_thread(std::unique_lock<std::mutex>& lock) {
+    freed_.wait(lock, [&] { return free_ > 0; });
+    --free_;
+  }
+  void give_thread() {
+    ++free_;
+    freed_.notify_one();
   }
 
   // The last to ask reads for all; the others wait, so the lock may be held.
@@ -116,9 +138,10 @@ class SharedReading {
 
   const AnyMatrix& X_;
   Index running_;
+  int free_;  // threads that nobody uses
   const int n_threads_;
   std::mutex mutex_;
-  std::condition_variable served_;
+  std::condition_variable served_, freed_;
   std::vector<Wish*> wishes_;
   std::vector<double> R_, C_;  // (n, 8), (p, 8)
 };
@@ -127,7 +150,9 @@ class SharedReading {
 class Companion final : public AnyMatrix {
  public:
   Companion(const AnyMatrix& X, SharedReading& reading, Index member)
-      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {}
+      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {
+    reading_.enter();
+  }
   ~Companion() override { reading_.leave(); }
   Companion(const Companion&) = delete;
   Companion& operator=(const Companion&) = delete;
@@ -141,6 +166,7 @@ class Companion final : public AnyMatrix {
     return bytes;
   }
 
+  int share() const override { return 4; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }
   double gram_seconds() const override { return X_.gram_seconds(); }

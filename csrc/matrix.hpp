@@ -30,19 +30,24 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-// sum_i x_i u_i on 16 independent partial sums, added in a fixed order
-template <class T>
-inline double dot_dense(const T* x, const double* u, Index n) {
+// sum_i term(i), i < n, on 16 independent partial sums, added in a fixed order
+template <class Term>
+inline double sum_of(Index n, const Term& term) {
   constexpr int lanes = 16;
   double sums[lanes] = {};
   Index i = 0;
   for (; i + lanes <= n; i += lanes)
-    for (int l = 0; l < lanes; ++l) sums[l] += static_cast<double>(x[i + l]) * u[i + l];
+    for (int l = 0; l < lanes; ++l) sums[l] += term(i + l);
   for (int half = lanes / 2; half > 0; half /= 2)
     for (int l = 0; l < half; ++l) sums[l] += sums[l + half];
   double rest = 0.0;
-  for (; i < n; ++i) rest += static_cast<double>(x[i]) * u[i];
+  for (; i < n; ++i) rest += term(i);
   return sums[0] + rest;
+}
+
+template <class T>
+inline double dot_dense(const T* x, const double* u, Index n) {
+  return sum_of(n, [x, u](Index i) { return static_cast<double>(x[i]) * u[i]; });
 }
 
 // Dense, F-order: column j is contiguous.

@@ -89,7 +89,7 @@ inline void solve_unpenalised(const Design& design, const ElasticNet& null, std:
     for (std::size_t i = 0; i < n; ++i)
       z[i] = design.root[i] * (z[i] - design.stats.mean[j]) * design.stats.inv[j];
   }
-  syrk(design.blas, int(m), int(n), Z.data(), int(n), G.data(), int(m));
+  syrk(design.blas, int(m), int(n), 1.0, Z.data(), int(n), G.data(), int(m));
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
   for (std::size_t i = 0; i < n; ++i) r[i] = design.root[i] * design.t[i];

@@ -26,18 +26,28 @@ struct Gathered {
   }
 };
 
-// Fills `out` where X's columns are not contiguous; returns the bytes of X read for it.
+// The columns W of X, each contiguous; returns the bytes of X read for it.
 template <class Kind>
-double gather_columns(const Kind& X, const std::vector<Index>& W, Gathered& out) {
-  if constexpr (!Kind::by_rows) return 0.0;
+double gather_each(const Kind& X, const std::vector<Index>& W, Gathered& out) {
+  double bytes = 0.0;
   out.slot.assign(std::size_t(X.p), -1);
   out.data.resize(std::size_t(X.n) * W.size());
   for (std::size_t k = 0; k < W.size(); ++k) {
     out.slot[std::size_t(W[k])] = Index(k);
     X.gather(W[k], &out.data[std::size_t(X.n) * k]);
+    bytes += X.column_bytes(W[k]);
   }
   out.columns = {out.data.data(), X.n, Index(W.size()), X.n};
-  return double(W.size()) * X.column_bytes(0);
+  return bytes;
+}
+
+// The same where X's columns are not contiguous, else nothing.
+template <class Kind>
+double gather_columns(const Kind& X, const std::vector<Index>& W, Gathered& out) {
+  if constexpr (!Kind::by_rows)
+    return 0.0;
+  else
+    return gather_each(X, W, out);
 }
 
 struct ResidualModel;
@@ -49,6 +59,8 @@ class AnyMatrix {
 
   AnyMatrix(Index rows, Index columns) : n(rows), p(columns) {}
   virtual ~AnyMatrix() = default;
+  // how many of the eight vectors of a reading its owner may ask for
+  virtual int share() const { return 8; }
   virtual double size() const = 0;
   virtual double column_bytes(Index j) const = 0;
   virtual double gram_seconds() const = 0;

@@ -3,6 +3,7 @@
 
 #include "lockstep.hpp"
 #include "modes.hpp"
+#include "some_rows.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -70,12 +71,43 @@ inline double squared_error(const Design& design, const double* G, const Point& 
   return sum + (design.centred() ? shift * shift : 0.0);
 }
 
+// Options of problem k where none gives alphas: the grid of its round, which is that of the round's
+// first problem, all rows; `top` is alpha_max of the first round.
+class SharedGrids {
+ public:
+  // per_round = 0: problems share nothing
+  SharedGrids(const std::vector<Problem>& problems, const std::vector<Options>& options,
+              Index per_round)
+      : problems_(problems), options_(options), per_round_(per_round) {}
+
+  bool wanted() const { return per_round_ > 0 && !options_[0].alphas && options_[0].n_alphas > 0; }
+
+  // alpha l1_ratio is what alpha_max depends on
+  void set(double top) {
+    for (std::size_t k = 0; k < problems_.size(); k += std::size_t(per_round_))
+      grids_.push_back(
+          alpha_grid(options_[k], top * problems_[0].l1_ratio / problems_[k].l1_ratio));
+  }
+  Options of(std::size_t k) const {
+    Options own = options_[k];
+    if (!grids_.empty()) own.alphas = grids_[k / std::size_t(per_round_)].data();
+    return own;
+  }
+
+ private:
+  const std::vector<Problem>& problems_;
+  const std::vector<Options>& options_;
+  Index per_round_;
+  std::vector<std::vector<double>> grids_;
+};
+
 // The folds of a cross-validation: one reading of X gives the sums of every cell, and what problem
 // k of a round is trained on is all rows (k = 0) or all but those of cell k - 1. Problems come in
 // rounds of `per_round`, which differ in their penalties and alphas alone.
 inline void gram_folds(const std::vector<Problem>& problems, const std::vector<Options>& options,
-                       const Cells& cells, Index per_round, const Blas& blas, GroupPoll& poll,
+                       const Cells& cells, SharedGrids& grids, const Blas& blas, GroupPoll& poll,
                        std::vector<Solution>& solutions) {
+  const Index per_round = cells.count + 1;
   Monitor reading(options[0], solutions[0]);
   StopSign stop([&] { return reading.stopped(); });
   Design first(problems[0], blas, options[0].n_threads);
@@ -109,6 +141,13 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
     scale_gram(M.data() + k * size, pilot, design.centred(), first.n_threads, design.stats);
     if (!check_finite(design, solutions[std::size_t(k)])) return;
   }
+  if (grids.wanted()) {
+    Options ask = options[0];
+    ask.n_alphas = 0;
+    Solution null;
+    gram_path(*designs[0], problems[0], M.data(), ask, reading, null);
+    grids.set(null.alpha_max);
+  }
   std::atomic<Index> next{0};
   const Index members = Index(problems.size());
   run_group(std::min<Index>(members, options[0].n_threads), poll, [&](Index) {
@@ -117,7 +156,7 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
       const Index fold = m % per_round;
       const double* G = M.data() + fold * size;
       const Design& design = *designs[std::size_t(fold)];
-      Options own = poll.member(options[k], 1);
+      Options own = poll.member(grids.of(k), 1);
       Monitor monitor(own, solutions[k]);
       gram_path(design, problems[k], G, own, monitor, solutions[k]);
       if (fold == 0) continue;
@@ -131,10 +170,25 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   });
 }
 
-// Problems that share X and differ in their targets, or, with cells, in the rows they are trained
-// on: solved in lockstep, sharing what they read.
+// alpha_max of the first problem, from one reading of X and no Gram matrix.
+inline void set_by_reading(SharedGrids& grids, const Problem& problem, Options options,
+                           const Blas& blas, Solution& solution) {
+  Solution null;
+  options.n_alphas = 0;
+  options.solver = Solver::working_set;
+  path(problem, options, blas, null);
+  grids.set(null.alpha_max);
+  solution.failure = null.failure;
+  solution.bad_column = null.bad_column;
+  solution.report.x_bytes += null.report.x_bytes;
+  solution.report.other_bytes += null.report.other_bytes;
+  solution.report.n_rhs += null.report.n_rhs;
+}
+
+// Problems that share X and differ in their targets, or come in rounds of `per_round` that differ
+// in the rows they are trained on: solved in lockstep, sharing what they read.
 inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
-                  const std::int32_t* cell, Index n_cells, const Blas& blas,
+                  const std::int32_t* cell, Index n_cells, Index per_round, const Blas& blas,
                   std::vector<Solution>& solutions) {
   const Index targets = Index(problems.size());
   solutions.resize(problems.size());
@@ -150,17 +204,23 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   for (std::size_t k = 0; k < problems.size(); ++k)
     mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets, copies);
   GroupPoll poll{options[0]};
+  SharedGrids grids(problems, options, per_round);
+  const bool by_cells = mode == Mode::gram && cell;
+  if (grids.wanted() && !by_cells) {
+    set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
+    if (solutions[0].failure != Failure::none) return;
+  }
   bool same_rows = true;
   for (const Problem& problem : problems)
     same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
   if (mode == Mode::gram && !cell && !same_rows) {
     for (std::size_t k = 0; k < problems.size(); ++k)
-      path(problems[k], options[k], blas, solutions[k]);
+      path(problems[k], grids.of(k), blas, solutions[k]);
     return;
   }
   if (mode == Mode::gram) {
-    if (cell)
-      gram_folds(problems, options, {cell, n_cells}, n_cells + 1, blas, poll, solutions);
+    if (by_cells)
+      gram_folds(problems, options, {cell, n_cells}, grids, blas, poll, solutions);
     else
       gram_targets(problems, options, blas, poll, solutions);
     return;
@@ -173,9 +233,11 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     SharedReading reading(*X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
-      Options own = poll.member(options[k], members);
+      Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
-      Design design(problems[k], blas, own.n_threads, std::make_unique<Companion>(*X, reading, m));
+      const Restricted own_rows(problems[k]);
+      Design design(own_rows.problem, blas, own.n_threads,
+                    own_rows.view(std::make_unique<Companion>(*X, reading, m)));
       run_mode(mode, design, own, monitor, solutions[k]);
     });
   }

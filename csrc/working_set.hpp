@@ -37,6 +37,10 @@ class WorkingSet {
 
   Index size() const { return Index(features.size()); }
   Index n_solves() const { return active_.n_solves + newton_.n_solves; }
+  // Work of the direct solver from here on, in entries of triangles read, that it is worth where
+  // its systems are large.
+  void allow(double more) { allowed_ = active_.work + more; }
+  bool spent() const { return large_ && active_.work > allowed_; }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double stored() const { return columns_->stored(); }
@@ -95,7 +99,10 @@ class WorkingSet {
   bool solve(double alpha, double goal, double scale, Index max_solves, Monitor& monitor,
              Report& report) {
     penalty.alpha = alpha;
-    auto poll = [&] { return monitor.stopped(); };
+    auto poll = [&] {
+      large_ = n_free() >= 300;
+      return monitor.stopped() || spent();
+    };
     if (on_rows_) {
       if (u.empty()) u = target_;
       newton_.solve(u, b, 1e-11 * std::sqrt(model_.tt), poll);
@@ -107,7 +114,7 @@ class WorkingSet {
       tracked_ = true;
       state();
       if (gap() <= goal * scale) return true;
-      if (monitor.stopped() || max_solves > 0) return false;
+      if (monitor.stopped() || max_solves > 0 || spent()) return false;
       if (round < 2) continue;  // once more with the gradient of the true residual
       std::vector<Index> W;
       for (Index k = 0; k < size(); ++k)
@@ -241,6 +248,8 @@ class WorkingSet {
   DualNewton newton_;
   bool tracked_ = false;  // the model's gradient is that at b
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
+  bool large_ = false;    // whether the last system of the direct solver was
+  double allowed_ = infinity;
   Basis basis_;
   std::vector<Index> projected_;
 };

@@ -49,20 +49,21 @@ class WorkingSetPath {
     start_set();
     reached_ = std::max(alpha_max_, grid_.front());
     if (options_.coef_init) start_from(options_.coef_init);
-    std::size_t k = 0;
+    std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
-      if (too_large()) {
-        k = verify(k);
-        if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
-        break;
-      }
+      if (k != begun) allow(begun = k);
       const double alpha = next_alpha(grid_[k]);
-      if (!solve_at(alpha)) {
+      const bool solved = solve_at(alpha);
+      if (solved) {
+        reached_ = alpha;
+        k = alpha == grid_[k] ? wait(k) : look(k);
+      } else if (!W_.spent()) {
         k = give_up(k);
-        continue;
       }
-      reached_ = alpha;
-      k = alpha == grid_[k] ? wait(k) : look(k);
+      if (!too_large() || done_ || solution_.stopped) continue;
+      k = verify(k);
+      if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
+      break;
     }
     report();
   }
@@ -187,8 +188,7 @@ class WorkingSetPath {
 
   // The grid's next alpha, or one on the way to it: a step too far makes W explode.
   double next_alpha(double wanted) const {
-    constexpr double ratio = 0.7;
-    return wanted < ratio * ratio * reached_ ? ratio * reached_ : wanted;
+    return wanted < kStep * kStep * reached_ ? kStep * reached_ : wanted;
   }
 
   bool solve_at(double alpha) {
@@ -353,7 +353,7 @@ class WorkingSetPath {
     read(std::move(rests));
   }
 
-  // Reads up to eight directions out of `rests` (the first one always), or what u is made of now,
+  // Reads directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
   void read(std::vector<std::vector<double>> rests) {
     std::vector<double> a, e;
@@ -365,7 +365,7 @@ class WorkingSetPath {
     if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
-    const std::vector<double> fresh = directions_.choose(rests, 8, kFlat);
+    const std::vector<double> fresh = directions_.choose(rests, design_.X.share(), kFlat);
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget();
@@ -473,13 +473,20 @@ class WorkingSetPath {
     return k + 1;
   }
 
-  // Where the next growth of W may pass the memory allowed, or a direct solve on A costs more than
-  // 50 epochs of coordinate descent on W.
+  // Where the next growth of W may pass the memory allowed, or the direct solver spends more on an
+  // alpha than coordinate descent would: its cost grows with the cube of the support.
   bool too_large() const {
     const double most = options_.max_bytes > 0.0 ? options_.max_bytes : 8e9;
-    const double free = double(W_.n_free());
-    return 2.0 * W_.bytes() > most || free > 8000.0 ||
-           (free > 1000.0 && free * free > 50.0 * W_.stored());
+    return 2.0 * W_.bytes() > most || W_.n_free() > 8000 || W_.spent();
+  }
+
+  // The work worth spending on grid[k] from where the path stands: that of 60 epochs on W, and 60
+  // more for each factor e that alpha falls. A stored value costs an epoch what three entries of a
+  // triangle cost the direct solver. Who asks for working sets by name gets them.
+  void allow(std::size_t k) {
+    if (options_.solver == Solver::working_set) return;
+    const double fall = std::max(0.0, std::log(reached_ / grid_[k]));
+    W_.allow(180.0 * (1.0 + fall) * W_.stored());
   }
 
   // Coordinate descent on residuals does the rest from here.
@@ -504,6 +511,7 @@ class WorkingSetPath {
     report.peak_bytes += W_.bytes() + directions_.bytes() + waiting;
   }
 
+  static constexpr double kStep = 0.7;      // ratio of alphas on the way to a far one
   static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
   static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
   static constexpr std::size_t kMost = 25;  // answers that wait for one reading

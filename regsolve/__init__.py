@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         LassoCV,
         Ridge,
         RidgeCV,
+        StabilitySelection,
         enet_path,
         lasso_path,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "RidgeCV",
     "RidgePath",
     "Solution",
+    "StabilitySelection",
     "convert_alpha",
     "convert_l1_ratio",
     "enet_path",
@@ -67,6 +69,7 @@ LATER = {
             "LassoCV",
             "Ridge",
             "RidgeCV",
+            "StabilitySelection",
             "enet_path",
             "lasso_path",
         ),

@@ -69,6 +69,7 @@ def paths(
     coef_inits: list[NDArray[Any] | None] | None = None,
     cells: NDArray[Any] | None = None,
     n_cells: int = 0,
+    per_round: int = 0,
     callback: Callable[..., Any] | None = None,
     **given: Any,
 ) -> tuple[list[dict[str, Any]], BaseException | None]: ...

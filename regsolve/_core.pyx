@@ -123,7 +123,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
     cdef cppclass Target:
         const char* name
         void (*path)(const Problem&, const Options&, const Blas&, Solution&) except +
-        void (*paths)(const vector[Problem]&, const vector[Options]&, const int32_t*, Index,
+        void (*paths)(const vector[Problem]&, const vector[Options]&, const int32_t*, Index, Index,
                       const Blas&, vector[Solution]&) except +
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
@@ -407,12 +407,13 @@ def path(Setup setup, *, alphas=None, coef_init=None, callback=None, **given):
 
 
 def paths(list setups, *, alphas=None, list coef_inits=None, cells=None, Index n_cells=0,
-          callback=None, **given):
+          Index per_round=0, callback=None, **given):
     """The same for problems on one X, sharing what is read of it.
 
     They differ in their targets; or, with ``cells`` (n,) int32, come in rounds of n_cells + 1: all
     rows, then all but those of each cell, whose sample weights are 0. ``alphas`` is an array for
-    all, a list with one for each, or None.
+    all, a list with one for each, or None: a grid of its own for each, or for each round of
+    ``per_round`` problems that of its first.
     """
     cdef vector[Problem] problems
     cdef vector[Options] options
@@ -436,7 +437,7 @@ def paths(list setups, *, alphas=None, list coef_inits=None, cells=None, Index n
         if problems.size() == 1:
             target.path(problems[0], options[0], blas, solutions[0])
         else:
-            target.paths(problems, options, cell, n_cells, blas, solutions)
+            target.paths(problems, options, cell, n_cells, per_round, blas, solutions)
     p = problems[0].X.p
     return [unpack(solutions[k], p) for k in range(<Index> solutions.size())], state.error
 

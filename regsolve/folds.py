@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
-from .solution import Interrupted, Path, Report
-from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run
+from .solution import Interrupted, Path
+from .solve import QUADRATIC, Callback, _budget, _path, _ready, _run
 from .solve import _warn_unproven as warn_unproven
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Split = tuple[Any, Any]  # rows trained on, rows held out
+Masks = tuple["NDArray[np.bool_]", "NDArray[np.bool_]"]
 BLOCK_BYTES = 1 << 25
 
 
@@ -85,31 +86,29 @@ def fold_paths(
     design = _validate.design(X)
     n = design.shape[0]
     s = _validate.sample_weight(sample_weight, n)
-    weights = [s, *_fold_weights(splits, s, n)]
-    cells = _cells(splits, n)
+    target = _validate.vector("y", y, n)
+    masks = [_masks(train, test, n) for train, test in splits]
+    weights = [s, *_fold_weights(masks, s)]
+    cells = _cells(masks, n)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     share = replace(design, bytes_read=design.bytes_read / (len(penalties) * len(weights)))
     ready = [
-        _ready(X, y, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share)
+        _ready(X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True)
         for penalty in penalties
         for weight in weights
     ]
     rounds = len(weights)
-    probe = None
     if alphas is None:
-        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
-        number = _validate.positive_integer("n_alphas", n_alphas)
-        flat = bool(fit_intercept and np.ptp(y) == 0.0)
-        grids, probe = _grids(ready[0], flat, penalties, ratio, number, options)
-    else:
-        grids = [_validate.descending(grid) for grid in alphas]
-    told = [grid for grid in grids for _ in range(rounds)]
+        options |= _grid(penalties, n_alphas, alpha_min_ratio)
+        if fit_intercept and np.ptp(y) == 0.0:  # nothing to explain: every alpha has one answer
+            alphas = [np.full(n_alphas, np.finfo(np.float64).resolution)] * len(penalties)
+    told = None
+    if alphas is not None:
+        told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
     results, error = _run(
         ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
-        **options,
+        per_round=rounds, **options,
     )  # fmt: skip
-    if probe is not None:
-        results[0]["report"] = _with(results[0]["report"], probe)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
@@ -123,48 +122,30 @@ def fold_paths(
     return out
 
 
-def _grids(
-    full: _Ready,
-    flat: bool,
-    penalties: Sequence[Any],
-    ratio: float,
-    number: int,
-    options: dict[str, Any],
-) -> tuple[list[NDArray[np.float64]], Report]:
-    """Geometric grids from alpha_max, which is that of the lasso over l1_ratio; what it took."""
+def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[str, Any]:
+    """Of grids in equal ratios from alpha_max on all rows."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
-    options = {**options, "solver": "working_set"}  # one reading, and no Gram matrix
-    already_read = replace(full, design=replace(full.design, bytes_read=0.0))
-    (result,), error = _run([already_read], None, n_alphas=0, **options)
-    if error is not None:
-        raise error
-    top = result["alpha_max"] * penalties[0].l1_ratio
-    shape = np.geomspace(1.0, ratio, number) if number > 1 else np.ones(1)
-    if flat or not top > 0.0:  # nothing to explain: every alpha has one answer
-        grid = np.full(number, np.finfo(np.float64).resolution)
-        return [grid] * len(penalties), result["report"]
-    grids = [np.ascontiguousarray(top / penalty.l1_ratio * shape) for penalty in penalties]
-    return grids, result["report"]
+    return {
+        "n_alphas": _validate.positive_integer("n_alphas", n_alphas),
+        "alpha_min_ratio": _validate.positive_number("alpha_min_ratio", alpha_min_ratio),
+    }
 
 
-def _with(report: Report, earlier: Report) -> Report:
-    return replace(
-        report,
-        n_passes=report.n_passes + earlier.n_passes,
-        bytes_read=report.bytes_read + earlier.bytes_read,
-        n_rhs=report.n_rhs + earlier.n_rhs,
-        seconds=report.seconds + earlier.seconds,
-    )
+def _masks(train: Any, test: Any, n: int) -> Masks:
+    """Rows trained on and rows held out, (n,) booleans each."""
+    trained, held = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    trained[train] = True
+    held[test] = True
+    return trained, held
 
 
-def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
+def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:
     out = []
-    for k, (train, test) in enumerate(splits):
-        weight = np.zeros(n)
-        weight[train] = 1.0 if s is None else s[train]
-        judged = np.ones(1) if s is None else s[test]
-        if not weight.any() or len(np.arange(n)[test]) == 0 or not judged.any():
+    for k, (trained, held) in enumerate(masks):
+        weight = trained.astype(np.float64) if s is None else np.where(trained, s, 0.0)
+        judged = held if s is None else s[held]
+        if not weight.any() or not judged.any():
             raise ValueError(
                 f"fold {k} has no weight in the rows it is trained on or in those it holds out: "
                 "give fewer folds, or weights that are not zero"
@@ -173,15 +154,11 @@ def _fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.fl
     return out
 
 
-def _cells(splits: Sequence[Split], n: int) -> NDArray[np.int32] | None:
+def _cells(masks: Sequence[Masks], n: int) -> NDArray[np.int32] | None:
     """The fold that holds out each row, if folds hold out every row once and train on the rest."""
     cells = np.full(n, -1, dtype=np.int32)
-    for k, (train, test) in enumerate(splits):
-        held = np.zeros(n, dtype=bool)
-        held[test] = True
-        trained = np.zeros(n, dtype=bool)
-        trained[train] = True
-        if (cells[held] >= 0).any() or not np.array_equal(trained, ~held):
+    for k, (trained, held) in enumerate(masks):
+        if (trained == held).any() or (cells[held] >= 0).any():
             return None
         cells[held] = k
     return None if (cells < 0).any() else cells

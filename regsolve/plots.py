@@ -1,12 +1,13 @@
-"""Pictures of paths and of cross-validation, in Matplotlib; nothing global is touched."""
+"""Pictures of paths, cross-validation and stability selection; nothing global is touched."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from .folds import chosen, standard_errors
 
@@ -177,6 +178,84 @@ def cv_curve(
     if df is not None:
         _count_axis(ax, places, np.asarray(df)[shown])
     ax.legend(frameon=False)
+    return ax
+
+
+def stability_path(
+    alphas: ArrayLike,
+    probabilities: Any,
+    threshold: float,
+    ax: Axes | None = None,
+    *,
+    feature_names: Sequence[str] | None = None,
+    n_labels: int = 20,
+    linewidth: float = 1.6,
+) -> Axes:
+    """Draw the share of subsamples that select each feature against alpha.
+
+    Features whose share reaches the threshold at any alpha are drawn in colour with their names at
+    the right edge, each in a style of its own; all others that are ever selected are thin and grey.
+
+    Parameters
+    ----------
+    alphas : (m,) descending, above 0
+    probabilities : array or SciPy sparse matrix, (p, m)
+        ``sparse_stability_path_`` of a StabilitySelection.
+    threshold : float
+        Drawn as a dashed level line.
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    feature_names : sequence of p str, optional
+        Names for the labels, ``x0``, ``x1``, ... by default.
+    n_labels : int
+        Most features to draw in colour and name, those with the largest shares.
+    linewidth : float
+        Width of the coloured lines, in points.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        ``probabilities`` does not have a column for each alpha, a wrong number of names, or an
+        alpha that is not above 0.
+    """
+    places, shares = np.asarray(alphas, dtype=float), csr_array(probabilities)
+    if shares.ndim != 2 or places.shape != shares.shape[1:] or len(places) == 0:
+        raise ValueError(
+            f"probabilities has shape {shares.shape}: expected a column for each of "
+            f"{len(places)} alphas"
+        )
+    if not places.min() > 0.0:
+        raise ValueError("alphas must be above 0")
+    p = shares.shape[0]
+    if feature_names is not None and len(feature_names) != p:
+        raise ValueError(f"feature_names has {len(feature_names)} names for {p} features")
+    features = np.flatnonzero(np.diff(shares.indptr))
+    lines = np.asarray(shares[features].toarray(), dtype=np.float64)
+    top = lines.max(axis=1, initial=0.0)
+    order = np.argsort(-top, kind="stable")
+    stable = order[top[order] >= threshold - 1e-12]
+    named = stable[: max(n_labels, 0)]
+    names = [
+        f"x{j}" if feature_names is None else str(feature_names[j])
+        for j in features[named].tolist()
+    ]
+    ax = _new_axes() if ax is None else ax
+    _draw_lines(ax, places, lines, named, linewidth)
+    _set_axes(ax, places, "alpha")
+    ax.axhline(threshold, color="black", linewidth=1.2, linestyle=(0, (5.0, 1.6)), zorder=2.5)
+    ax.annotate(
+        f"threshold {threshold:g}: {len(stable)} stable", xy=(0.01, threshold),
+        xycoords=("axes fraction", "data"), xytext=(0.0, 3.0), textcoords="offset points",
+        fontsize=8.5, va="bottom",
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0.0, "pad": 1.0}, zorder=4,
+    )  # fmt: skip
+    ax.set_ylim(0.0, 1.02)
+    ax.set_ylabel("share of subsamples that select the feature")
+    _label(ax, places[-1], lines[named, -1], names)
     return ax
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix
 
+    from .stability import StabilityPath
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -213,9 +215,11 @@ class Path:
 class Interrupted(KeyboardInterrupt):
     """Raised on Ctrl-C; ``result`` is the certified best iterate, a Solution or a Path.
 
-    With several targets it is a list of them.
+    With several targets it is a list of them; of stability selection, a StabilityPath.
     """
 
-    def __init__(self, result: Solution | Path | list[Solution] | list[Path]) -> None:
+    def __init__(
+        self, result: Solution | Path | list[Solution] | list[Path] | StabilityPath
+    ) -> None:
         super().__init__("interrupted; the certified best iterate is in .result")
         self.result = result

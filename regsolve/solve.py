@@ -107,16 +107,22 @@ def _ready(
     fit_intercept: bool,
     standardize: bool,
     design: _validate.Design | None = None,
+    checked: bool = False,
 ) -> _Ready:
+    """``checked``: y, sample_weight and offset are as ``_validate`` returns them."""
     owners: list[Pointer] = []
     loss_arguments = _loss_arguments(loss, owners)
     design = _validate.design(X) if design is None else design
     n, p = design.shape
+    if not checked:
+        y = _validate.vector("y", y, n)
+        offset = None if offset is None else _validate.vector("offset", offset, n)
+        sample_weight = _validate.sample_weight(sample_weight, n)
     setup = _core.Setup(
         design.matrix,
-        _validate.vector("y", y, n),
-        offset=None if offset is None else _validate.vector("offset", offset, n),
-        sample_weight=_validate.sample_weight(sample_weight, n),
+        y,
+        offset=offset,
+        sample_weight=sample_weight,
         fit_intercept=bool(fit_intercept),
         standardize=bool(standardize),
         **_penalty_arguments(penalty, p, owners),

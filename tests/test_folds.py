@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_penalties_share_one_gram_matrix() -> None:
     assert readings(four) == pytest.approx(readings(one))
     assert readings(four) == pytest.approx(1.0)
     grid = fold_paths(X, y, splits, penalties=nets)
-    assert readings(grid) == pytest.approx(2.0)  # alpha_max takes one
+    assert readings(grid) == pytest.approx(1.0)
 
 
 def test_folds_share_readings_on_working_sets() -> None:
@@ -179,6 +180,16 @@ def test_predictions_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> N
         assert len(parts) > 2
         linear = np.vstack([values for _, values in parts])
         np.testing.assert_allclose(linear, X[rows] @ path.coefs.toarray() + path.intercepts)
+
+
+def test_one_thread_is_one() -> None:
+    X, y = data((200, 6000))
+    splits = list(KFold(5).split(X))
+    for _ in range(2):  # the first loads BLAS
+        used, passed = time.process_time(), time.perf_counter()
+        fold_paths(X, y, splits, penalties=[L1()], alpha_min_ratio=0.01, n_threads=1)
+        used, passed = time.process_time() - used, time.perf_counter() - passed
+    assert used <= 1.15 * passed
 
 
 @pytest.mark.parametrize("mode", SHAPES)

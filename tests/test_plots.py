@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes
 
 import regsolve
-from regsolve.plots import _spread, coefficient_path, cv_curve
+from regsolve.plots import _spread, coefficient_path, cv_curve, stability_path
 from regsolve.solution import Path, Report
 
 
@@ -277,3 +277,38 @@ def test_the_chosen_alpha_is_marked(x: Any) -> None:
     norm = float(np.abs(model.coef_).sum())
     wanted = {"alpha": model.alpha_, "norm": norm, "deviance": model.path_.deviance_ratio[k]}
     assert ax.get_lines()[-1].get_xdata()[0] == pytest.approx(wanted[x])
+
+
+def test_stability_path_tells_stable_features_apart() -> None:
+    alphas = np.geomspace(1.0, 0.01, 6)
+    shares = np.zeros((5, 6))
+    shares[1] = [0.0, 0.2, 0.5, 0.9, 1.0, 1.0]
+    shares[2] = [0.0, 0.0, 0.7, 0.6, 0.5, 0.4]  # stable where it is at its largest
+    shares[4] = [0.0, 0.1, 0.1, 0.2, 0.3, 0.3]
+    for given in (shares, sparse.csc_matrix(shares)):
+        ax = stability_path(alphas, given, 0.7, feature_names=list("abcde"))
+        faint, bold = ax.collections
+        drawn = [line[:, 1] for line in bold.get_segments()]
+        np.testing.assert_allclose(drawn[0], shares[1])
+        assert len(drawn) == 2
+        assert len(faint.get_segments()) == 1
+        assert len({str(style) for style in bold.get_linestyles()}) == 2
+        said = {text.get_text() for text in ax.texts}
+        assert said == {"threshold 0.7: 2 stable", "b", "c"}
+        level = ax.get_lines()[-1]
+        assert level.get_ydata()[0] == 0.7
+        assert ax.get_xlim() == (1.0, pytest.approx(0.01))
+        ax.figure.canvas.draw()
+    ax = stability_path(alphas, shares, 0.7, n_labels=1)
+    assert {text.get_text() for text in ax.texts} == {"threshold 0.7: 2 stable", "x1"}
+    nothing = stability_path([0.5], np.zeros((3, 1)), 0.6)
+    assert [text.get_text() for text in nothing.texts] == ["threshold 0.6: 0 stable"]
+
+
+def test_stability_path_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="probabilities has shape"):
+        stability_path([1.0, 0.5], np.ones((3, 3)), 0.6)
+    with pytest.raises(ValueError, match="above 0"):
+        stability_path([1.0, 0.0], np.ones((3, 2)), 0.6)
+    with pytest.raises(ValueError, match="feature_names has 1 names for 3"):
+        stability_path([1.0, 0.5], np.ones((3, 2)), 0.6, feature_names=["a"])

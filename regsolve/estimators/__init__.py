@@ -5,6 +5,7 @@ from .paths import enet_path, lasso_path
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
 from .selection import ElasticNetCV, LassoCV
+from .stability import StabilitySelection
 
 __all__ = [
     "ElasticNet",
@@ -13,6 +14,7 @@ __all__ = [
     "LassoCV",
     "Ridge",
     "RidgeCV",
+    "StabilitySelection",
     "enet_path",
     "lasso_path",
 ]

@@ -1,0 +1,174 @@
+// A problem on the rows of positive weight alone, for those that leave many out, such as the halves
+// of stability selection: all that is kept a row is kept for those rows only. X itself is read as
+// it lies, with zeros for the rows left out, so that one reading still serves problems on other
+// rows.
+#pragma once
+
+#include <memory>
+
+#include "design.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class SomeRows final : public AnyMatrix {
+ public:
+  // rows: ascending, of the X behind `whole`
+  SomeRows(std::unique_ptr<AnyMatrix> whole, std::vector<Index> rows)
+      : AnyMatrix(Index(rows.size()), whole->p),
+        whole_(std::move(whole)),
+        rows_(std::move(rows)),
+        place_(std::size_t(whole_->n), -1) {
+    for (Index i = 0; i < n; ++i) place_[std::size_t(rows_[std::size_t(i)])] = std::int32_t(i);
+  }
+
+  int share() const override { return whole_->share(); }
+  double size() const override { return whole_->size(); }
+  double column_bytes(Index j) const override { return whole_->column_bytes(j); }
+  double gram_seconds() const override { return whole_->gram_seconds(); }
+  bool sparse() const override { return whole_->sparse(); }
+
+  double dot(Index j, const double* u) const override {
+    double sum = 0.0;
+    visit_column(j, [&](Index i, double x) { sum += x * u[i]; });
+    return sum;
+  }
+  double square(Index j, const double* omega) const override {
+    double sum = 0.0;
+    visit_column(j, [&](Index i, double x) { sum += omega[i] * x * x; });
+    return sum;
+  }
+  void axpy(Index j, double a, const double* omega, double* u) const override {
+    visit_column(j, [&](Index i, double x) { u[i] += a * omega[i] * x; });
+  }
+  void add(Index j, double a, double* z) const override {
+    visit_column(j, [&](Index i, double x) { z[i] += a * x; });
+  }
+  void gather(Index j, double* out) const override {
+    std::fill(out, out + n, 0.0);
+    visit_column(j, [&](Index i, double x) { out[i] = x; });
+  }
+  void stored(Index j, std::vector<std::int32_t>& rows,
+              std::vector<double>& values) const override {
+    const std::size_t begin = rows.size();
+    whole_->stored(j, rows, values);
+    std::size_t end = begin;
+    for (std::size_t k = begin; k < rows.size(); ++k)
+      if (const std::int32_t i = place_[std::size_t(rows[k])]; i >= 0) {
+        rows[end] = i;
+        values[end++] = values[k];
+      }
+    rows.resize(end);
+    values.resize(end);
+  }
+
+  double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
+    std::vector<double> all(std::size_t(whole_->n * k), 0.0);
+    for (int v = 0; v < k; ++v) spread(R + v * n, all.data() + v * whole_->n);
+    return whole_->xtr(all.data(), k, out, ldo, n_threads);
+  }
+  double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
+    std::vector<std::vector<double>> kept;
+    std::vector<Moments> moments;
+    for (const Moments& m : wanted) {
+      kept.push_back(spread(m.omega));
+      kept.push_back(spread(m.omega_t));
+      moments.push_back({kept.end()[-2].data(), kept.back().data(), m.centred, m.out});
+    }
+    return whole_->statistics(moments, n_threads);
+  }
+  bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
+            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+    std::vector<std::int32_t> of(cells.of ? std::size_t(whole_->n) : 0, 0);
+    for (Index i = 0; cells.of && i < n; ++i) of[std::size_t(rows_[std::size_t(i)])] = cells.of[i];
+    const Cells whole_cells{cells.of ? of.data() : nullptr, cells.count};
+    return whole_->sums(spread(root).data(), spread(t).data(), centred, whole_cells, blas,
+                        n_threads, M, pilot, stop);
+  }
+
+  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
+    return gather_each(*this, W, out);
+  }
+  double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return cycle(model, penalty, W, b);
+  }
+  double epoch(ResidualModel& model, const FunctionPenalty& penalty, const std::vector<Index>& W,
+               double* b) const override {
+    return cycle(model, penalty, W, b);
+  }
+
+ private:
+  // visit(i, x_ij) for the rows i that there are, those with x_ij = 0 perhaps not
+  template <class Visit>
+  void visit_column(Index j, const Visit& visit) const {
+    if (sparse()) {
+      std::vector<std::int32_t> rows;
+      std::vector<double> values;
+      stored(j, rows, values);
+      for (std::size_t k = 0; k < rows.size(); ++k) visit(Index(rows[k]), values[k]);
+      return;
+    }
+    std::vector<double> column(std::size_t(whole_->n));
+    whole_->gather(j, column.data());
+    for (Index i = 0; i < n; ++i) visit(i, column[std::size_t(rows_[std::size_t(i)])]);
+  }
+
+  void spread(const double* v, double* out) const {
+    for (Index i = 0; i < n; ++i) out[rows_[std::size_t(i)]] = v[i];
+  }
+  std::vector<double> spread(const double* v) const {
+    std::vector<double> out(std::size_t(whole_->n), 0.0);
+    spread(v, out.data());
+    return out;
+  }
+
+  template <class Penalty>
+  double cycle(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
+               double* b) const {
+    OnStorage<Gathered> columns{model.gathered, model};
+    return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
+  }
+
+  std::unique_ptr<AnyMatrix> whole_;
+  std::vector<Index> rows_;
+  std::vector<std::int32_t> place_;  // of each row of the whole, -1: left out
+};
+
+// A problem and its rows of positive weight, with y, offset and weights for those alone where at
+// least a quarter of the rows are left out; else the problem as it is, and no rows.
+struct Restricted {
+  Problem problem;
+  std::vector<Index> rows;
+
+  explicit Restricted(const Problem& given) : problem(given) {
+    const Index n = given.X.n;
+    for (Index i = 0; given.sample_weight && i < n; ++i)
+      if (given.sample_weight[i] > 0.0) rows.push_back(i);
+    if (4 * Index(rows.size()) > 3 * n) rows.clear();
+    if (rows.empty()) return;
+    problem.X.n = Index(rows.size());
+    problem.y = restricted(given.y, y_);
+    problem.offset = restricted(given.offset, offset_);
+    problem.sample_weight = restricted(given.sample_weight, weight_);
+  }
+  Restricted(const Restricted&) = delete;
+  Restricted& operator=(const Restricted&) = delete;
+
+  // X as this problem sees it
+  std::unique_ptr<AnyMatrix> view(std::unique_ptr<AnyMatrix> X) const {
+    if (rows.empty()) return X;
+    return std::make_unique<SomeRows>(std::move(X), rows);
+  }
+
+ private:
+  const double* restricted(const double* v, std::vector<double>& out) const {
+    if (!v) return nullptr;
+    for (Index i : rows) out.push_back(v[i]);
+    return out.data();
+  }
+  std::vector<double> y_, offset_, weight_;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
