@@ -116,7 +116,7 @@ def test_all_alphas_read_no_more_than_the_smallest() -> None:
     all_ = fit_ridge(X, Y[:, :1], alphas, solver="krylov", tol=1e-9).report
     one = fit_ridge(X, Y[:, :1], alphas[:1], solver="krylov", tol=1e-9).report
     assert all_.n_epochs == one.n_epochs
-    assert all_.n_passes - one.n_passes <= 2 * 13
+    assert all_.n_passes - one.n_passes <= 3 * 13  # their coefficients and proofs
 
 
 def test_orthogonality_is_kept_to_half_the_digits() -> None:
@@ -142,7 +142,7 @@ def test_a_basis_that_does_not_fit_costs_steps_but_no_digits() -> None:
     normal = _normal(sparse.csc_matrix(X), rng.standard_normal((300, 2)))
     a, t = np.array([0.1, 10.0, 0.1]), np.array([0, 0, 1])
     for kept in (0.0, 1e9):
-        C, _ = krylov.solve(normal, a, t, 1e-10, 5000, kept)
+        C, _ = krylov.solve(normal, a, t, 1e-10, 5000, kept, lambda *_: True)
         _, found = normal.prove(C, a, t)
         assert np.all(2.0 * found.gap <= 1e-10 * normal.targets.square[t])
 

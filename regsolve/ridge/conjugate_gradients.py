@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
 
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
+LOOK = 5  # steps from one look at r'S r to the next, which takes a product
+PATIENCE = 100  # steps in which a residual must fall by a tenth: rounding ends what does not
 
 
 @dataclass
@@ -124,10 +126,9 @@ def _together(
     if start is not None:
         r -= normal.apply(x) + a * x
     direction, rho = np.zeros_like(x), np.zeros(len(a))
-    quotient = np.full(len(a), normal.trace)
+    watch = _Watch(normal, a, t, SURE * tol)
     for step in range(most_steps):
-        gap = normal.relative_gap(np.linalg.norm(r, axis=0), quotient, a, t)
-        going = np.flatnonzero(gap > SURE * tol)
+        going = watch.unfinished(r, step)
         if not len(going):
             return x, step
         for q in going:
@@ -137,10 +138,42 @@ def _together(
         p = direction[:, going]
         product = normal.apply(p) + a[going] * p
         curvature = np.einsum("kq,kq->q", p, product)
-        pp = np.einsum("kq,kq->q", p, p)
-        seen = np.divide(curvature, pp, out=a[going].copy(), where=pp > 0) - a[going]
-        quotient[going] = np.maximum(quotient[going], seen) if step else seen
         length = np.divide(rho[going], curvature, out=np.zeros(len(going)), where=curvature > 0)
         x[:, going] += length * p
         r[:, going] -= length * product
     return x, most_steps
+
+
+class _Watch:
+    """Which systems go on: those whose gap is not proven yet and whose residual still falls."""
+
+    def __init__(self, normal: Normal, a: Array, t: Integers, goal: float) -> None:
+        self.normal, self.a, self.t, self.goal = normal, a, t, goal
+        self.quotient = np.zeros(len(a))  # r'S r / r'r at the last look
+        self.looked = np.full(len(a), -LOOK)
+        self.best, self.since = np.full(len(a), np.inf), np.zeros(len(a), dtype=int)
+        self.going = np.arange(len(a))
+
+    def unfinished(self, r: Array, step: int) -> Integers:
+        """The systems that want another step."""
+        size = np.linalg.norm(r, axis=0)
+        fell = size < 0.9 * self.best
+        self.best[fell], self.since[fell] = size[fell], step
+        q = self.going
+        seems = self._gap(size, q) <= self.goal
+        if not self.normal.primal:
+            ask = q[seems & (step - self.looked[q] >= LOOK)]
+            if len(ask):
+                self._look(r, size, ask, step)
+            seems = (self._gap(size, q) <= self.goal) & (self.looked[q] == step)
+        self.going = q[~seems & (step - self.since[q] < PATIENCE) & (size[q] > 0.0)]
+        return self.going
+
+    def _gap(self, size: Array, q: Integers) -> Array:
+        return self.normal.relative_gap(size[q], self.quotient[q], self.a[q], self.t[q])
+
+    def _look(self, r: Array, size: Array, q: Integers, step: int) -> None:
+        curved = np.einsum("kq,kq->q", r[:, q], self.normal.apply(r[:, q]))
+        square = size[q] ** 2
+        self.quotient[q] = np.divide(curved, square, out=np.zeros(len(q)), where=square > 0)
+        self.looked[q] = step

@@ -1,9 +1,9 @@
 """Which factorisation, or which iteration: predicted seconds, told in words.
 
-Those of factorisations follow from shapes. Iterations are predicted from the Ritz values theta_1 >=
-theta_2 ... of a few steps of Lanczos: once i large eigenvalues are dealt with, conjugate gradients
-reduce the error as on a condition (theta_i + a) / a. Rates are those of two cores of a common
-server; their ratios are what decides.
+Those of factorisations follow from shapes. Where one is dear, Lanczos begins, and after each block
+of steps its own convergence and its Ritz values theta_1 >= theta_2 ... predict what is left:
+conjugate gradients after a sketch of rank r see a condition of (theta_r + a) / a. Rates are those
+of two cores of a common server; their ratios are what decides.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from .._threads import available_memory
 from .design import EIGHT, Design
@@ -21,6 +20,8 @@ from .normal import Normal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .krylov import Outlook
 
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
@@ -31,7 +32,6 @@ SPARSE = 2.5e9  # products of stored values with k columns a second, of which fe
 BANDWIDTH = 8e9  # bytes a second
 ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
 CALL = 1e-4  # seconds that a step costs beyond its arithmetic
-PROBE, HEEDED = 15, 11  # steps of Lanczos, and the Ritz values of them that tell something
 PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of
 MOST_RANK = 128
 ITERATIVE = ("krylov", "conjugate_gradients")
@@ -45,16 +45,6 @@ class Plan:
     factor: str
     why: str
     precise: bool = False
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """Which iteration and why; ``rank`` of the sketch."""
-
-    mode: str
-    why: str
-    rank: int
     seconds: float = 0.0
 
 
@@ -101,30 +91,45 @@ def too_large(design: Design) -> bool:
     return 24.0 * min(design.n, design.p) ** 2 > 0.5 * available_memory()
 
 
-def choose_iteration(normal: Normal, a: Array, t: Integers, tol: float, solver: str) -> Iteration:
-    """All strengths from one Krylov space, or preconditioned ones in eights."""
-    ritz, k, design = _ritz(normal), normal.size, normal.design
-    n_targets, least = len(np.unique(t)), float(a.min())
-    plain = _steps(ritz, least, tol, k)
-    rank = min(MOST_RANK, k // 4, EIGHT * max(2, plain // 32))
-    below = max(normal.trace - float(ritz[:HEEDED].sum()), 0.0) / max(1, rank)
-    tail = np.minimum(ritz[:HEEDED], below)
-    products = -(-rank // EIGHT) + sum(
-        _steps(tail, float(chosen.max()), tol, k)
-        for chosen in np.array_split(np.sort(a), -(-len(a) // EIGHT))
-    )
-    groups = -(-n_targets // EIGHT)
-    flops = 4.0 * k * plain * (len(a) + plain * n_targets / 12.0) + 2.0 * k * rank**2
-    seconds = {
-        "krylov": plain * groups * _product(design, min(EIGHT, n_targets)) + flops / 1e10,
-        "conjugate_gradients": products * _product(design, min(EIGHT, len(a)))
-        + len(np.unique(a)) * 4.0 * k * rank**2 / 1e10
-        + products * EIGHT * 4.0 * k * rank / 2e9,
-    }
-    mode = min(seconds, key=seconds.__getitem__) if solver == "auto" else solver
-    said = ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
-    why = f"{plain} steps at the smallest alpha: {said} s predicted"
-    return Iteration(mode, why if solver == "auto" else "asked for", rank, seconds[mode])
+@dataclass
+class Prospects:
+    """Seconds that each way to finish is predicted to take, when some steps are behind."""
+
+    normal: Normal
+    a: Array
+    t: Integers
+    tol: float
+    direct: float  # of a factorisation, infinite where it does not fit
+    said: str = ""
+
+    def best(self, outlook: Outlook, to_come: Integers) -> str:
+        """The cheapest: "krylov", "conjugate_gradients" or "direct"."""
+        k, design = self.normal.size, self.normal.design
+        later = -(-len(to_come) // EIGHT)
+        steps, width = outlook.steps + outlook.more, outlook.going
+        every = _product(design, width) + 4.0 * k * steps * width / 8e9
+        krylov = every * (outlook.more + later * steps)
+        rank = rank_of(k)
+        one = float(outlook.ritz[min(rank, len(outlook.ritz) - 1)])
+        digits = math.log(2.0 / math.sqrt(self.tol))
+        needed = np.append(outlook.a, self.a[np.isin(self.t, to_come)])
+        each = np.minimum(0.5 * np.sqrt((one + needed) / needed) * digits, k)
+        step = _product(design, EIGHT) + EIGHT * 4.0 * k * rank / 2e9
+        sketched = (rank / EIGHT) * _product(design, EIGHT) + 2.0 * k * rank**2 / 1e10
+        factors = len(np.unique(needed)) * 2.0 * k * rank**2 / 1e10
+        seconds = {
+            "krylov": krylov,
+            "conjugate_gradients": sketched + factors + float(each.sum()) / EIGHT * step,
+            "direct": self.direct,
+        }
+        told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
+        self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
+        return min(seconds, key=seconds.__getitem__)
+
+
+def rank_of(k: int) -> int:
+    """Of the sketch of a k x k matrix."""
+    return int(min(MOST_RANK, k // 4))
 
 
 def _product(design: Design, width: int) -> float:
@@ -133,28 +138,3 @@ def _product(design: Design, width: int) -> float:
     if storage.sparse:
         return CALL + float(storage.n_values) * (ONE_VALUE if width == 1 else EIGHT_VALUES)
     return CALL + 2.0 * float(storage.n_bytes) / BANDWIDTH
-
-
-def _ritz(normal: Normal) -> Array:
-    """Ritz values of S after a few steps from the first target, descending."""
-    v = normal.right[:, :1] / (np.linalg.norm(normal.right[:, 0]) or 1.0)
-    before, beside = np.zeros_like(v), 0.0
-    h, s = [], []
-    for _ in range(min(PROBE, normal.size)):
-        q = normal.apply(v) - beside * before
-        h.append(float(np.vdot(v, q)))
-        q -= h[-1] * v
-        beside = float(np.linalg.norm(q))
-        if not beside > 0.0:
-            break
-        s.append(beside)
-        before, v = v, q / beside
-    values = linalg.eigvalsh_tridiagonal(np.array(h), np.array(s[: len(h) - 1]))
-    return np.maximum(values[::-1], 0.0)
-
-
-def _steps(ritz: Array, a: float, tol: float, k: int) -> int:
-    """Steps to a relative gap of ``tol``, half of what the bound of Chebyshev allows."""
-    digits = math.log(2.0 / math.sqrt(tol))
-    each = [i + 0.25 * math.sqrt((theta + a) / a) * digits for i, theta in enumerate(ritz[:HEEDED])]
-    return max(1, min(k, math.ceil(min(each, default=1.0))))

@@ -8,6 +8,7 @@ scale, with penalty L2(alpha / sum s).
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from ..penalties import L2
 from ..solution import Certificate, Report
 from . import direct, iterative
 from .answer import Answer
-from .costs import ITERATIVE, Plan, choose, choose_iteration, may_iterate, too_large
+from .costs import Plan, choose, may_iterate, too_large
 from .design import Design, Targets, targets
 from .normal import Normal
 
@@ -132,9 +133,10 @@ def _answer(
     """By a factor, or by an iteration where that is predicted to cost less."""
     if a.min() > 0.0 and may_iterate(design, plan, solver):
         normal = Normal(design, centred)
-        chosen = choose_iteration(normal, a, t, tol, solver)
-        if solver in ITERATIVE or chosen.seconds < plan.seconds or too_large(design):
-            return iterative.solve(normal, a, t, chosen, tol, max_iter)
+        seconds = math.inf if too_large(design) else plan.seconds
+        answer = iterative.solve(normal, a, t, tol, max_iter, solver, seconds)
+        if answer is not None:
+            return answer
     return direct.solve(design, centred, a, t, plan)
 
 

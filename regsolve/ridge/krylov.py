@@ -20,9 +20,14 @@ The Lanczos algorithm with partial reorthogonalization.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import linalg
 
 from .design import EIGHT
 from .factors import EPS
@@ -38,35 +43,75 @@ BLOCK = 64  # vectors of the basis that update the solutions together
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 
 
+@dataclass
+class Outlook:
+    """How a group of runs stands: what a decision to go on is made of."""
+
+    steps: int  # made
+    more: float  # that the last block predicts
+    going: int  # runs that are not done
+    a: Array  # strengths not done, of all runs
+    ritz: Array  # Ritz values of S, descending
+
+
 def solve(
-    normal: Normal, a: Array, t: Integers, tol: float, most_steps: int, kept_bytes: float
+    normal: Normal,
+    a: Array,
+    t: Integers,
+    tol: float,
+    most_steps: int,
+    kept_bytes: float,
+    go_on: Callable[[Outlook, Integers], bool],
 ) -> tuple[Array, int]:
-    """C (k, Q) with (S + a_q I) c_q = b of target t_q, and the steps of the longest run."""
+    """C (k, Q) with (S + a_q I) c_q = b of target t_q, and the steps of the longest run.
+
+    After each block of steps ``go_on`` is asked with the outlook and the targets still to come;
+    where it declines, what is found so far is returned.
+    """
     C, steps = np.zeros((normal.size, len(a)), order="F"), 0
     wanted = np.unique(t)
     for start in range(0, len(wanted), EIGHT):
         group = wanted[start : start + EIGHT]
         fits = int(kept_bytes // (8.0 * normal.size * len(group)))
         runs = [_Run(normal, target, np.flatnonzero(t == target), a, tol, fits) for target in group]
-        steps = max(steps, _advance(normal, runs, most_steps))
+        to_come = wanted[start + EIGHT :]
+        taken, finished = _advance(normal, runs, most_steps, tol, partial(_ask, go_on, to_come))
+        steps = max(steps, taken)
         for run in runs:
             C[:, run.which] = run.solutions()
+        if not finished:
+            break
     return C, steps
 
 
-def _advance(normal: Normal, runs: list[_Run], most_steps: int) -> int:
-    """All runs until each is done, sharing readings of X; the steps made."""
+def _ask(go_on: Callable[[Outlook, Integers], bool], to_come: Integers, outlook: Outlook) -> bool:
+    return go_on(outlook, to_come)
+
+
+def _advance(
+    normal: Normal, runs: list[_Run], most_steps: int, tol: float, go_on: Callable[[Outlook], bool]
+) -> tuple[int, bool]:
+    """All runs until each is done, sharing readings of X; the steps made, and whether they are."""
+    worst: list[float] = []
     for step in range(most_steps):
         going = [run for run in runs if run.going]
         if not going:
-            return step
+            return step, True
+        worst.append(max(float(run.gap.max()) for run in going))
+        if step and step % BLOCK == 0:
+            fall = math.log(worst[-BLOCK // 2] / worst[-1]) if worst[-1] > 0.0 else math.inf
+            more = BLOCK / 2 * math.log(worst[-1] / (SURE * tol)) / fall if fall > 0.0 else math.inf
+            unfinished = np.concatenate([run.a[run.active] for run in going])
+            ahead = min(max(more, 1.0), max(1.0, normal.size - step))
+            if not go_on(Outlook(step, ahead, len(going), unfinished, going[0].ritz())):
+                return step, False
         V = np.empty((normal.size, len(going)), order="F")
         for column, run in enumerate(going):
             V[:, column] = run.v
         product = normal.apply(V)
         for column, run in enumerate(going):
             run.step(product[:, column])
-    return most_steps
+    return most_steps, not any(run.going for run in runs)
 
 
 class Basis:
@@ -149,7 +194,8 @@ class _Run:
         self.P = np.zeros((normal.size, len(which)), order="F")
         self.lower: list[Array] = []
         self.share: list[Array] = []
-        self.gap = np.full(len(which), np.inf)
+        self.left = np.full(len(self.active), length)  # residual after the last step, along v
+        self.gap = np.full(len(self.active), np.inf)
 
     @property
     def going(self) -> bool:
@@ -175,14 +221,16 @@ class _Run:
         self.lower.append(lower)
         self.share.append(share)
         self.gap = self.normal.relative_gap(
-            basis.s[-1] * np.abs(share), max(basis.h[-3:]), a, self.t[: len(self.active)]
-        )
+            self.left, basis.h[-1], a, self.t[: len(self.active)]
+        )  # before this step: v'S v is known only now
+        self.left = basis.s[-1] * np.abs(share)
         done = self.gap <= SURE * self.tol
         if len(self.lower) == BLOCK or done.all() or basis.s[-1] == 0.0:
             self._update(block[: len(self.lower)])
             kept = ~done if basis.s[-1] > 0.0 else np.zeros(len(a), dtype=bool)
             self.active = self.active[kept]
             self.d, self.z = self.d[kept], self.z[kept]
+            self.left, self.gap = self.left[kept], self.gap[kept]
             self.P = np.asfortranarray(self.P[:, kept])
 
     def _update(self, block: Array) -> None:
@@ -198,6 +246,11 @@ class _Run:
         self.X[:, self.active] += block.T @ np.array(Y[::-1]) - self.P * (first * own)
         self.P = block.T @ np.array(D[::-1]) - self.P * (first * direction)
         self.lower, self.share = [], []
+
+    def ritz(self) -> Array:
+        """Ritz values of S, descending."""
+        h, s = np.array(self.basis.h), np.array(self.basis.s[1:-1])
+        return np.asarray(np.maximum(linalg.eigvalsh_tridiagonal(h, s)[::-1], 0.0))
 
     def solutions(self) -> Array:
         """(k, strengths); the last block of an unfinished run included."""

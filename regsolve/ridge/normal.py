@@ -46,7 +46,8 @@ class Normal:
             design.read_statistics()
         self.primal = design.n >= design.p
         self.gradient = design.tdot(self.targets.R)
-        self.right = self.gradient if self.primal else self.targets.R
+        constant = self.targets.square <= 1e-28 * (design.weight @ self.targets.Y**2)
+        self.right = np.where(constant, 0.0, self.gradient if self.primal else self.targets.R)
         self.square = design.norm * design.scale
         self.trace = design.total * float(self.square @ self.square)
         near = bool(np.all(np.abs(design.mean) <= FAR_MEANS * design.norm))
