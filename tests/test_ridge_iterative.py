@@ -119,14 +119,14 @@ def test_all_alphas_read_no_more_than_the_smallest() -> None:
     assert all_.n_passes - one.n_passes <= 3 * 13  # their coefficients and proofs
 
 
-def test_orthogonality_is_kept_to_half_the_digits() -> None:
+def test_orthogonality_is_kept() -> None:
     """Eigenvalues far apart, on which plain Lanczos repeats itself."""
     L = np.concatenate([np.geomspace(1.0, 1e8, 60), np.linspace(0.0, 1.0, 340)])
     basis = Basis(np.full(400, 0.05), 400)
     for _ in range(250):
         basis.extend(L * basis.last)
     V = np.concatenate(basis.blocks)[: basis.count]
-    assert np.abs(V @ V.T - np.eye(len(V))).max() < 1e-6
+    assert np.abs(V @ V.T - np.eye(len(V))).max() < 1e-11
     loose = Basis(np.full(400, 0.05), 0)
     for _ in range(250):
         loose.extend(L * loose.last)
@@ -141,10 +141,13 @@ def test_a_basis_that_does_not_fit_costs_steps_but_no_digits() -> None:
     X = rng.standard_normal((300, 500)) * np.geomspace(1e-2, 1e2, 500)
     normal = _normal(sparse.csc_matrix(X), rng.standard_normal((300, 2)))
     a, t = np.array([0.1, 10.0, 0.1]), np.array([0, 0, 1])
-    for kept in (0.0, 1e9):
-        C, _ = krylov.solve(normal, a, t, 1e-10, 5000, kept, lambda *_: True)
+    steps = []
+    for kept, tol in ((0.0, 1e-6), (1e9, 1e-10)):
+        C, taken = krylov.solve(normal, a, t, tol, 20_000, kept, lambda *_: True)
         _, found = normal.prove(C, a, t)
-        assert np.all(2.0 * found.gap <= 1e-10 * normal.targets.square[t])
+        assert np.all(2.0 * found.gap <= tol * normal.targets.square[t])
+        steps.append(taken)
+    assert steps[1] <= 300 < steps[0]
 
 
 def test_the_sketch_leaves_nothing_negative_and_speeds_up() -> None:

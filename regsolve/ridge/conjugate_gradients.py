@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 LOOK = 5  # steps from one look at r'S r to the next, which takes a product
-PATIENCE = 100  # steps in which a residual must fall by a tenth: rounding ends what does not
+PATIENCE = 1000  # steps in which a residual must fall by a tenth
 
 
 @dataclass
@@ -128,7 +128,7 @@ def _together(
     direction, rho = np.zeros_like(x), np.zeros(len(a))
     watch = _Watch(normal, a, t, SURE * tol)
     for step in range(most_steps):
-        going = watch.unfinished(r, step)
+        going = watch.unfinished(x, r, step)
         if not len(going):
             return x, step
         for q in going:
@@ -138,6 +138,7 @@ def _together(
         p = direction[:, going]
         product = normal.apply(p) + a[going] * p
         curvature = np.einsum("kq,kq->q", p, product)
+        watch.see(curvature, np.einsum("kq,kq->q", p, p))
         length = np.divide(rho[going], curvature, out=np.zeros(len(going)), where=curvature > 0)
         x[:, going] += length * p
         r[:, going] -= length * product
@@ -145,7 +146,7 @@ def _together(
 
 
 class _Watch:
-    """Which systems go on: those whose gap is not proven yet and whose residual still falls."""
+    """Which systems go on: those whose gap is not proven yet and whose residual can still fall."""
 
     def __init__(self, normal: Normal, a: Array, t: Integers, goal: float) -> None:
         self.normal, self.a, self.t, self.goal = normal, a, t, goal
@@ -153,10 +154,18 @@ class _Watch:
         self.looked = np.full(len(a), -LOOK)
         self.best, self.since = np.full(len(a), np.inf), np.zeros(len(a), dtype=int)
         self.going = np.arange(len(a))
+        self.steepest = 0.0  # largest p'(S + a I) p / p'p seen
+        self.length = np.linalg.norm(normal.right[:, t], axis=0)
 
-    def unfinished(self, r: Array, step: int) -> Integers:
+    def see(self, curvature: Array, square: Array) -> None:
+        """What the directions of a step say of the largest eigenvalue."""
+        seen = np.divide(curvature, square, out=np.zeros(len(square)), where=square > 0)
+        self.steepest = max(self.steepest, float(seen.max()))
+
+    def unfinished(self, x: Array, r: Array, step: int) -> Integers:
         """The systems that want another step."""
         size = np.linalg.norm(r, axis=0)
+        rounding = 2.0 * EPS * (self.steepest * np.linalg.norm(x, axis=0) + self.length)
         fell = size < 0.9 * self.best
         self.best[fell], self.since[fell] = size[fell], step
         q = self.going
@@ -166,7 +175,8 @@ class _Watch:
             if len(ask):
                 self._look(r, size, ask, step)
             seems = (self._gap(size, q) <= self.goal) & (self.looked[q] == step)
-        self.going = q[~seems & (step - self.since[q] < PATIENCE) & (size[q] > 0.0)]
+        falls = (step - self.since[q] < PATIENCE) & (size[q] > rounding[q])
+        self.going = q[~seems & falls]
         return self.going
 
     def _gap(self, size: Array, q: Integers) -> Array:

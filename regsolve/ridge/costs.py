@@ -110,7 +110,9 @@ class Prospects:
         every = _product(design, width) + 4.0 * k * steps * width / 8e9
         krylov = every * (outlook.more + later * steps)
         rank = rank_of(k)
-        one = float(outlook.ritz[min(rank, len(outlook.ritz) - 1)])
+        one = float(
+            outlook.ritz[min(rank, len(outlook.ritz) // 4)]
+        )  # those behind are not known yet
         digits = math.log(2.0 / math.sqrt(self.tol))
         needed = np.append(outlook.a, self.a[np.isin(self.t, to_come)])
         each = np.minimum(0.5 * np.sqrt((one + needed) / needed) * digits, k)

@@ -9,8 +9,10 @@ gradients,
 a few flops for each strength and step. The directions P = V L^{-T} are not formed: a block of the
 basis updates all solutions, and the direction that the next block starts from, in two products of
 matrices. A strength whose gap is proven small enough leaves. While the basis fits in memory it is
-kept, and a vector is made orthogonal to it again whenever the recurrence of Simon says that half
-the digits of orthogonality are lost: as many readings of X then do as in exact arithmetic.
+kept, and a vector is made orthogonal to it again whenever the recurrence of Simon says that two or
+three digits of orthogonality are lost: as many readings of X then do as in exact arithmetic. Half
+the digits would be enough for T_j, but what is taken out of a vector is missing in T_j, and the
+residuals of the solutions would stay at its size times ||S||.
 
 References
 ----------
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
 
+LOST = EPS**0.85  # of v_i'v_j: a vector is made orthogonal again
 BLOCK = 64  # vectors of the basis that update the solutions together
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 
@@ -115,7 +118,7 @@ def _advance(
 
 
 class Basis:
-    """The vectors v_1 .. v_j in blocks, orthogonal to half the digits while all are kept."""
+    """The vectors v_1 .. v_j in blocks, orthogonal to all but a few digits while all are kept."""
 
     def __init__(self, first: Array, fits: int) -> None:
         self.fits, self.blocks, self.count = fits, [np.empty((BLOCK, len(first)))], 1
@@ -154,7 +157,7 @@ class Basis:
         return np.asarray(self.blocks[-2][at] if len(self.blocks) > 1 else self.previous)
 
     def _restore(self, q: Array) -> None:
-        """Estimate v_i'q, and make q orthogonal to all v_i once half the digits are lost."""
+        """Estimate v_i'q, and make q orthogonal to all v_i once some digits are lost."""
         h, s, j = np.array(self.h), np.array(self.s), self.count - 1
         size = float(np.max(np.abs(h)) + 2.0 * np.max(s))
         w, old = self.nearer, self.near
@@ -166,7 +169,7 @@ class Basis:
             new[:j] += np.copysign(2.0 * EPS * size, new[:j])
             new[:j] /= s[j + 1] or 1.0
         new[j], new[j + 1] = EPS * size / (s[j + 1] or 1.0), 1.0
-        lost = j > 0 and bool(np.max(np.abs(new[:j])) > EPS**0.5)
+        lost = j > 0 and bool(np.max(np.abs(new[:j])) > LOST)
         if lost or self.again:
             for index, block in enumerate(self.blocks):
                 vectors = block[: self.count - index * BLOCK]
