@@ -7,7 +7,7 @@ its alphas; many targets over one. Grids are 1e-4 to 1e2 times trace(Z'Z) / p, Z
 "one alpha" is a tenth of that. Folds of scikit-learn's cv=5 are timed at one and three alphas, of
 which 100 follow on a line. All gaps are those of regsolve.verify.
 
-    python -m bench.ridge [--data DIR] [--threads T] [--cap SECONDS] [PROBLEM ...]
+    python -m bench.ridge [--data DIR] [--threads T] [--cap SECONDS] [--figures F ...] [PROBLEM ...]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import argparse
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,13 @@ def classes(X: Any) -> Vector:
     return np.asfortranarray(np.eye(N_CLASSES)[np.argmax(scores, axis=1)])
 
 
+def load_case(name: str, data: str | None, threads: int) -> Case:
+    """The problem called ``name``; pictures have ten classes."""
+    problem = load_problem(name, data)
+    many = classes(problem.X) if name.startswith("images") else problem.y[:, None]
+    return Case.of(problem, many, threads)
+
+
 def ours(case: Case) -> tuple[float, Any]:
     """Seconds of Ridge at one alpha, and the model; its gap is judged."""
     seconds, model = least(
@@ -107,9 +114,8 @@ def one_alpha(case: Case, cap: float) -> Iterator[str]:
     n, p = case.X.shape
     k = min(n, p)
     share = (float(n) * p * k + k**3 / 3.0) / seconds / gemm_rate(case.threads)
-    found = peers(sparse=False)
-    for peer in found:
-        reached = reach(peer, case.X, case.Y, case.alpha, cap / len(found))
+    for peer in peers(sparse=False):
+        reached = reach(peer, case.X, case.Y, case.alpha, cap)
         asked = "<= 1" if peer.name.startswith("scikit-learn ") else "-"
         ratio = seconds / reached.seconds
         told = f"{ratio:.2f} (it: {reached})" if math.isfinite(reached.seconds) else f"{reached}"
@@ -182,8 +188,8 @@ def cross_validation(case: Case) -> Iterator[str]:
     )
 
 
-def sparse_path(case: Case, cap: float) -> Iterator[str]:
-    """Readings of X and seconds for the grid from one Krylov space; scikit-learn's in a loop."""
+def readings(case: Case) -> Iterator[str]:
+    """Readings of X for the grid from one Krylov space, over those for its smallest alpha."""
     few = case.path(case.grid[:1], solver="krylov")
     many = case.path(case.grid, solver="krylov")
     ratio = many.report.n_passes / few.report.n_passes
@@ -195,30 +201,38 @@ def sparse_path(case: Case, cap: float) -> Iterator[str]:
         f"gap {many.relative_gaps.max():.0e})",
         met,
     )
+
+
+def loop(case: Case, cap: float) -> Iterator[str]:
+    """Seconds of the grid beside a loop of scikit-learn's iterations."""
     seconds, path = least(lambda: case.path(case.grid))
     mode, gap = path.report.mode, float(path.relative_gaps.max())
     chosen = case.grid[[0, N_ALPHAS // 2, N_ALPHAS - 1]]
-    found = [peer for peer in peers(sparse=True) if peer.name.startswith("scikit-learn ")]
-    for peer in found:
-        loop, missed = _loop(peer, case, chosen, cap / len(found))
+    for peer in peers(sparse=True):
+        if not peer.name.startswith("scikit-learn "):
+            continue
+        theirs, missed = looped(peer, case, chosen, cap)
         yield line(
             f"{case.name}: {N_ALPHAS} alphas, times faster than a loop of {peer.name}",
             ">= 10",
-            f"{'more than ' if missed else ''}{loop / seconds:.0f} ({seconds:.3g} s by {mode}, "
-            f"gap {gap:.0e}; {'more than' if missed else 'about'} {loop:.3g} s)",
-            loop >= 10.0 * seconds and gap <= GAP,
+            f"{'more than ' if missed else ''}{theirs / seconds:.0f} ({seconds:.3g} s by {mode}, "
+            f"gap {gap:.0e}; {'more than' if missed else 'about'} {theirs:.3g} s)",
+            theirs >= 10.0 * seconds and gap <= GAP,
         )
 
 
-def _loop(peer: Peer, case: Case, chosen: Vector, cap: float) -> tuple[float, bool]:
+def looped(peer: Peer, case: Case, chosen: Vector, cap: float) -> tuple[float, bool]:
     """Seconds of a loop over the grid from the mean of chosen alphas; whether some missed GAP."""
     reached = [reach(peer, case.X, case.Y[:, :1], float(a), cap / len(chosen)) for a in chosen]
     seconds = [min(r.seconds, cap / len(chosen)) for r in reached]
     return N_ALPHAS * float(np.mean(seconds)), any(math.isinf(r.seconds) for r in reached)
 
 
-def many_targets(case: Case, Y: Vector) -> Iterator[str]:
+def many_targets(case: Case, data: str | None) -> Iterator[str]:
     """All targets of a data set over one of them, at the grid's smallest alpha."""
+    if case.name not in TOPICS:
+        return
+    Y = np.asarray(read_arrays(case.name, data)[TOPICS[case.name]], dtype=np.float64)
     alpha, options = float(case.grid[0]), {"tol": GAP, "n_threads": case.threads}
     one, _ = least(lambda: Ridge(alpha, **options).fit(case.X, case.y))
     seconds, model = least(lambda: Ridge(alpha, **options).fit(case.X, Y))
@@ -231,20 +245,23 @@ def many_targets(case: Case, Y: Vector) -> Iterator[str]:
     )
 
 
-def figures(name: str, data: str | None, threads: int, cap: float) -> Iterator[str]:
-    """All lines of one problem."""
-    problem = load_problem(name, data)
-    many = classes(problem.X) if name.startswith("images") else problem.y[:, None]
-    case = Case.of(problem, many, threads)
-    if sp.issparse(problem.X):
-        yield from sparse_path(case, cap)
-        if name in TOPICS:
-            topics = read_arrays(name, data)[TOPICS[name]]
-            yield from many_targets(case, np.asarray(topics, dtype=np.float64))
-        return
-    yield from one_alpha(case, cap)
-    yield from many_alphas(case)
-    yield from cross_validation(case)
+def rows_of(case: Case, figure: str, data: str | None, cap: float) -> Iterator[str]:
+    """The lines of one figure; none where it is not of this kind of X."""
+    kind = SPARSE_FIGURES if sp.issparse(case.X) else DENSE_FIGURES
+    if figure in kind:
+        yield from kind[figure](case, cap, data)
+
+
+DENSE_FIGURES: dict[str, Callable[..., Iterator[str]]] = {
+    "one": lambda case, cap, _: one_alpha(case, cap),
+    "many": lambda case, *_: many_alphas(case),
+    "cv": lambda case, *_: cross_validation(case),
+}
+SPARSE_FIGURES: dict[str, Callable[..., Iterator[str]]] = {
+    "readings": lambda case, *_: readings(case),
+    "loop": lambda case, cap, _: loop(case, cap),
+    "targets": lambda case, _, data: many_targets(case, data),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -255,7 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("problems", nargs="*", help="default: all, the sparse ones with --data")
     parser.add_argument("--data", help="folder of data sets; without it only simulated problems")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--cap", type=float, default=60.0, help="seconds a figure for all peers")
+    parser.add_argument("--cap", type=float, default=20.0, help="seconds for each peer")
+    every = (*DENSE_FIGURES, *SPARSE_FIGURES)
+    parser.add_argument("--figures", nargs="+", choices=every, default=every, help="default: all")
     given = parser.parse_args(arguments)
     names = given.problems or [*DENSE, *(SPARSE if given.data else ())]
     first = load_problem("ar0.5-40x60")
@@ -265,10 +284,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # scikit-learn's on the tolerances that it misses
         for name in names:
             try:
-                for row in figures(name, given.data, given.threads, given.cap):
-                    print(row, flush=True)
+                case = load_case(name, given.data, given.threads)
             except MissingProblem as missing:
-                print(f"{missing}", file=sys.stderr)
+                print(missing, file=sys.stderr)
+                continue
+            for figure in given.figures:
+                for row in rows_of(case, figure, given.data, given.cap):
+                    print(row, flush=True)
     return 0
 
 

@@ -82,8 +82,9 @@ def reach(peer: Peer, X: Any, Y: Vector, alpha: float, cap: float) -> Reached:
         seconds, found = _timed(partial(fit, 0.0, None), cap)
         gap = worst_gap(X, Y, alpha, found)
         return Reached(seconds if gap <= GAP else math.inf, gap)
-    step, _ = _timed(partial(fit, 1e-3, 1), 0.0)
-    most, spent, best = max(1, int(cap / step)), 0.0, math.inf
+    one, six = (_timed(partial(fit, 1e-14, steps), 0.0)[0] for steps in (1, 6))
+    most = 1 + int(cap / max((six - one) / 5.0, 1e-6))
+    spent, best = 0.0, math.inf
     for tol in TOLERANCES:
         seconds, found = _timed(partial(fit, tol, most), 0.0)
         spent += seconds
