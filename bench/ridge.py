@@ -67,6 +67,11 @@ class Case:
         """Y, or its only column."""
         return self.Y if self.Y.shape[1] > 1 else self.Y[:, 0]
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether X holds non-zeros alone."""
+        return bool(sp.issparse(self.X))
+
     def path(self, alphas: Any, **options: Any) -> Any:
         """ridge_path."""
         return ridge_path(self.X, self.y, alphas, tol=GAP, n_threads=self.threads, **options)
@@ -247,7 +252,7 @@ def many_targets(case: Case, data: str | None) -> Iterator[str]:
 
 def rows_of(case: Case, figure: str, data: str | None, cap: float) -> Iterator[str]:
     """The lines of one figure; none where it is not of this kind of X."""
-    kind = SPARSE_FIGURES if sp.issparse(case.X) else DENSE_FIGURES
+    kind = SPARSE_FIGURES if case.is_sparse else DENSE_FIGURES
     if figure in kind:
         yield from kind[figure](case, cap, data)
 

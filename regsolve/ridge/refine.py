@@ -1,19 +1,21 @@
-"""Iterative refinement of ill-conditioned answers, residuals in the longest floats of the machine.
+"""Iterative refinement of ill-conditioned answers by residuals of X itself.
 
     r = R - Z w,  g = Z'r - a w,  w += (Z'Z + a I)^{-1} g;     for n < p on c, with w = Z'c.
 
-With 64 bits of mantissa in residuals (np.longdouble on x86; elsewhere it may be no longer than
-float64 and little is gained) each step wins what the factor is worth until w itself is exact to
-float64.
+Residuals in float64 undo what forming Z'Z or Z Z' has lost: the answer is then as good as from an
+orthogonal factorisation of Z (corrected seminormal equations). With 64 bits of mantissa
+(np.longdouble on x86; elsewhere it may be no longer than float64 and little is gained) each step
+wins what the factor is worth until w itself is exact to float64.
 
 References
 ----------
-Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 12.
+Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 12. Björck (1987), Stability
+analysis of the method of seminormal equations for linear least squares problems.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,7 +30,42 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 19  # entries of X that are made long
 MOST_WORK = 1 << 26  # products of entries and solutions
+LITTLE_WORK = 1 << 22  # the same where float64 residuals are to cost next to nothing
 STEPS = 6
+
+
+class Factor(Protocol):
+    """What solves (S + a_q I) c = B[:, t_q]."""
+
+    def solve(self, B: Array, a: Array, t: Integers) -> Array:
+        """(k, Q)."""
+
+
+def corrected(
+    design: Design,
+    targets: Targets,
+    factor: Factor,
+    primal: bool,
+    C: Array,
+    a: Array,
+    t: Integers,
+) -> Array:
+    """C (k, Q) of the normal equations after steps on residuals of X in float64.
+
+    As it is where X has too many entries for so many solutions.
+    """
+    if float(design.storage.n_values) * len(a) > LITTLE_WORK:
+        return C
+    R, columns = targets.R[:, t], np.arange(len(a))
+
+    def step(x: Array) -> Array:
+        if primal:
+            residual = design.tdot(R - design.dot(x)) - a * x
+        else:
+            residual = R - design.dot(design.tdot(x)) - a * x
+        return factor.solve(residual, a, columns)
+
+    return np.asfortranarray(_iterated(step, C.copy(order="F")))
 
 
 def refined(
