@@ -95,7 +95,30 @@ def refined(
 
     start = W if primal else factor.solve(targets.R, a, t)
     x = _iterated(step, start.astype(np.longdouble))
-    return np.asfortranarray(x if primal else Z.T @ x, dtype=np.float64)
+    if primal:
+        return np.asfortranarray(x, dtype=np.float64)
+    w = _polished(Z.T @ x, Z, R, factor, a)
+    return np.asfortranarray(w, dtype=np.float64)
+
+
+def _polished(w: Any, Z: Any, R: Any, factor: Spectrum, a: Array) -> Any:
+    """Solutions w = Z'c after steps on g = Z'(R - Z w) - a w itself, as c cancels in Z'c.
+
+    (Z'Z + a I)^{-1} g = (g - Z'(Z Z' + a I)^{-1} Z g) / a, which rounding allows where a exceeds
+    that of the largest eigenvalue.
+    """
+    q = np.flatnonzero(a > 10.0 * EPS * float(np.max(factor.values, initial=0.0)))
+    if not len(q):
+        return w
+    some, columns = a[q], np.arange(len(q))
+    short = np.asarray(Z, dtype=np.float64)
+
+    def step(v: Any) -> Array:
+        g = np.asarray(Z.T @ (R[:, q] - Z @ v) - some * v, dtype=np.float64)
+        return np.asarray((g - short.T @ factor.solve(short @ g, some, columns)) / some)
+
+    w[:, q] = _iterated(step, w[:, q])
+    return w
 
 
 def _iterated(step: Any, x: Any) -> Any:
