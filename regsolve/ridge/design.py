@@ -49,7 +49,7 @@ class _Columns:
         if self.wide:
             return np.asarray(self.X @ W)
         out = np.empty((self.n, W.shape[1]))
-        for i in _slices(self.n, BLOCK_ENTRIES, self.p):
+        for i in slices(self.n, BLOCK_ENTRIES, self.p):
             out[i] = self.rows(i) @ W
         return out
 
@@ -99,7 +99,7 @@ class _Compressed(_Columns):
     def row_squares(self, weight: Array) -> Array:
         """sum_j weight_j x_ij^2, (n,)."""
         out = np.zeros(self.n)
-        for j in _slices(self.p, BLOCK_ENTRIES, max(1, self.n_values // max(1, self.p))):
+        for j in slices(self.p, BLOCK_ENTRIES, max(1, self.n_values // max(1, self.p))):
             part = self.X[:, j]
             values = part.data.astype(np.float64) ** 2
             values *= np.repeat(weight[j], np.diff(part.indptr))
@@ -124,7 +124,7 @@ class _Compressed(_Columns):
 KINDS = {"columns": _Columns, "rows": _Columns, "csc": _Compressed}
 
 
-def _slices(n: int, entries: int, width: int) -> Iterator[slice]:
+def slices(n: int, entries: int, width: int) -> Iterator[slice]:
     """0 .. n in runs of about ``entries`` / ``width``."""
     step = max(16, entries // max(1, width))
     for start in range(0, n, step):
@@ -246,12 +246,8 @@ class Design:
     def rows(self, entries: int = BLOCK_ENTRIES) -> Iterator[tuple[slice, Array]]:
         """Z by blocks of rows, dense; together one reading."""
         self.passes += 1.0
-        for i in _slices(self.n, entries, self.p):
-            block = self.storage.rows(i) - self.mean
-            block *= self.root[i, None]
-            if self.standardize:
-                block *= self.scale
-            yield i, block
+        for i in slices(self.n, entries, self.p):
+            yield i, self.chosen_rows(i)
 
     def columns(
         self, entries: int = BLOCK_ENTRIES, find_means: bool = False
@@ -261,7 +257,7 @@ class Design:
         ``find_means``: means and norms are taken on the way, and X is held to be finite.
         """
         self.passes += 1.0
-        for j in _slices(self.p, entries, self.n):
+        for j in slices(self.p, entries, self.n):
             block = self.storage.columns(j)
             if find_means:
                 with np.errstate(all="ignore"):
@@ -274,11 +270,17 @@ class Design:
 
     def chosen_rows(self, i: Any) -> Array:
         """Rows i of Z, dense."""
-        return np.asarray(self.unweighted_rows(i) * self.root[i, None])
+        block = self.unweighted_rows(i)
+        if self.sample_weight is not None:
+            block *= self.root[i, None]
+        return block
 
     def unweighted_rows(self, i: Any) -> Array:
         """Rows i of Z before their weights, dense."""
-        return np.asarray((self.storage.rows(i) - self.mean) * self.scale)
+        block = np.asarray(self.storage.rows(i) - self.mean)
+        if self.standardize:
+            block *= self.scale
+        return block
 
     def coefficients(self, W: Array) -> Array:
         """Coefficients in X's units from those of Z, (p, q)."""

@@ -4,9 +4,9 @@
     n < p      (Z Z' + a I) c = R,  w = Z'c
     precise    R-factor of a QR factorisation of Z (or Z'), then its singular values
 
-The normal equations lose about eps (L_max + a) / (L_min + a) of the answer, so where that
-condition exceeds 1e7 the root is taken instead, and its answer is refined on residuals of twice
-the precision where X is small.
+The normal equations lose about eps (L_max + a) / (L_min + a) of the answer. Where X is small their
+answer is corrected by residuals of X itself; where that condition exceeds 1e7 the root is taken
+instead, and its answer is refined on residuals of twice the precision where X is small.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .answer import Answer
 from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
-from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, condition, eigen, singular
+from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, eigen, singular
 from .products import kernel, root_of_gram, root_of_kernel
-from .refine import refined
+from .refine import corrected, refined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
 
+BLURRED = 10.0  # condition beyond which they lose more than Z itself would, and are corrected
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
 
 
@@ -83,14 +84,20 @@ class _Normal:
             return
         tridiagonal = plan.factor == "tridiagonal" and len(S) > 1
         self.factor = Tridiagonal(S) if tridiagonal else eigen(S)
-        worst = condition(self.factor.values, float(np.min(alphas)))
+        worst = float(self.factor.conditions(np.min(alphas, keepdims=True))[0])
         if worst > LOST:
             raise Breakdown(worst)
 
     def solve(self, a: Array, t: Integers) -> Answer:
         """Solutions with their proof."""
         problem, factor = self.problem, self.factor
-        W, found = problem.prove(factor.solve(problem.right, a, t), a, t)
+        C = factor.solve(problem.right, a, t)
+        q = np.flatnonzero(factor.conditions(a) > BLURRED)
+        if len(q):
+            C[:, q] = corrected(
+                problem.design, problem.targets, factor, self.plan.primal, C[:, q], a[q], t[q]
+            )
+        W, found = problem.prove(C, a, t)
         mode = f"{problem.name}-{type(factor).__name__.lower()}"
         n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
         return Answer(W, found, mode, self.plan.why, n_solves=n_solves)
