@@ -110,15 +110,24 @@ class _Compressed(_Columns):
         return np.asarray(self.X @ W)
 
     def rows(self, i: Any) -> Array:
-        return np.asarray(self.by_rows[i].toarray(), dtype=np.float64)
+        return np.asarray(self.X[i].toarray(), dtype=np.float64)
 
     def columns(self, j: slice) -> Array:
         return np.asarray(self.X[:, j].toarray(), dtype=np.float64)
 
     def kernel(self, scale: Array) -> Array:
-        data = self.X.data * np.repeat(scale, np.diff(self.X.indptr))
-        scaled = sparse.csc_array((data, self.X.indices, self.X.indptr), shape=(self.n, self.p))
-        return np.asarray((scaled @ scaled.T).toarray())
+        out = np.zeros((self.n, self.n))
+        entries = max(BLOCK_ENTRIES // 4, self.n * self.n // 4)  # a product may fill all of out
+        for j in slices(self.p, entries, max(1, self.n_values // max(1, self.p))):
+            part = self.X[:, j]
+            data = part.data * np.repeat(scale[j], np.diff(part.indptr))
+            scaled = sparse.csc_array((data, part.indices, part.indptr), shape=part.shape)
+            product = scaled @ scaled.T
+            product.sum_duplicates()
+            out[product.indices, np.repeat(np.arange(self.n), np.diff(product.indptr))] += (
+                product.data
+            )
+        return out
 
 
 KINDS = {"columns": _Columns, "rows": _Columns, "csc": _Compressed}

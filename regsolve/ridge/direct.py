@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 BLURRED = 10.0  # condition beyond which they lose more than Z itself would, and are corrected
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
+SMALL, CHEAP = 1 << 18, 1e3  # flops of a factor of Z up to which it is taken from CHEAP on
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
@@ -78,14 +79,16 @@ class _Normal:
         self.problem = (_Primal if plan.primal else _Dual)(design, targets)
         self.plan = plan
         S = self.problem.S
+        small = design.n * design.p * min(design.n, design.p) <= SMALL
+        lost = CHEAP if small else LOST
         self.factor: Cholesky | Tridiagonal | Spectrum
         if plan.factor == "cholesky":
-            self.factor = Cholesky(S, LOST)
+            self.factor = Cholesky(S, lost)
             return
         tridiagonal = plan.factor == "tridiagonal" and len(S) > 1
         self.factor = Tridiagonal(S) if tridiagonal else eigen(S)
         worst = float(self.factor.conditions(np.min(alphas, keepdims=True))[0])
-        if worst > LOST:
+        if worst > lost:
             raise Breakdown(worst)
 
     def solve(self, a: Array, t: Integers) -> Answer:
