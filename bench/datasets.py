@@ -194,19 +194,22 @@ def _read_folder(name: str, data: Path) -> dict[str, Any]:
     raise MissingProblem(f"{data} has no data set {name!r}")
 
 
-def read_from_folder(name: str, data: str | Path | None) -> tuple[Any, Any, str, float]:
-    """X, y, a description and alpha_min_ratio of a set in the folder ``data``."""
+def read_arrays(name: str, data: str | Path | None) -> dict[str, Any]:
+    """All arrays of a set in the folder ``data``, by name."""
     if data is None:
         raise MissingProblem(f"{name} needs a data folder (--data DIR)")
     folder = Path(data)
     if not folder.is_dir():
         raise MissingProblem(f"{name}: the data folder {folder} does not exist")
+    return _read_folder(name, folder)
+
+
+def read_from_folder(name: str, data: str | Path | None) -> tuple[Any, Any, str, float]:
+    """X, y, a description and alpha_min_ratio of a set in the folder ``data``."""
+    arrays = read_arrays(name, data)
     choose, ratio, what = FOLDER.get(name, (_target_y, 1e-2, "from the data folder"))
-    arrays = _read_folder(name, folder)
     try:
         return *choose(arrays), what, ratio
     except (KeyError, ValueError) as error:
         found = ", ".join(sorted(arrays))
-        raise MissingProblem(
-            f"{name} in {folder} has no target ({error}); it has {found}"
-        ) from error
+        raise MissingProblem(f"{name} in {data} has no target ({error}); it has {found}") from error

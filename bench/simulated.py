@@ -1,8 +1,8 @@
 """Simulated designs at any size, named ``KINDVALUE-NxP`` and seeded by their name.
 
 ``ar0.9-500x20000``, ``equicorrelated0.5-500x5000``, ``factor10-500x5000``,
-``genotypes0.9-1000x10000``, ``zipf20-20000x100000``: VALUE is a correlation, a number of factors,
-or the mean number of non-zeros a column.
+``genotypes0.9-1000x10000``, ``images3-60000x784``, ``zipf20-20000x100000``: VALUE is a correlation,
+a number of factors, a length in pixels, or the mean number of non-zeros a column.
 
 To add a design: write a function from (rng, n, p, value) to X and add a line to ``_KINDS``.
 """
@@ -24,6 +24,7 @@ Vector = NDArray[np.float64]
 SIGNAL_TO_NOISE = 3.0
 LD_BLOCK = 50
 COLUMN_BLOCK = 512
+ROW_BLOCK = 4096
 
 
 def _ar(rng: np.random.Generator, n: int, p: int, rho: float) -> Vector:
@@ -88,11 +89,27 @@ def _zipf(rng: np.random.Generator, n: int, p: int, mean_count: float) -> sp.csc
     return sp.csc_matrix((data, indices, indptr), shape=(n, p))
 
 
+def _images(rng: np.random.Generator, n: int, p: int, length: float) -> Vector:
+    """Square pictures of p pixels in 256 greys: a smooth Gaussian field where it is positive."""
+    side = round(p**0.5)
+    if side**2 != p:
+        raise ValueError(f"images have a square number of pixels, not {p}")
+    squares = (np.arange(side)[:, None] - np.arange(side)) ** 2
+    root = np.linalg.cholesky(np.exp(-squares / (2.0 * length**2)) + 1e-6 * np.eye(side))
+    mix = np.kron(root, root).T
+    X = np.empty((n, p), order="F")
+    for start in range(0, n, ROW_BLOCK):
+        block = rng.standard_normal((min(ROW_BLOCK, n - start), p)) @ mix
+        X[start : start + ROW_BLOCK] = np.rint(255.0 * np.clip(block / 3.0, 0.0, 1.0)) / 255.0
+    return X
+
+
 _KINDS: dict[str, tuple[Callable[[np.random.Generator, int, int, float], Any], str]] = {
     "ar": (_ar, "Gaussian columns, correlation {}^|j-k|"),
     "equicorrelated": (_equicorrelated, "Gaussian columns, every correlation {}"),
     "factor": (_factor, "Gaussian columns, {} factors and noise"),
     "genotypes": (_genotypes, "genotypes 0/1/2, blocks of 50 with latent correlation {}"),
+    "images": (_images, "pictures in 256 greys, correlated over {} pixels"),
     "zipf": (_zipf, "sparse, Zipf column counts, mean {} a column"),
 }
 _SIMULATED = re.compile(rf"({'|'.join(_KINDS)})(\d+(?:\.\d+)?)-(\d+)x(\d+)")

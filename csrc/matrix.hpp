@@ -9,6 +9,7 @@
 //   gather(j, out)                      out (n,) = column j
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
+//   kernel(d, V, k, out, n_threads)     out (n x k) = X diag(d) X'V, k <= 8 (sparse kinds)
 // and overloads of column_statistics, pack_rows and cross_products in statistics.hpp and gram.hpp.
 // To add a kind: give it these members, name it in visit() below, and add its layout to LAYOUTS in
 // tests/test_matrix.py, which holds every kind to its dense array.
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "api.hpp"
+#include "kernel_csc.hpp"
 #include "simd.hpp"
 #include "threads.hpp"
 #include "xtr_csc.hpp"
@@ -195,6 +197,9 @@ struct Csc {
       xtr_csc(data, indices, indptr, share_start(indptr, p, share, shares),
               share_start(indptr, p, share + 1, shares), rows, out, ldo);
     });
+  }
+  void kernel(const double* d, const double* V, int k, double* out, int n_threads) const {
+    kernel_csc(data, indices, indptr, n, p, d, V, k, out, n_threads);
   }
 };
 

@@ -1,6 +1,9 @@
 // The doors of a target: paths, the judge, and the pieces that tests reach by themselves.
 #pragma once
 
+#include <stdexcept>
+#include <type_traits>
+
 #include "together.hpp"
 
 namespace regsolve {
@@ -44,6 +47,15 @@ inline Judgement judge(const Problem& given, double alpha, const double* coef, d
 
 inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
   open(X)->xtr(R, k, out, X.p, n_threads);
+}
+inline void kernel(const MatrixRef& X, const double* d, const double* V, int k, double* out,
+                   int n_threads) {
+  visit(X, [&](const auto& kind) {
+    if constexpr (std::decay_t<decltype(kind)>::sparse)
+      kind.kernel(d, V, k, out, n_threads);
+    else
+      throw std::invalid_argument("X D X'V in one reading needs compressed columns");
+  });
 }
 inline double stream(const double* x, Index n, int n_threads) {
   const Index length = Index(1) << 16, n_blocks = (n + length - 1) / length;
@@ -92,7 +104,7 @@ inline void column_statistics(const MatrixRef& X, const double* weight, bool cen
 }
 
 inline Target make_target(const char* name) {
-  return {name, path, paths, judge, xtr, stream, dot, axpy, gram_matrix, column_statistics};
+  return {name, path, paths, judge, xtr, kernel, stream, dot, axpy, gram_matrix, column_statistics};
 }
 
 }  // namespace REGSOLVE_TARGET

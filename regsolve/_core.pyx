@@ -128,6 +128,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
+        void (*kernel)(const MatrixRef&, const double*, const double*, int, double*,
+                       int) except +
         double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
@@ -255,6 +257,25 @@ cdef class Matrix:
         with nogil:
             for v in range(0, k, 8):
                 target.xtr(self.ref, r + v * n, min(8, k - v), result + v * p, n_threads)
+        return out
+
+    def kernel(self, d, V, int n_threads=1):
+        """X diag(d) X' V for V (n, k): array (n, k), one reading for eight vectors.
+
+        Compressed columns only; ValueError otherwise.
+        """
+        d = np.ascontiguousarray(d, dtype=np.float64)
+        V = np.asfortranarray(V, dtype=np.float64)
+        out = np.empty((self.ref.n, V.shape[1]), order="F")
+        cdef const double* scale = doubles(d)
+        cdef const double* given = doubles(V)
+        cdef double* result = <double*> doubles(out)
+        cdef Index n = self.ref.n
+        cdef int v, k = V.shape[1]
+        with nogil:
+            for v in range(0, k, 8):
+                target.kernel(self.ref, scale, given + v * n, min(8, k - v), result + v * n,
+                              n_threads)
         return out
 
     def dot(self, Index j, u):

@@ -159,3 +159,28 @@ def test_the_environment_names_the_target():
     with pytest.raises(ValueError, match="REGSOLVE_TARGET='z80'"):
         _core.use_target("z80")
     assert _core.use_target() == _core.targets()[0]
+
+
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("k", [1, 2, 4, 7, 11])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kernel_of_compressed_columns(shape, k, index, dtype):
+    n, p = shape
+    X = values(n, p).astype(dtype)
+    parts = sparse.csc_matrix(X)
+    kind = _core.Matrix(parts.data, parts.indices.astype(index), parts.indptr.astype(index), (n, p))
+    rng = np.random.default_rng(k)
+    d, V = rng.uniform(0.5, 2.0, p), rng.standard_normal((n, k))
+    X = X.astype(np.float64)
+    out = kind.kernel(d, V)
+    bound = 1e-13 * (np.abs(X) * d @ (np.abs(X).T @ np.abs(V))) + 1e-300
+    assert np.all(np.abs(out - (X * d) @ (X.T @ V)) <= bound)
+    for n_threads in (2, 3):
+        np.testing.assert_array_equal(out, kind.kernel(d, V, n_threads))
+
+
+def test_kernel_needs_compressed_columns():
+    with pytest.raises(ValueError, match="compressed columns"):
+        _core.Matrix(np.ones((3, 2))).kernel(np.ones(2), np.ones((3, 1)))

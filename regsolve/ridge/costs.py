@@ -1,18 +1,40 @@
-"""Which factorisation, or which iteration: predicted seconds from shapes, told in words.
+"""Which factorisation, or which iteration: predicted seconds, told in words.
 
-Rates are those of two cores of a common server; their ratios are what decides.
+Those of factorisations follow from shapes. Where one is dear, Lanczos begins, and after each block
+of steps its own convergence and its Ritz values theta_1 >= theta_2 ... predict what is left:
+conjugate gradients after a sketch of rank r see a condition of (theta_r + a) / a. Rates are those
+of two cores of a common server; their ratios are what decides.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .design import Design
+import numpy as np
+
+from .._threads import available_memory
+from .design import EIGHT, Design
+from .normal import Normal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .krylov import Outlook
+
+    Array = NDArray[np.float64]
+    Integers = NDArray[np.intp]
 
 FLOPS = 9e10  # a second in products of matrices
 CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 1.25e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
 SPARSE = 2.5e9  # products of stored values with k columns a second, of which few are met
 BANDWIDTH = 8e9  # bytes a second
+ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
+CALL = 1e-4  # seconds that a step costs beyond its arithmetic
+PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of
+MOST_RANK = 128
+ITERATIVE = ("krylov", "conjugate_gradients")
 
 
 @dataclass(frozen=True)
@@ -23,6 +45,7 @@ class Plan:
     factor: str
     why: str
     precise: bool = False
+    seconds: float = 0.0
 
 
 def choose(design: Design, n_alphas: int, least: float, solver: str, any_factor: bool) -> Plan:
@@ -35,7 +58,7 @@ def choose(design: Design, n_alphas: int, least: float, solver: str, any_factor:
     if least == 0.0 or solver == "svd":
         why = "alpha = 0 asks for the precision of X itself" if least == 0.0 else "asked for"
         return Plan(primal, "eigen", why, precise=True)
-    if solver != "auto":
+    if solver not in ("auto", *ITERATIVE):
         return Plan(primal, solver, "asked for")
     seconds = {
         "cholesky": n_alphas * (k**3 / 3.0 / CHOLESKY + 40.0 * k * k / BANDWIDTH),
@@ -50,4 +73,70 @@ def choose(design: Design, n_alphas: int, least: float, solver: str, any_factor:
     side = "Z'Z" if primal else "ZZ'"
     number = "one alpha" if n_alphas == 1 else f"{n_alphas} alphas"
     said = ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
-    return Plan(primal, factor, f"{side} for {number}: {product:.2g} s, then {said} s predicted")
+    why = f"{side} for {number}: {product:.2g} s, then {said} s predicted"
+    return Plan(primal, factor, why, seconds=product + seconds[factor])
+
+
+def may_iterate(design: Design, plan: Plan, solver: str) -> bool:
+    """Whether a factor costs so much, in time or memory, that iterations are to be predicted."""
+    if solver in ITERATIVE:
+        return True
+    if plan.precise or solver != "auto":
+        return False
+    return too_large(design) or plan.seconds > PATIENCE * _product(design, EIGHT)
+
+
+def too_large(design: Design) -> bool:
+    """Whether a factor would take more than half of the memory that is free."""
+    return 24.0 * min(design.n, design.p) ** 2 > 0.5 * available_memory()
+
+
+@dataclass
+class Prospects:
+    """Seconds that each way to finish is predicted to take, when some steps are behind."""
+
+    normal: Normal
+    a: Array
+    t: Integers
+    tol: float
+    direct: float  # of a factorisation, infinite where it does not fit
+    said: str = ""
+
+    def best(self, outlook: Outlook, to_come: Integers) -> str:
+        """The cheapest: "krylov", "conjugate_gradients" or "direct"."""
+        k, design = self.normal.size, self.normal.design
+        later = -(-len(to_come) // EIGHT)
+        steps, width = outlook.steps + outlook.more, outlook.going
+        every = _product(design, width) + 4.0 * k * steps * width / 8e9
+        krylov = every * (outlook.more + later * steps)
+        rank = rank_of(k)
+        one = float(
+            outlook.ritz[min(rank, len(outlook.ritz) // 4)]
+        )  # those behind are not known yet
+        digits = math.log(2.0 / math.sqrt(self.tol))
+        needed = np.append(outlook.a, self.a[np.isin(self.t, to_come)])
+        each = np.minimum(0.5 * np.sqrt((one + needed) / needed) * digits, k)
+        step = _product(design, EIGHT) + EIGHT * 4.0 * k * rank / 2e9
+        sketched = (rank / EIGHT) * _product(design, EIGHT) + 2.0 * k * rank**2 / 1e10
+        factors = len(np.unique(needed)) * 2.0 * k * rank**2 / 1e10
+        seconds = {
+            "krylov": krylov,
+            "conjugate_gradients": sketched + factors + float(each.sum()) / EIGHT * step,
+            "direct": self.direct,
+        }
+        told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
+        self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
+        return min(seconds, key=seconds.__getitem__)
+
+
+def rank_of(k: int) -> int:
+    """Of the sketch of a k x k matrix."""
+    return int(min(MOST_RANK, k // 4))
+
+
+def _product(design: Design, width: int) -> float:
+    """Seconds of S V, V (k, width)."""
+    storage = design.storage
+    if storage.sparse:
+        return CALL + float(storage.n_values) * (ONE_VALUE if width == 1 else EIGHT_VALUES)
+    return CALL + 2.0 * float(storage.n_bytes) / BANDWIDTH

@@ -25,14 +25,17 @@ parameter. Rasmussen and Williams (2006), Gaussian Processes for Machine Learnin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import linalg
 
-from .design import WIDE_ENTRIES, Design, Targets
+from .._threads import one_thread_blas
+from .design import WIDE_ENTRIES, Design, Targets, slices
 from .factors import Spectrum
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ROWS = 1 << 18  # entries of an array rows x alphas held at a time
+ROWS = 1 << 17  # entries of an array rows x alphas held at a time by a thread
 
 
 @dataclass(frozen=True)
@@ -103,43 +106,59 @@ class Criteria:
 
     def left_out(self, a: Array) -> Iterator[tuple[slice, Array]]:
         """Rows with their exact leave-one-out errors sqrt(s_i) (y_i - prediction), (rows, T, m)."""
-        shrink = self.spectrum.shrink(a)
-        for i, features in self._features(len(a)):
-            own = features**2 @ shrink
-            left = self._left(i, own, a)
-            out = np.empty((len(own), self.projections.shape[1], len(a)))
-            for t in range(out.shape[1]):
-                fit = features @ (self.projections[:, t, None] * shrink)
-                residual = self.targets.R[i, t, None] - fit if self.primal else a * fit
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    out[:, t] = residual / left
-            yield i, out
+        return self._over_rows(partial(self._left_out, a, self.spectrum.shrink(a)), len(a))
 
     def mean_square_left_out(self, a: Array) -> Array:
         """Mean over the rows of the squared leave-one-out errors, (T, m)."""
+        shrink = self.spectrum.shrink(a)
+
+        def squares(i: slice) -> Array:
+            errors = self._left_out(a, shrink, i)
+            return np.asarray(np.einsum("itk,itk->tk", errors, errors))
+
         total = np.zeros((self.projections.shape[1], len(a)))
-        for _, errors in self.left_out(a):
-            total += np.einsum("itk,itk->tk", errors, errors)
+        for _, part in self._over_rows(squares, len(a)):
+            total += part
         return total / self.design.n
 
-    def _left(self, i: Any, own: Array, a: Array) -> Array:
-        """1 - h_i, (rows, m)."""
-        if not self.primal:
-            return np.asarray(a * own)
-        out = 1.0 - own
-        return out - self.design.omega[i, None] if self.design.fit_intercept else out
-
-    def _features(self, n_alphas: int) -> Iterator[tuple[slice, Array]]:
-        """Z V by rows (primal), or V."""
+    def _over_rows(
+        self, work: Callable[[slice], Array], n_alphas: int
+    ) -> Iterator[tuple[slice, Array]]:
+        """``work`` of every block of rows, a thread each; together one reading of X (primal)."""
+        design = self.design
+        entries, width = ROWS, max(1, n_alphas)
         if self.primal:
-            entries = min(WIDE_ENTRIES, ROWS * max(1, self.design.p) // max(1, n_alphas))
-            for i, block in self.design.rows(entries):
-                yield i, block @ self.spectrum.vectors
-            return
-        step = max(16, ROWS // n_alphas)
-        for start in range(0, self.design.n, step):
-            i = slice(start, min(start + step, self.design.n))
-            yield i, self.spectrum.vectors[i]
+            entries = min(WIDE_ENTRIES, entries * max(1, design.p) // width)
+            width = design.p
+            design.passes += 1.0
+            design.storage.rows(slice(0))  # a sparse X is laid out by rows once, before threads
+        blocks = list(slices(design.n, entries, width))
+        with one_thread_blas(), ThreadPoolExecutor(design.n_threads) as pool:
+            yield from zip(blocks, pool.map(work, blocks), strict=True)
+
+    def _left_out(self, a: Array, shrink: Array, i: slice) -> Array:
+        """Leave-one-out errors of rows i, (rows, T, m)."""
+        vectors = self.spectrum.vectors
+        features = self.design.chosen_rows(i) @ vectors if self.primal else vectors[i]
+        left = self._left(i, np.square(features) @ shrink, a)
+        out = np.empty((len(features), self.projections.shape[1], len(a)))
+        for t in range(out.shape[1]):
+            fit = features @ (self.projections[:, t, None] * shrink)
+            if self.primal:
+                np.subtract(self.targets.R[i, t, None], fit, out=fit)
+            else:
+                fit *= a
+            with np.errstate(divide="ignore", invalid="ignore"):
+                np.divide(fit, left, out=out[:, t])
+        return out
+
+    def _left(self, i: slice, own: Array, a: Array) -> Array:
+        """1 - h_i, (rows, m), in the place of ``own``."""
+        if not self.primal:
+            own *= a
+            return own
+        lone = 1.0 - self.design.omega[i] if self.design.fit_intercept else np.ones(len(own))
+        return np.subtract(lone[:, None], own, out=own)
 
     def predictions(self, rows: Any, a: Array) -> Array:
         """Predictions of chosen rows by the fits to all, (rows, T, m)."""

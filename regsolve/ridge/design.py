@@ -49,7 +49,7 @@ class _Columns:
         if self.wide:
             return np.asarray(self.X @ W)
         out = np.empty((self.n, W.shape[1]))
-        for i in _slices(self.n, BLOCK_ENTRIES, self.p):
+        for i in slices(self.n, BLOCK_ENTRIES, self.p):
             out[i] = self.rows(i) @ W
         return out
 
@@ -88,25 +88,52 @@ class _Compressed(_Columns):
         """X in compressed rows."""
         return self.X.tocsr()
 
+    @cached_property
+    def transposed(self) -> _core.Matrix:
+        """X' in compressed columns: the copy by rows."""
+        rows = self.by_rows
+        wide = np.int64 if np.int64 in (rows.indices.dtype, rows.indptr.dtype) else np.int32
+        indices, indptr = (part.astype(wide, copy=False) for part in (rows.indices, rows.indptr))
+        return _core.Matrix(rows.data, indices, indptr, (self.p, self.n))
+
+    def row_squares(self, weight: Array) -> Array:
+        """sum_j weight_j x_ij^2, (n,)."""
+        out = np.zeros(self.n)
+        for j in slices(self.p, BLOCK_ENTRIES, max(1, self.n_values // max(1, self.p))):
+            part = self.X[:, j]
+            values = part.data.astype(np.float64) ** 2
+            values *= np.repeat(weight[j], np.diff(part.indptr))
+            out += np.bincount(part.indices, values, minlength=self.n)
+        return out
+
     def dot(self, W: Array) -> Array:
         return np.asarray(self.X @ W)
 
     def rows(self, i: Any) -> Array:
-        return np.asarray(self.by_rows[i].toarray(), dtype=np.float64)
+        return np.asarray(self.X[i].toarray(), dtype=np.float64)
 
     def columns(self, j: slice) -> Array:
         return np.asarray(self.X[:, j].toarray(), dtype=np.float64)
 
     def kernel(self, scale: Array) -> Array:
-        data = self.X.data * np.repeat(scale, np.diff(self.X.indptr))
-        scaled = sparse.csc_array((data, self.X.indices, self.X.indptr), shape=(self.n, self.p))
-        return np.asarray((scaled @ scaled.T).toarray())
+        out = np.zeros((self.n, self.n))
+        entries = max(BLOCK_ENTRIES // 4, self.n * self.n // 4)  # a product may fill all of out
+        for j in slices(self.p, entries, max(1, self.n_values // max(1, self.p))):
+            part = self.X[:, j]
+            data = part.data * np.repeat(scale[j], np.diff(part.indptr))
+            scaled = sparse.csc_array((data, part.indices, part.indptr), shape=part.shape)
+            product = scaled @ scaled.T
+            product.sum_duplicates()
+            out[product.indices, np.repeat(np.arange(self.n), np.diff(product.indptr))] += (
+                product.data
+            )
+        return out
 
 
 KINDS = {"columns": _Columns, "rows": _Columns, "csc": _Compressed}
 
 
-def _slices(n: int, entries: int, width: int) -> Iterator[slice]:
+def slices(n: int, entries: int, width: int) -> Iterator[slice]:
     """0 .. n in runs of about ``entries`` / ``width``."""
     step = max(16, entries // max(1, width))
     for start in range(0, n, step):
@@ -129,7 +156,7 @@ class Design:
     def __post_init__(self) -> None:
         self.matrix = self.checked.matrix
         self.n, self.p = self.checked.shape
-        self.storage = KINDS[self.matrix.kind](self.matrix)
+        self.storage: Any = KINDS[self.matrix.kind](self.matrix)
         s = np.ones(self.n) if self.sample_weight is None else self.sample_weight
         self.weight, self.total = s, float(s.sum())
         self.omega = s / self.total
@@ -228,12 +255,8 @@ class Design:
     def rows(self, entries: int = BLOCK_ENTRIES) -> Iterator[tuple[slice, Array]]:
         """Z by blocks of rows, dense; together one reading."""
         self.passes += 1.0
-        for i in _slices(self.n, entries, self.p):
-            block = self.storage.rows(i) - self.mean
-            block *= self.root[i, None]
-            if self.standardize:
-                block *= self.scale
-            yield i, block
+        for i in slices(self.n, entries, self.p):
+            yield i, self.chosen_rows(i)
 
     def columns(
         self, entries: int = BLOCK_ENTRIES, find_means: bool = False
@@ -243,7 +266,7 @@ class Design:
         ``find_means``: means and norms are taken on the way, and X is held to be finite.
         """
         self.passes += 1.0
-        for j in _slices(self.p, entries, self.n):
+        for j in slices(self.p, entries, self.n):
             block = self.storage.columns(j)
             if find_means:
                 with np.errstate(all="ignore"):
@@ -256,11 +279,17 @@ class Design:
 
     def chosen_rows(self, i: Any) -> Array:
         """Rows i of Z, dense."""
-        return np.asarray(self.unweighted_rows(i) * self.root[i, None])
+        block = self.unweighted_rows(i)
+        if self.sample_weight is not None:
+            block *= self.root[i, None]
+        return block
 
     def unweighted_rows(self, i: Any) -> Array:
         """Rows i of Z before their weights, dense."""
-        return np.asarray((self.storage.rows(i) - self.mean) * self.scale)
+        block = np.asarray(self.storage.rows(i) - self.mean)
+        if self.standardize:
+            block *= self.scale
+        return block
 
     def coefficients(self, W: Array) -> Array:
         """Coefficients in X's units from those of Z, (p, q)."""

@@ -4,26 +4,26 @@
     n < p      (Z Z' + a I) c = R,  w = Z'c
     precise    R-factor of a QR factorisation of Z (or Z'), then its singular values
 
-The normal equations lose about eps (L_max + a) / (L_min + a) of the answer, so where that
-condition exceeds 1e7 the root is taken instead, and its answer is refined on residuals of twice
-the precision where X is small.
+The normal equations lose about eps (L_max + a) / (L_min + a) of the answer. Where X is small their
+answer is corrected by residuals of X itself; where that condition exceeds 1e7 the root is taken
+instead, and its answer is refined on residuals of twice the precision where X is small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from . import proof
+from .answer import Answer
 from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
-from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, condition, eigen, singular
+from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, eigen, singular
 from .products import kernel, root_of_gram, root_of_kernel
-from .refine import refined
+from .refine import corrected, refined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,21 +31,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
 
+BLURRED = 10.0  # condition beyond which they lose more than Z itself would, and are corrected
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
-
-
-@dataclass
-class Answer:
-    """Solutions W (p, Q) in the view's units, what proves them, and how they were reached."""
-
-    W: Array
-    proof: proof.Proof
-    mode: str
-    why: str
-    n_solves: int = 0
-    n_iterations: int = 0
-    extra_bytes: int = 0
-    converged: bool = True
+SMALL, CHEAP = 1 << 18, 1e3  # flops of a factor of Z up to which it is taken from CHEAP on
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
@@ -91,20 +79,28 @@ class _Normal:
         self.problem = (_Primal if plan.primal else _Dual)(design, targets)
         self.plan = plan
         S = self.problem.S
+        small = design.n * design.p * min(design.n, design.p) <= SMALL
+        lost = CHEAP if small else LOST
         self.factor: Cholesky | Tridiagonal | Spectrum
         if plan.factor == "cholesky":
-            self.factor = Cholesky(S, LOST)
+            self.factor = Cholesky(S, lost)
             return
         tridiagonal = plan.factor == "tridiagonal" and len(S) > 1
         self.factor = Tridiagonal(S) if tridiagonal else eigen(S)
-        worst = condition(self.factor.values, float(np.min(alphas)))
-        if worst > LOST:
+        worst = float(self.factor.conditions(np.min(alphas, keepdims=True))[0])
+        if worst > lost:
             raise Breakdown(worst)
 
     def solve(self, a: Array, t: Integers) -> Answer:
         """Solutions with their proof."""
         problem, factor = self.problem, self.factor
-        W, found = problem.prove(factor.solve(problem.right, a, t), a, t)
+        C = factor.solve(problem.right, a, t)
+        q = np.flatnonzero(factor.conditions(a) > BLURRED)
+        if len(q):
+            C[:, q] = corrected(
+                problem.design, problem.targets, factor, self.plan.primal, C[:, q], a[q], t[q]
+            )
+        W, found = problem.prove(C, a, t)
         mode = f"{problem.name}-{type(factor).__name__.lower()}"
         n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
         return Answer(W, found, mode, self.plan.why, n_solves=n_solves)
@@ -157,7 +153,7 @@ class _Primal:
 
     def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
         """Coefficients and their proof."""
-        found = proof.from_gram(self.S, self.right, C, a, t, self.targets)
+        found = proof.from_gram(self.S @ C, _norm(self.S), self.right, C, a, t, self.targets)
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, self.right, C, a, t, self.targets)
         return C, found
@@ -180,10 +176,16 @@ class _Dual:
         """Coefficients Z'c and their proof."""
         both = self.design.tdot(np.hstack([C, self.right]))
         W, B = np.asfortranarray(both[:, : len(a)]), both[:, len(a) :]
-        found = proof.from_kernel(self.design, self.S, C, W, B, a, t, self.targets)
+        found = proof.from_kernel(
+            self.design, self.S @ C, _norm(self.S), C, W, B, a, t, self.targets
+        )
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, B, W, a, t, self.targets)
         return W, found
+
+
+def _norm(S: Array) -> float:
+    return float(np.linalg.norm(S))
 
 
 def _blunt(found: proof.Proof, targets: Targets, t: Integers) -> bool:

@@ -14,7 +14,8 @@ Golub and Van Loan (2013), Matrix Computations, sections 8.3 and 6.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,11 @@ class Cholesky:
 
     S: Array
     limit: float = np.inf  # on the condition
+    seen: dict[float, float] = field(default_factory=dict)  # conditions by strength
+
+    def conditions(self, a: Array) -> Array:
+        """Estimates for strengths solved already, (Q,)."""
+        return np.array([self.seen[strength] for strength in a.tolist()])
 
     def solve(self, B: Array, a: Array, t: Integers) -> Array:
         """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
@@ -66,6 +72,7 @@ class Cholesky:
         reciprocal, _ = lapack.dpocon(L, norm, uplo="L")
         if reciprocal * self.limit < 1.0:
             raise Breakdown(1.0 / max(float(reciprocal), EPS**2))
+        self.seen[a] = 1.0 / float(reciprocal) if reciprocal > 0.0 else np.inf
         C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
         return np.asarray(C * inverse[:, None])
 
@@ -83,12 +90,16 @@ class Tridiagonal:
             raise Breakdown
         self.reflectors = np.asfortranarray(reflectors[1:, :-1])
 
-    @property
+    @cached_property
     def values(self) -> Array:
         """Eigenvalues, ascending, without vectors: O(k^2)."""
         return np.asarray(
             linalg.eigvalsh_tridiagonal(self.diagonal, self.beside, lapack_driver="sterf")
         )
+
+    def conditions(self, a: Array) -> Array:
+        """Of S + a I, (Q,)."""
+        return conditions(self.values, a)
 
     def _rotate(self, B: Array, transposed: bool) -> Array:
         """Q'B, or Q B."""
@@ -123,6 +134,10 @@ class Spectrum:
     vectors: Array  # V, (k, k)
     projections: Array | None = None
 
+    def conditions(self, a: Array) -> Array:
+        """Of S + a I, (Q,)."""
+        return conditions(self.values, a)
+
     def projected(self, B: Array) -> Array:
         """V'B, (k, T)."""
         return self.vectors.T @ B if self.projections is None else self.projections
@@ -149,15 +164,17 @@ def eigen(S: Array) -> Spectrum:
 def singular(R: Array, right: Array | None = None) -> Spectrum:
     """The spectrum of R'R for a triangular R (k, k), at the precision of R itself.
 
-    With R = U diag(s) V' and ``right`` = Q'B: L = s^2 and V'(Z'B) = s U'Q'B.
+    With R = U diag(s) V' and ``right`` = Q'B: L = s^2 and V'(Z'B) = s U'Q'B. An s that rounding
+    alone may have made is zero.
     """
     U, s, Vt = linalg.svd(R, check_finite=False)
+    s[s <= EPS * len(s) * np.max(s, initial=0.0)] = 0.0
     projections = None if right is None else s[:, None] * (U.T @ right)
     return Spectrum(s**2, Vt.T, projections)
 
 
-def condition(values: Array, a: float) -> float:
-    """Condition of S + a I from the eigenvalues of S."""
+def conditions(values: Array, a: Array) -> Array:
+    """Conditions of S + a I from the eigenvalues of S, (Q,)."""
     top = float(np.max(values, initial=0.0)) + a
     least = float(np.min(values, initial=np.inf)) + a
-    return top / least if least > 0.0 else np.inf
+    return np.asarray(np.divide(top, least, out=np.full(len(a), np.inf), where=least > 0.0))

@@ -8,6 +8,7 @@ scale, with penalty L2(alpha / sum s).
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -21,9 +22,11 @@ from .._threads import available_threads, blas_threads
 from ..certificate import verify
 from ..penalties import L2
 from ..solution import Certificate, Report
-from . import direct
-from .costs import choose
+from . import direct, iterative
+from .answer import Answer
+from .costs import Plan, choose, may_iterate, too_large
 from .design import Design, Targets, targets
+from .normal import Normal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +63,7 @@ def fit_ridge(
     standardize: bool = False,
     solver: str = "auto",
     tol: float = 1e-6,
+    max_iter: int | None = None,
     n_threads: int | None = None,
 ) -> Fitted:
     """Fit every pair (alphas[q], column target[q] of Y).
@@ -74,9 +78,12 @@ def fit_ridge(
     pick : function, optional
         Given the factorised problem, chooses the pairs to fit, (strengths, targets), after a look
         at its criteria; ``alphas`` are then those that it may choose from.
-    solver : "auto", "cholesky", "tridiagonal", "eigen" or "svd"
+    solver : "auto", "cholesky", "tridiagonal", "eigen", "svd", "krylov", "conjugate_gradients"
+        The last two read X alone: all strengths from one Krylov space, or each preconditioned.
     tol : float
         On the gap over the null objective; direct regimes reach far less.
+    max_iter : int, optional
+        Most steps of an iteration.
 
     Raises
     ------
@@ -100,7 +107,7 @@ def fit_ridge(
         centred = targets(design, Y)
         plan = choose(design, len(np.unique(a)), float(a.min()), solver, pick is None)
         if pick is None:
-            answer = direct.solve(design, centred, a, t, plan)
+            answer = _answer(design, centred, a, t, plan, solver, tol, max_iter)
         else:
             chosen: list[Any] = []
 
@@ -111,6 +118,26 @@ def fit_ridge(
             answer = direct.select(design, centred, a, plan, told)
             a, t = chosen
     return _fitted(design, centred, answer, a, t, tol, start)
+
+
+def _answer(
+    design: Design,
+    centred: Targets,
+    a: Array,
+    t: Integers,
+    plan: Plan,
+    solver: str,
+    tol: float,
+    max_iter: int | None,
+) -> Answer:
+    """By a factor, or by an iteration where that is predicted to cost less."""
+    if a.min() > 0.0 and may_iterate(design, plan, solver):
+        normal = Normal(design, centred)
+        seconds = math.inf if too_large(design) else plan.seconds
+        answer = iterative.solve(normal, a, t, tol, max_iter, solver, seconds)
+        if answer is not None:
+            return answer
+    return direct.solve(design, centred, a, t, plan)
 
 
 def _weight(sample_weight: Any, n: int) -> Array | None:
@@ -124,7 +151,7 @@ def _weight(sample_weight: Any, n: int) -> Array | None:
 def _fitted(
     design: Design,
     centred: Targets,
-    answer: direct.Answer,
+    answer: Answer,
     a: Array,
     t: Integers,
     tol: float,
@@ -148,7 +175,7 @@ def _fitted(
 def _certificates(
     design: Design,
     centred: Targets,
-    answer: direct.Answer,
+    answer: Answer,
     coefs: Array,
     intercepts: Array,
     a: Array,
@@ -184,7 +211,7 @@ def _certificates(
     return out
 
 
-def _report(design: Design, answer: direct.Answer, coefs: Array, seconds: float) -> Report:
+def _report(design: Design, answer: Answer, coefs: Array, seconds: float) -> Report:
     why = answer.why
     if design.checked.note:
         why += "; " + design.checked.note

@@ -41,27 +41,37 @@ class Proof:
     kkt: Array
 
 
-def from_gram(C: Array, B: Array, W: Array, a: Array, t: Integers, targets: Targets) -> Proof:
-    """Gaps of W (p, Q) from C = Z'Z and B = Z'R, with the rounding of C W allowed for."""
-    steep = B[:, t] - C @ W
+def from_gram(
+    CW: Array, size: float, B: Array, W: Array, a: Array, t: Integers, targets: Targets
+) -> Proof:
+    """Gaps of W (p, Q) from C W and B = Z'R, C = Z'Z; ``size`` of C for the rounding of C W."""
+    steep = B[:, t] - CW
     wB, wS = np.einsum("jq,jq->q", W, B[:, t]), np.einsum("jq,jq->q", W, steep)
     length = np.einsum("jq,jq->q", W, W)
     fit = np.maximum(targets.square[t] - wB - wS, 0.0)
     steep -= a * W
-    blur = ROUNDING * (np.linalg.norm(C) * np.sqrt(length) + np.linalg.norm(B, axis=0)[t])
+    blur = ROUNDING * (size * np.sqrt(length) + np.linalg.norm(B, axis=0)[t])
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = (np.linalg.norm(steep, axis=0) + blur) ** 2 / (2.0 * a)
     return Proof(0.5 * (fit + a * length), gap, _violation(steep, B, t))
 
 
 def from_kernel(
-    design: Design, K: Array, c: Array, W: Array, B: Array, a: Array, t: Integers, targets: Targets
+    design: Design,
+    Kc: Array,
+    size: float,
+    c: Array,
+    W: Array,
+    B: Array,
+    a: Array,
+    t: Integers,
+    targets: Targets,
 ) -> Proof:
-    """Gaps of W = Z'c from K = Z Z'; the KKT violation is a bound."""
+    """Gaps of W = Z'c from K c, K = Z Z' of ``size``; the KKT violation is a bound."""
     R = targets.R[:, t]
-    r = R - K @ c
+    r = R - Kc
     steep = np.linalg.norm(r - a * c, axis=0)
-    blur = np.linalg.norm(K) * np.linalg.norm(c, axis=0) + np.linalg.norm(R, axis=0)
+    blur = size * np.linalg.norm(c, axis=0) + np.linalg.norm(R, axis=0)
     steep = steep + ROUNDING * blur
     fit, length = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
     longest = np.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))

@@ -1,19 +1,21 @@
-"""Iterative refinement of ill-conditioned answers, residuals in the longest floats of the machine.
+"""Iterative refinement of ill-conditioned answers by residuals of X itself.
 
     r = R - Z w,  g = Z'r - a w,  w += (Z'Z + a I)^{-1} g;     for n < p on c, with w = Z'c.
 
-With 64 bits of mantissa in residuals (np.longdouble on x86; elsewhere it may be no longer than
-float64 and little is gained) each step wins what the factor is worth until w itself is exact to
-float64.
+Residuals in float64 undo what forming Z'Z or Z Z' has lost: the answer is then as good as from an
+orthogonal factorisation of Z (corrected seminormal equations). With 64 bits of mantissa
+(np.longdouble on x86; elsewhere it may be no longer than float64 and little is gained) each step
+wins what the factor is worth until w itself is exact to float64.
 
 References
 ----------
-Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 12.
+Higham (2002), Accuracy and Stability of Numerical Algorithms, chapter 12. Björck (1987), Stability
+analysis of the method of seminormal equations for linear least squares problems.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,7 +30,42 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 19  # entries of X that are made long
 MOST_WORK = 1 << 26  # products of entries and solutions
+LITTLE_WORK = 1 << 22  # the same where float64 residuals are to cost next to nothing
 STEPS = 6
+
+
+class Factor(Protocol):
+    """What solves (S + a_q I) c = B[:, t_q]."""
+
+    def solve(self, B: Array, a: Array, t: Integers) -> Array:
+        """(k, Q)."""
+
+
+def corrected(
+    design: Design,
+    targets: Targets,
+    factor: Factor,
+    primal: bool,
+    C: Array,
+    a: Array,
+    t: Integers,
+) -> Array:
+    """C (k, Q) of the normal equations after steps on residuals of X in float64.
+
+    As it is where X has too many entries for so many solutions.
+    """
+    if float(design.storage.n_values) * len(a) > LITTLE_WORK:
+        return C
+    R, columns = targets.R[:, t], np.arange(len(a))
+
+    def step(x: Array) -> Array:
+        if primal:
+            residual = design.tdot(R - design.dot(x)) - a * x
+        else:
+            residual = R - design.dot(design.tdot(x)) - a * x
+        return factor.solve(residual, a, columns)
+
+    return np.asfortranarray(_iterated(step, C.copy(order="F")))
 
 
 def refined(
@@ -58,7 +95,30 @@ def refined(
 
     start = W if primal else factor.solve(targets.R, a, t)
     x = _iterated(step, start.astype(np.longdouble))
-    return np.asfortranarray(x if primal else Z.T @ x, dtype=np.float64)
+    if primal:
+        return np.asfortranarray(x, dtype=np.float64)
+    w = _polished(Z.T @ x, Z, R, factor, a)
+    return np.asfortranarray(w, dtype=np.float64)
+
+
+def _polished(w: Any, Z: Any, R: Any, factor: Spectrum, a: Array) -> Any:
+    """Solutions w = Z'c after steps on g = Z'(R - Z w) - a w itself, as c cancels in Z'c.
+
+    (Z'Z + a I)^{-1} g = (g - Z'(Z Z' + a I)^{-1} Z g) / a, which rounding allows where a exceeds
+    that of the largest eigenvalue.
+    """
+    q = np.flatnonzero(a > 10.0 * EPS * float(np.max(factor.values, initial=0.0)))
+    if not len(q):
+        return w
+    some, columns = a[q], np.arange(len(q))
+    short = np.asarray(Z, dtype=np.float64)
+
+    def step(v: Any) -> Array:
+        g = np.asarray(Z.T @ (R[:, q] - Z @ v) - some * v, dtype=np.float64)
+        return np.asarray((g - short.T @ factor.solve(short @ g, some, columns)) / some)
+
+    w[:, q] = _iterated(step, w[:, q])
+    return w
 
 
 def _iterated(step: Any, x: Any) -> Any:

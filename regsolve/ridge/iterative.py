@@ -1,0 +1,117 @@
+"""Ridge regression by readings of X alone, where no factorisation is worth its cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._threads import available_memory
+from . import conjugate_gradients, krylov
+from .answer import Answer
+from .costs import Prospects, rank_of
+from .design import EIGHT
+from .krylov import Outlook
+from .normal import Normal
+from .proof import Proof
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Integers = NDArray[np.intp]
+
+REPAIRS = 3  # restarts from the true residual where rounding has spoilt a recurrence
+
+
+def solve(
+    normal: Normal,
+    a: Array,
+    t: Integers,
+    tol: float,
+    most_steps: int | None,
+    solver: str,
+    direct_seconds: float,
+) -> Answer | None:
+    """Solutions at strengths a_q for targets t_q, with their proof; None: a factor costs less.
+
+    ``solver`` is "krylov" or "conjugate_gradients" by name; "auto" begins with the first and goes
+    on as the prospects say.
+    """
+    most = 20 * normal.size + 100 if most_steps is None else most_steps
+    kept = min(8.0 * normal.size**2, 0.25 * available_memory())
+    prospects, mode, steps = Prospects(normal, a, t, tol, direct_seconds), "krylov", 0
+
+    def go_on(outlook: Outlook, to_come: Integers) -> bool:
+        nonlocal mode
+        mode = prospects.best(outlook, to_come) if solver == "auto" else "krylov"
+        return mode == "krylov"
+
+    C = None
+    if solver != "conjugate_gradients":
+        C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on)
+        if mode == "direct":
+            return None
+    found = _Found(normal, a, t, C)
+    shared = None
+    for _ in range(1 + REPAIRS):  # rounding may have spoilt a recurrence: once more from its end
+        missed = found.missed(tol)
+        if not len(missed) or steps >= most:
+            break
+        if shared is None:
+            shared = conjugate_gradients.sketch(normal, rank_of(normal.size))
+        begun = None if found.C is None else found.C[:, missed]
+        C, taken = conjugate_gradients.solve(
+            normal, a[missed], t[missed], shared, tol, most - steps, begun
+        )
+        steps += taken
+        if not found.improve(missed, C):
+            break
+    mode = solver if solver != "auto" else mode
+    return Answer(
+        found.W,
+        found.proof,
+        f"{'gram' if normal.primal else 'kernel'}-{mode}",
+        prospects.said or ("asked for" if solver != "auto" else "few steps of Lanczos"),
+        n_iterations=steps,
+        extra_bytes=found.bytes() + int(min(kept, 8.0 * normal.size * steps * EIGHT)),
+        converged=steps < most,
+    )
+
+
+class _Found:
+    """Solutions so far with their coefficients and proof; nothing yet where C is None."""
+
+    W: Array
+    proof: Proof
+
+    def __init__(self, normal: Normal, a: Array, t: Integers, C: Array | None) -> None:
+        self.normal, self.a, self.t, self.C = normal, a, t, C
+        if C is not None:
+            self.W, self.proof = normal.prove(C, a, t)
+
+    def missed(self, tol: float) -> Integers:
+        """The pairs whose gap is above tol."""
+        if self.C is None:
+            return np.arange(len(self.a))
+        return np.flatnonzero(~(2.0 * self.proof.gap <= tol * self.normal.targets.square[self.t]))
+
+    def improve(self, q: Integers, C: Array) -> bool:
+        """Take of C what has a smaller gap; whether any is half of what it was."""
+        if self.C is None:
+            self.C = C
+            self.W, self.proof = self.normal.prove(C, self.a, self.t)
+            return True
+        W, proof = self.normal.prove(C, self.a[q], self.t[q])
+        before = self.proof.gap[q].copy()
+        better = ~(proof.gap >= before)
+        self.C[:, q[better]] = C[:, better]
+        if self.W is not self.C:
+            self.W[:, q[better]] = W[:, better]
+        for name in ("primal", "gap", "kkt"):
+            getattr(self.proof, name)[q[better]] = getattr(proof, name)[better]
+        return bool(np.any(self.proof.gap[q] < 0.5 * before))
+
+    def bytes(self) -> int:
+        """Held beside the answer."""
+        return int(8 * (3 if self.normal.primal else 5) * self.normal.size * len(self.a))

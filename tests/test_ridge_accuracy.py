@@ -1,0 +1,132 @@
+"""Ridge where the normal equations would lose the answer, against arithmetic of 80 digits."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as Peer
+
+from regsolve import Ridge
+from regsolve.ridge import fit_ridge, ridge_path
+
+mpmath = pytest.importorskip("mpmath")
+
+EPS = float(np.finfo(np.float64).eps)
+ALPHAS = np.logspace(0, -12, 7)
+ROUNDING, FLOOR = 8.0, 16.0 * EPS  # within a digit of theirs, and of what rounding leaves
+
+
+def _hilbert(n: int, p: int) -> Any:
+    """1 / (i + j + 1): conditions beyond 1e16 from p = 13 on."""
+    return 1.0 / (np.arange(n)[:, None] + np.arange(p) + 1.0)
+
+
+def _duplicated(n: int, p: int) -> Any:
+    """Every column twice, the last but for a part in 1e9."""
+    half = np.random.default_rng([n, p]).standard_normal((n, p // 2))
+    X = np.repeat(half, 2, axis=1)
+    X[:, -1] *= 1.0 + 1e-9 * np.sign(half[:, 0])
+    return X
+
+
+def _vandermonde(n: int, p: int) -> Any:
+    """Monomials on [0, 1]."""
+    return np.linspace(0.0, 1.0, n)[:, None] ** np.arange(p)
+
+
+DESIGNS = {
+    "hilbert-60x12": _hilbert(60, 12),
+    "hilbert-40x40": _hilbert(40, 40),
+    "hilbert-12x60": _hilbert(12, 60),
+    "duplicated-80x20": _duplicated(80, 20),
+    "duplicated-20x60": _duplicated(20, 60),
+    "duplicated-30x30": _duplicated(30, 30),
+    "vandermonde-50x14": _vandermonde(50, 14),
+}
+
+
+def _target(X: Any) -> Any:
+    rng = np.random.default_rng(len(X))
+    return X @ rng.standard_normal(X.shape[1]) + 0.1 * rng.standard_normal(len(X))
+
+
+@cache
+def _exact(name: str, alpha: float, intercept: bool) -> Any:
+    """(Z'Z + alpha I)^{-1} Z'R, or Z'(Z Z' + alpha I)^{-1} R, whichever is the smaller."""
+    X = DESIGNS[name]
+    with mpmath.workdps(80):
+        Z, y = mpmath.matrix(X.tolist()), mpmath.matrix(_target(X).tolist())
+        n, p = X.shape
+        if intercept:
+            for j in range(p):
+                mean = mpmath.fsum(Z[i, j] for i in range(n)) / n
+                for i in range(n):
+                    Z[i, j] -= mean
+            mean = mpmath.fsum(y) / n
+            y = y - mpmath.matrix([mean] * n)
+        S = Z.T * Z if p <= n else Z * Z.T
+        S += mpmath.mpf(alpha) * mpmath.eye(min(n, p))
+        w = mpmath.lu_solve(S, Z.T * y) if p <= n else Z.T * mpmath.lu_solve(S, y)
+        return np.array([float(value) for value in w])
+
+
+def _error(coef: Any, exact: Any) -> float:
+    return float(np.linalg.norm(np.ravel(coef) - exact) / np.linalg.norm(exact))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_never_worse_than_the_singular_values_of_scikit_learn(name: str, intercept: bool) -> None:
+    """One alpha by the cost model, and by name; all alphas from one factorisation."""
+    X, y = DESIGNS[name], _target(DESIGNS[name])
+    path = ridge_path(X, y, ALPHAS, fit_intercept=intercept)
+    worse = []
+    for k, alpha in enumerate(ALPHAS):
+        exact = _exact(name, alpha, intercept)
+        theirs = Peer(alpha, solver="svd", fit_intercept=intercept).fit(X, y).coef_
+        allowed = max(ROUNDING * _error(theirs, exact), FLOOR)
+        ours = {
+            "path": path.coefs[:, k],
+            "auto": Ridge(alpha, fit_intercept=intercept).fit(X, y).coef_,
+            "svd": Ridge(alpha, solver="svd", fit_intercept=intercept).fit(X, y).coef_,
+            "cholesky": Ridge(alpha, solver="cholesky", fit_intercept=intercept).fit(X, y).coef_,
+        }
+        for solver in ("tridiagonal", "eigen"):
+            ours[solver] = fit_ridge(
+                X, y[:, None], [alpha], solver=solver, fit_intercept=intercept
+            ).coefs
+        for what, coef in ours.items():
+            found = _error(coef, exact)
+            if not found <= allowed:
+                worse.append(f"{what} at {alpha:.0e}: {found:.1e} over {allowed:.1e}")
+    assert not worse, "\n".join(worse)
+
+
+@pytest.mark.parametrize("name", ["hilbert-60x12", "hilbert-12x60", "vandermonde-50x14"])
+def test_small_designs_keep_nine_digits(name: str) -> None:
+    """Refined answers lose nothing to the condition."""
+    X, y = DESIGNS[name], _target(DESIGNS[name])
+    for alpha in ALPHAS[2:]:
+        model = Ridge(alpha, fit_intercept=False).fit(X, y)
+        assert _error(model.coef_, _exact(name, alpha, False)) < 1e-9
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize(("n", "p"), [(400, 50), (50, 400), (120, 120)])
+def test_each_regime_that_the_cost_model_picks(n: int, p: int, n_targets: int) -> None:
+    """Well-conditioned designs: a factor for one alpha, a spectrum or tridiagonal for many."""
+    X = np.random.default_rng([n, p]).standard_normal((n, p))
+    Y = np.column_stack([_target(X)] * n_targets) * np.arange(1.0, n_targets + 1.0)
+    modes = set()
+    for alphas in ([3.0], np.geomspace(1.0, 100.0, 50)):
+        path = ridge_path(X, Y, alphas)
+        modes.add(path.report.mode.split("-")[1])
+        for k, alpha in enumerate(path.alphas):
+            theirs = Peer(alpha, solver="svd").fit(X, Y).coef_.reshape(n_targets, -1)
+            ours = path.coefs[:, :, k]
+            assert np.linalg.norm(ours - theirs) <= 1e-12 * np.linalg.norm(theirs)
+    assert "cholesky" in modes
+    assert len(modes) == 2
