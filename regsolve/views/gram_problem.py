@@ -173,7 +173,8 @@ def walk(
             new = goal.alpha(alpha, length, square, float(np.sign(w) @ g))
             beyond = new <= 0.0
             end = w + (alpha - max(new, 0.0)) * g
-            if low <= max(new, 0.0) <= high and problem.holds(end, np.sign(w), max(new, 0.0)):
+            near = low * (1.0 - SIGHT) <= max(new, 0.0) <= high * (1.0 + SIGHT)
+            if near and problem.holds(end, np.sign(w), max(new, 0.0)):
                 return max(new, 0.0), end, step
             if beyond and low == 0.0 and alpha <= least:
                 return 0.0, end if problem.holds(end, np.sign(w), 0.0) else w, step

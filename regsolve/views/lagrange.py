@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, blas_threads
+from .._threads import available_threads, blas_threads, one_thread_blas
 from ..penalties import L1
 from ..ridge import direct
 from ..ridge.costs import choose
@@ -159,7 +159,8 @@ def fit_norm_ball(
     tol = _validate.positive_number("tol", tol)
     goal = Goal(radius, residual)
     design, centred = _ready(X, y, sample_weight, fit_intercept, standardize, n_threads)
-    with blas_threads(n_threads):
+    # small products between readings by the core, whose threads idle ones of BLAS would hold up
+    with one_thread_blas() if exponent == 1.0 else blas_threads(n_threads):
         found = (_within_l1 if exponent == 1.0 else _within_l2)(design, centred, goal)
         return _finished(design, centred, found, exponent, goal, tol, start)
 
@@ -303,12 +304,13 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> _Found:
     high, low, w, largest, support = _bracket(paths, goal, square, unit)
     n_solves = 0
     while True:
-        problem = _on(design, centred, support)
+        gathered = _on(design, support)
+        problem = GramProblem.of(gathered, centred.R)
         alpha, part, steps = walk(problem, goal, high, low, w[support], LEAST * largest)
         n_solves += steps
         w = np.zeros(design.p)
         w[support] = part
-        r = centred.R - design.dot(w[:, None])
+        r = centred.R - gathered.dot(part[:, None])
         c = _correlations(design, r)[:, 0]
         edge = alpha * (1.0 + 1e-8) + 1e-12 * largest
         outside = np.setdiff1d(np.flatnonzero(np.abs(c) > edge), support)
@@ -354,18 +356,11 @@ def _bracket(
     return high, low, w, largest, np.flatnonzero(columns.any(axis=1))
 
 
-def _on(design: Design, centred: Targets, support: NDArray[np.intp]) -> GramProblem:
-    """The problem on some features, gathered."""
+def _on(design: Design, support: NDArray[np.intp]) -> Design:
+    """The view of some features, gathered."""
     chosen = _validate.design(design.storage.X[:, support])
-    sub = Design(
-        chosen,
-        None,
-        design.sample_weight,
-        design.fit_intercept,
-        design.standardize,
-        design.n_threads,
-    )
-    return GramProblem.of(sub, centred.R)
+    shared = (design.sample_weight, design.fit_intercept, design.standardize, design.n_threads)
+    return Design(chosen, None, *shared)
 
 
 def _correlations(design: Design, R: Array) -> Array:
