@@ -302,6 +302,8 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> _Found:
     unit = np.divide(1.0, design.scale, out=np.zeros(design.p), where=design.scale > 0)
     square = float(centred.square[0]) / design.total
     high, low, w, largest, support = _bracket(paths, goal, square, unit)
+    if 2 * len(support) >= design.p and design.p <= GRAM_FEATURES:
+        support = np.arange(design.p)  # a second round would cost more than the rest of them
     n_solves = 0
     while True:
         gathered = _on(design, support)
