@@ -197,6 +197,15 @@ def positive_number(name: str, value: Any) -> float:
     return float(value)
 
 
+def non_negative_number(name: str, value: Any) -> float:
+    """A finite number >= 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ValueError(f"{name}={value!r}: expected a number >= 0")
+    if not (np.isfinite(value) and value >= 0):
+        raise ValueError(f"{name}={value!r}: expected a finite number >= 0")
+    return float(value)
+
+
 def descending(alphas: Any) -> Vector:
     """Alphas (m,) >= 0, finite, sorted from large to small."""
     try:
