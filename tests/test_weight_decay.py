@@ -354,7 +354,7 @@ def test_bad_arguments_are_refused() -> None:
     [
         (np.ones((3, 2, 1)), np.ones(3), "3 dimensions"),
         (np.ones((0, 2)), np.ones(0), "at least one row"),
-        (np.ones((3, 0)), np.ones(3), "at least one row and column"),
+        (np.ones((3, 0)), np.ones(3), "at least one row and column|constant"),
         (np.array([["a"], ["b"]]), np.ones(2), "dtype"),
         (np.array([[1.0], [np.nan]]), np.ones(2), "column 0"),
         (np.array([[1.0], [2.0]]), np.ones(3), "y has 3 entries"),
@@ -421,7 +421,7 @@ def test_numba_waits_until_the_first_step() -> None:
     code = (
         "import sys, regsolve.views.weight_decay as wd\n"
         "assert 'numba' not in sys.modules and 'sklearn' not in sys.modules\n"
-        "wd.limit_penalty(0.1); from regsolve.views.filters import early_stopping as stop; stop([[0.0], [1.0]], [0.0, 1.0], 3)\n"
+        "wd.limit_penalty(0.1), wd.spectral_filter([1.0], [3], 0.1)\n"
         "assert 'numba' not in sys.modules\n"
         "wd.gradient_descent([[0.0], [1.0]], [0.0, 1.0])\n"
         "assert 'numba' in sys.modules\n"

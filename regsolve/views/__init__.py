@@ -8,24 +8,76 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .filters import (
+        EarlyStopping,
+        early_stopping,
+        filter_difference,
+        largest_step,
+        ridge_alpha,
+        spectral_filter,
+    )
     from .hessian import Shrinkage, SoftThreshold, shrinkage, soft_threshold_view
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
+    from .pictures import filter_curves, posterior_intervals, shrinkage_factors
+    from .planes import descent_paths, touching_ball
+    from .shapes import norm_balls, prior_densities, threshold_curves
+    from .thresholds import firm_threshold, hard_threshold, scad_threshold
+    from .weight_decay import Trajectory, gradient_descent, limit_penalty, proximal_descent
 
 __all__ = [
+    "EarlyStopping",
     "NormBall",
     "Shrinkage",
     "SoftThreshold",
+    "Trajectory",
+    "descent_paths",
     "dual_exponent",
+    "early_stopping",
+    "filter_curves",
+    "filter_difference",
+    "firm_threshold",
+    "gradient_descent",
+    "hard_threshold",
+    "largest_step",
+    "limit_penalty",
     "lq_norm",
     "norm_ball",
+    "norm_balls",
+    "posterior_intervals",
+    "prior_densities",
+    "proximal_descent",
+    "ridge_alpha",
+    "scad_threshold",
     "shrinkage",
+    "shrinkage_factors",
     "soft_threshold_view",
+    "spectral_filter",
+    "threshold_curves",
+    "touching_ball",
 ]
 
 # Which module of this folder holds which names.
 ROOMS = {
+    "filters": (
+        "EarlyStopping",
+        "early_stopping",
+        "filter_difference",
+        "largest_step",
+        "ridge_alpha",
+        "spectral_filter",
+    ),
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
+    "pictures": (
+        "descent_paths",
+        "filter_curves",
+        "posterior_intervals",
+        "shrinkage_factors",
+        "touching_ball",
+    ),
+    "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
+    "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
+    "weight_decay": ("Trajectory", "gradient_descent", "limit_penalty", "proximal_descent"),
 }
 
 

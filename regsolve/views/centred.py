@@ -49,22 +49,13 @@ class Centred:
                 losses[some] = 0.5 * np.mean(residuals**2, axis=1)
         return losses
 
-    def factors(self) -> tuple[Vector, Vector, Vector]:
-        """U (n, k), singular values of X / sqrt(n) (k,), descending, and V' (k, p)."""
-        U, singular, Vt = np.linalg.svd(self.X / np.sqrt(len(self.y)), full_matrices=False)
-        return U, _with_finite_squares(singular), Vt
-
     def eigenvalues(self) -> Vector:
         """Eigenvalues of H = X'X / n, descending, (min(n, p),); the others are 0."""
-        scaled = self.X / np.sqrt(len(self.y))
-        squares: Vector = _with_finite_squares(np.linalg.svd(scaled, compute_uv=False)) ** 2
+        singular = np.linalg.svd(self.X / np.sqrt(len(self.y)), compute_uv=False)
+        if not singular[0] < 1e150:
+            raise ValueError("X has values too large: their squares overflow float64; rescale X")
+        squares: Vector = singular**2
         return squares
-
-
-def _with_finite_squares(singular: Vector) -> Vector:
-    if not singular.max() < 1e150:
-        raise ValueError("X has values too large: their squares overflow float64; rescale X")
-    return singular
 
 
 def centred(

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .. import _validate
-from .centred import centred
+from .hessian import shrinkage
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -182,7 +182,7 @@ class EarlyStopping:
     Attributes
     ----------
     n_steps, step_size, alpha : t, eta and 1 / (eta t)
-    eigenvalues : (k,) of H, descending, k = min(n, p)
+    eigenvalues : (k,) of H above rounding, descending
     descent_filter, ridge_filter : (k,) 1 - (1 - eta l)^t and l / (l + alpha)
     descent_coef, ridge_coef : (p,) in X's units
     descent_intercept, ridge_intercept : float
@@ -215,11 +215,11 @@ def early_stopping(
 ) -> EarlyStopping:
     """Compare t steps of full-batch gradient descent from 0 with ridge at alpha = 1 / (eta t).
 
-    Both from one singular value decomposition of the centred X, so t may be a million.
+    Both from one factorisation, see :func:`regsolve.views.hessian.shrinkage`: t may be a million.
 
     Parameters
     ----------
-    X : (n, p) array or sparse matrix (made dense)
+    X : (n, p) array or sparse matrix
     y : (n,)
     n_steps : int >= 1, t
     step_size : float in (0, 1 / L], optional
@@ -234,34 +234,28 @@ def early_stopping(
         Bad data, or a step size beyond 1 / L, where the bound does not hold.
     """
     t = _validate.positive_integer("n_steps", n_steps)
-    rows = centred(X, y, sample_weight, fit_intercept=fit_intercept)
-    U, singular, Vt = rows.factors()
-    values = singular**2
-    largest = float(values.max())
-    if largest == 0.0:
+    view = shrinkage(X, 0.0, y, sample_weight=sample_weight, fit_intercept=fit_intercept)
+    values = view.eigenvalues
+    if len(values) == 0:
         raise ValueError("every column of X is constant: there is nothing to descend on")
-    eta = 1.0 / largest if step_size is None else _validate.positive_number("step_size", step_size)
-    if eta * largest > 1.0 + 1e-12:
-        raise ValueError(f"step_size={eta:g} is beyond 1 / L = {1.0 / largest:g}")
-    alpha = 1.0 / (eta * t)
+    limit = 1.0 / float(values[0])
+    eta = limit if step_size is None else _validate.positive_number("step_size", step_size)
+    if eta > limit * (1.0 + 1e-12):
+        raise ValueError(f"step_size={eta:g} is beyond 1 / L = {limit:g}")
+    ridge = view.at(1.0 / (eta * t))
     descent = spectral_filter(values, t, eta)[0]
-    ridge = values / (values + alpha)
-    used = singular > singular.max() * np.finfo(float).eps * max(rows.X.shape)
-    shares = U.T @ rows.y / np.sqrt(len(rows.y))
-    free = np.divide(shares, singular, out=np.zeros_like(singular), where=used)
-    coefs = np.stack([(descent * free) @ Vt, (ridge * free) @ Vt])
-    intercepts = rows.intercepts(coefs)
+    coef = view._coefficients(descent * view.ols)
     return EarlyStopping(
         n_steps=t,
         step_size=eta,
-        alpha=alpha,
+        alpha=ridge.alpha,
         eigenvalues=values,
         descent_filter=descent,
-        ridge_filter=ridge,
-        descent_coef=coefs[0],
-        ridge_coef=coefs[1],
-        descent_intercept=float(intercepts[0]),
-        ridge_intercept=float(intercepts[1]),
-        largest_difference=float(np.abs(descent - ridge).max()),
+        ridge_filter=ridge.factors,
+        descent_coef=coef,
+        ridge_coef=ridge.coef_ridge,
+        descent_intercept=view._intercept(coef),
+        ridge_intercept=ridge.intercept_ridge,
+        largest_difference=float(np.abs(descent - ridge.factors).max()),
         bound=filter_difference(t)[0],
     )
