@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .. import _validate
-from ..penalties import L1
+from ..penalties import L1, L2, ElasticNet
 from ..plots import _new_axes, coefficient_path
 from ..solve import path as solve_path
 from ..solve import solve
@@ -41,7 +41,7 @@ MOST_ROWS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is drawn: the path of all data, and dense standardised rows of the first to enter."""
+    """What is drawn: the path of all data, and dense standardised features in order of entry."""
 
     name: str
     path: Path
@@ -61,7 +61,7 @@ def gallery(
     *,
     name: str = "data",
     feature_names: Sequence[str] | None = None,
-    dpi: int = 100,
+    dpi: int = 90,
 ) -> Iterator[FilePath]:
     """Draw every picture as folder/name-PICTURE.png, and yield each file once it is written.
 
@@ -107,7 +107,7 @@ def subject_of(
     if len(active) == 0:
         raise ValueError(f"{name}: no feature explains y, so there is nothing to draw")
     first = np.minimum.reduceat(entered.indices, entered.indptr[active])
-    kept = np.sort(active[np.argsort(first, kind="stable")][:MOST_FEATURES])
+    kept = active[np.argsort(first, kind="stable")][:MOST_FEATURES]
     rows = np.arange(n)
     if n > MOST_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(n, MOST_ROWS, replace=False))
@@ -132,12 +132,12 @@ def subject_of(
 
 
 def _balls(subject: Subject) -> Axes:
-    pair = _leading_pair(subject)
-    names = [f"coefficient of {subject.feature_names[j]}" for j in pair]
-    if len(pair) < 2 or not subject.ols[pair].any():
+    X, names = _telling_plane(subject)
+    if X is None:
         return norm_balls()
-    first, second = (f"$w_{k + 1}$: {name}" for k, name in enumerate(names))
-    return norm_balls(through=subject.ols[pair], names=(first, second))
+    coef = shrinkage(X, 0.0, subject.y).coef_ols
+    first, second = (f"$w_{k + 1}$: coefficient of {name}" for k, name in enumerate(names))
+    return norm_balls(through=coef if coef.any() else None, names=(first, second))
 
 
 def _path_picture(x: Any) -> Callable[[Subject], Axes]:
@@ -148,11 +148,10 @@ def _path_picture(x: Any) -> Callable[[Subject], Axes]:
 
 
 def _touching(subject: Subject) -> Axes | None:
-    """Lasso and ridge on the two leading features alone, with balls of one radius in each norm."""
-    pair = _leading_pair(subject)
-    if len(pair) < 2:
+    """Lasso and ridge on two features alone, with balls of one radius in each norm."""
+    X, names = _telling_plane(subject)
+    if X is None:
         return None
-    X = subject.X[:, pair]
     path = solve_path(X, subject.y, penalty=L1())
     second = np.flatnonzero(path.df == 2)
     alpha = 0.5 * (path.alpha_max + path.alphas[second[0]]) if len(second) else path.alphas[-1]
@@ -160,13 +159,13 @@ def _touching(subject: Subject) -> Axes | None:
     view = shrinkage(X, 0.0, subject.y)
 
     def excess(log_alpha: float) -> float:
-        return float(lq_norm(view.at(np.exp(log_alpha)).coef_ridge, 2.0)) - radius
+        norm: float = lq_norm(view.at(float(np.exp(log_alpha))).coef_ridge, 2.0)
+        return float(norm - radius)
 
     top = float(np.log(view.eigenvalues[0]))
     low, high = top - 30.0, top + 30.0
     ridge = float(np.exp(brentq(excess, low, high))) if excess(low) > 0.0 else 0.0
     axes = _panels(2)
-    names = [subject.feature_names[j] for j in pair]
     touching_ball(X, subject.y, float(alpha), axes[0], feature_names=names)
     touching_ball(X, subject.y, ridge, axes[1], norm="l2", feature_names=names)
     return axes[0]
@@ -183,23 +182,30 @@ def _thresholds(subject: Subject) -> Axes:
 
 
 def _descent(subject: Subject) -> Axes | None:
-    pair = _leading_pair(subject)
-    if len(pair) < 2:
+    X, names = _telling_plane(subject)
+    if X is None:
         return None
-    X = subject.X[:, pair]
     alpha = 0.4 * float(shrinkage(X, 0.0).eigenvalues[0])
-    return descent_paths(
-        X, subject.y, alpha, feature_names=[subject.feature_names[j] for j in pair]
-    )
+    return descent_paths(X, subject.y, alpha, feature_names=names)
 
 
 def _priors(subject: Subject) -> Axes:
+    """Priors whose standard deviation is the root mean square of the lasso's coefficients.
+
+    With noise s2 and n rows: alpha = s2 / (n v) for the Gaussian of variance v, and
+    sqrt(2 / v) s2 / n for the Laplace one. The product has half of each.
+    """
     residual = subject.y - subject.y.mean() - subject.X @ subject.lasso
-    noise = float(residual @ residual) / max(len(residual) - np.count_nonzero(subject.lasso), 1)
+    free = max(len(residual) - int(np.count_nonzero(subject.lasso)), 1)
+    noise = max(float(residual @ residual) / free, 1e-12 * float(np.var(subject.y)))
+    spread = float(np.mean(subject.lasso**2)) or float(np.var(subject.y))
+    gaussian = noise / (len(residual) * spread)
+    laplace = float(np.sqrt(2.0 / spread)) * noise / len(residual)
+    product = ElasticNet(0.5 * (gaussian + laplace), laplace / (gaussian + laplace))
     return prior_densities(
-        subject.alpha,
+        (L2(gaussian), L1(laplace), product),
         n_samples=len(residual),
-        noise_variance=max(noise, 1e-12 * float(np.var(subject.y))),
+        noise_variance=noise,
         coefs=subject.lasso,
     )
 
@@ -223,10 +229,26 @@ def _posterior(subject: Subject) -> Axes:
     )
 
 
-def _leading_pair(subject: Subject) -> list[int]:
-    """The two features with the largest lasso coefficients, or the only one."""
-    order = np.argsort(-np.abs(subject.lasso), kind="stable")
-    return [int(j) for j in order[:2]]
+def _telling_plane(subject: Subject) -> tuple[Vector | None, list[str]]:
+    """Two features, correlated but not twins, of which the lasso takes one long before the other.
+
+    With one feature's correlation a with y, the other's b <= a in modulus (signs turned so that
+    a, b >= 0) and r between them, the second enters once the first coefficient is the smaller of
+    (a - b) / (1 - r) and (a + b) / (1 + r): as a share of a, that is how long the corner lasts.
+    """
+    n, p = subject.X.shape
+    if p < 2:
+        return None, []
+    c = subject.X.T @ (subject.y - subject.y.mean()) / n
+    r = np.clip(subject.X.T @ subject.X / n, -1.0, 1.0) * np.outer(np.sign(c), np.sign(c))
+    a, b = np.abs(c)[:, None], np.abs(c)[None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = np.minimum((a - b) / (1.0 - r), (a + b) / (1.0 + r)) / a
+    score = a**2 * (0.05 + np.abs(r)) * np.clip(length, 0.0, 1.0)
+    score = np.where((np.abs(r) < 0.75) & (b < a), score, -1.0)
+    pair = [int(j) for j in np.unravel_index(int(score.argmax()), score.shape)]
+    pair = pair if pair[0] != pair[1] else [0, 1]
+    return subject.X[:, pair], [subject.feature_names[j] for j in pair]
 
 
 def _panels(count: int) -> list[Axes]:

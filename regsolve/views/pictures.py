@@ -54,21 +54,21 @@ def shrinkage_factors(
     view = shrinkage(
         X, 0.0, sample_weight=sample_weight, fit_intercept=fit_intercept, standardize=standardize
     )
-    line = _eigenvalue_axis(view.eigenvalues, strengths)
+    line = _eigenvalue_axis(view.eigenvalues)
     ax = axes_of(ax)
     ax.set_xscale("log")
     for rank, alpha in enumerate(strengths):
         here = view.at(alpha)
         ax.plot(line, line / (line + alpha), **stroke(rank, marker=False))
         ax.plot(view.eigenvalues, here.factors, **stroke(rank, linestyle="none"))
-        label = f"$\\alpha = {alpha:.3g}$: {here.df:.1f} degrees of freedom"
+        label = f"$\\alpha = {alpha:.3g}$: {here.df:.1f}"
         ax.plot([], [], label=label, **stroke(rank))
     ax.set_ylim(-0.02, 1.05)
     ax.set(
         xlabel=r"eigenvalue $\lambda_k$ of the Hessian $X^\top X / n$ (squared units of X)",
         ylabel=r"factor $\lambda_k / (\lambda_k + \alpha)$ along eigenvector $k$",
     )
-    ax.legend(frameon=False, loc="upper left")
+    _legend(ax, "degrees of freedom")
     return ax
 
 
@@ -88,7 +88,7 @@ def filter_curves(
     runs = [early_stopping(X, y, t, fit_intercept=fit_intercept) for t in n_steps]
     if not runs:
         raise ValueError("n_steps is empty: give at least one number of steps")
-    line = _eigenvalue_axis(runs[0].eigenvalues, [run.alpha for run in runs])
+    line = _eigenvalue_axis(runs[0].eigenvalues)
     line = line[line <= 1.0 / runs[0].step_size]
     ax = axes_of(ax)
     ax.set_xscale("log")
@@ -105,7 +105,7 @@ def filter_curves(
         xlabel=r"eigenvalue $\lambda_k$ of the Hessian $X^\top X / n$ (squared units of X)",
         ylabel=r"filter $1 - (1 - \eta \lambda_k)^t$",
     )
-    ax.legend(frameon=False, loc="upper left", title="largest difference from ridge")
+    _legend(ax, "largest difference from ridge")
     return ax
 
 
@@ -164,14 +164,17 @@ def posterior_intervals(
     ax.set_yticks(place, labels=[names[j] for j in shown])
     ax.invert_yaxis()
     ax.set(xlabel="coefficient $w_j$ (units of y per unit of feature $j$)", ylabel="feature $j$")
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _legend(ax)
     return ax
 
 
-def _eigenvalue_axis(eigenvalues: Vector, strengths: Sequence[float]) -> Vector:
-    """A line of values that covers the eigenvalues and a decade around each strength."""
+def _eigenvalue_axis(eigenvalues: Vector) -> Vector:
+    """A line of values that covers the eigenvalues, and a factor of 3 to either side."""
     if len(eigenvalues) == 0:
         raise ValueError("every column of X is constant: the Hessian is zero")
-    ends = np.concatenate([eigenvalues, np.multiply.outer([0.1, 10.0], strengths).ravel()])
-    low = max(float(ends.min()), float(ends.max()) * 1e-12)
-    return np.geomspace(low / 1.5, float(ends.max()) * 1.5, 400)
+    low, high = float(eigenvalues.min()), float(eigenvalues.max())
+    return np.geomspace(max(low, high * 1e-12) / 3.0, high * 3.0, 400)
+
+
+def _legend(ax: Axes, title: str = "") -> None:
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), title=title)

@@ -86,7 +86,7 @@ def touching_ball(
     _point(ax, best, "P", "least squares")
     _point(ax, w, "o", f"{'lasso' if norm == 'l1' else 'ridge'}, $\\alpha = {alpha:.3g}$")
     _name_plane(ax, pair, names_of(feature_names, p))
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
@@ -153,10 +153,12 @@ def descent_paths(
     ax.plot(*ridge.T, color="black", linewidth=1.0, zorder=2, label="all ridge solutions")
     for rank, (name, run) in enumerate(runs.items()):
         ax.plot(*run.coefs.T, label=name, markevery=5, **stroke(rank, markersize=4.0))
-        ax.plot(*run.coefs[-1], "o", color="black", markersize=7, zorder=5)
+    ends = np.array([run.coefs[-1] for run in runs.values()])
+    ax.plot(*ends.T, "ko", markersize=7, zorder=5, label="where each ends")
     _point(ax, best, "P", "least squares")
     _name_plane(ax, pair, names_of(feature_names, p))
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    title = f"$\\alpha = {alpha:.3g}$"
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), title=title)
     return ax
 
 

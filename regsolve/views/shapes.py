@@ -46,7 +46,7 @@ def axes_of(ax: Axes | None, *, equal: bool = False) -> Axes:
     ax = _new_axes() if ax is None else ax
     ax.spines[["top", "right"]].set_visible(False)
     if equal:
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal", adjustable="box")
     return ax
 
 
@@ -100,7 +100,7 @@ def norm_balls(
         every = max(1, (len(ball.points) - 1) // 8)
         ax.plot(*ball.points.T, label=f"$q = {q}${shape}", markevery=every, **stroke(rank))
     if point is not None:
-        ax.plot(*point, "ko", markersize=7, zorder=5)
+        ax.plot(*point, "ko", markersize=7, zorder=5, label="the coefficients")
     ax.set(xlabel=names[0], ylabel=names[1])
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
@@ -166,8 +166,7 @@ def threshold_curves(
 
 
 def prior_densities(
-    alpha: float = 1.0,
-    l1_ratio: float = 0.5,
+    penalties: Sequence[L1 | L2 | ElasticNet] = (L2(), L1(), ElasticNet()),
     ax: Axes | None = None,
     *,
     n_samples: int = 1,
@@ -178,12 +177,11 @@ def prior_densities(
 
     With Gaussian noise of variance s2 a penalty g(w_j) on the mean loss of n rows is the prior
     with density proportional to exp(-n g(w_j) / s2): Gaussian of variance s2 / (n alpha) for
-    ridge, Laplace of rate n alpha / s2 for the lasso, their product for the elastic net.
+    ridge, Laplace of rate n alpha / s2 for the lasso, a product of two for the elastic net.
 
     Parameters
     ----------
-    alpha : float > 0
-    l1_ratio : float in [0, 1], of the product
+    penalties : of a feature with factor 1 and no bounds, alpha > 0
     ax : matplotlib Axes, optional
     n_samples, noise_variance : n and s2
     coefs : (k,), optional
@@ -192,35 +190,43 @@ def prior_densities(
     Raises
     ------
     ValueError
-        alpha or noise_variance that is not above 0, l1_ratio outside [0, 1].
+        alpha or noise_variance that is not above 0.
     """
-    _validate.positive_number("alpha", alpha)
     rate = _validate.positive_integer("n_samples", n_samples) / _validate.positive_number(
         "noise_variance", noise_variance
     )
+    strengths = [_validate.positive_number("alpha", penalty.alpha) * rate for penalty in penalties]
     given = np.zeros(0) if coefs is None else np.asarray(coefs, dtype=np.float64).ravel()
-    width = max(1.0 / (rate * alpha), 1.0 / math.sqrt(rate * alpha))
-    reach = max(4.0 * width, 1.1 * np.abs(given).max(initial=0.0))
+    widths = [
+        1.0 / total if penalty.l1_ratio == 1.0 else total**-0.5
+        for penalty, total in zip(penalties, strengths, strict=True)
+    ]
+    reach = max(4.0 * max(widths, default=1.0), 1.1 * np.abs(given).max(initial=0.0))
     w = np.linspace(-reach, reach, 1001)
-    penalties = {
-        "Gaussian: ridge": ElasticNet(alpha, 0.0),
-        "Laplace: lasso": ElasticNet(alpha, 1.0),
-        f"product: elastic net ({l1_ratio:g})": ElasticNet(alpha, l1_ratio),
-    }
     ax = axes_of(ax)
-    for rank, (name, penalty) in enumerate(penalties.items()):
-        ax.plot(w, prior_density(w, penalty, rate), label=name, markevery=(20, 60), **stroke(rank))
+    for rank, penalty in enumerate(penalties):
+        label = f"{_prior_name(penalty)}, $\\alpha = {penalty.alpha:.3g}$"
+        ax.plot(w, prior_density(w, penalty, rate), label=label, markevery=(20, 60), **stroke(rank))
     if len(given):
         at = np.full(len(given), 0.02)
         ax.plot(given, at, "k|", markersize=12, transform=ax.get_xaxis_transform(), zorder=5)
     ax.set_xlim(-reach, reach)
     ax.set_ylim(bottom=0.0)
-    ax.set(xlabel="coefficient $w_j$", ylabel="prior density $p(w_j)$")
+    ax.set(
+        xlabel="coefficient $w_j$ (units of y per unit of feature $j$)",
+        ylabel="prior density $p(w_j)$ (one over those units)",
+    )
     ax.legend(frameon=False)
     return ax
 
 
-def prior_density(w: Vector, penalty: ElasticNet, rate: float) -> Vector:
+def _prior_name(penalty: L1 | L2 | ElasticNet) -> str:
+    if penalty.l1_ratio in (0.0, 1.0):
+        return "Laplace (L1)" if penalty.l1_ratio else "Gaussian (L2)"
+    return f"their product (l1_ratio {penalty.l1_ratio:.2g})"
+
+
+def prior_density(w: Vector, penalty: L1 | L2 | ElasticNet, rate: float) -> Vector:
     """exp(-a |w| - b w^2 / 2) over its integral, a = rate alpha l1_ratio, b the rest of it.
 
     The integral is 2 / a for b = 0, else sqrt(2 pi / b) erfcx(a / sqrt(2 b)).
