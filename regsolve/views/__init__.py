@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .hessian import Shrinkage, SoftThreshold, shrinkage, soft_threshold_view
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
+    from .projections import (
+        project_elastic,
+        project_groups,
+        project_l1,
+        project_l2,
+        project_simplex,
+    )
 
 __all__ = [
     "NormBall",
@@ -18,6 +25,11 @@ __all__ = [
     "dual_exponent",
     "lq_norm",
     "norm_ball",
+    "project_elastic",
+    "project_groups",
+    "project_l1",
+    "project_l2",
+    "project_simplex",
     "shrinkage",
     "soft_threshold_view",
 ]
@@ -26,6 +38,13 @@ __all__ = [
 ROOMS = {
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
+    "projections": (
+        "project_elastic",
+        "project_groups",
+        "project_l1",
+        "project_l2",
+        "project_simplex",
+    ),
 }
 
 
