@@ -347,3 +347,13 @@ def test_gallery_draws_hard_data(kind: str, tmp_path: Path, monkeypatch: Any) ->
 def test_gallery_of_a_constant_target_is_refused(tmp_path: Path, Xy: Any) -> None:
     with pytest.raises(ValueError, match="no feature explains y"):
         list(gallery(Xy[0], np.ones(50), tmp_path))
+
+
+def test_every_name_of_the_views_is_there_and_documented() -> None:
+    from regsolve import views
+
+    assert {name for names in views.ROOMS.values() for name in names} == set(views.__all__)
+    for name in views.__all__:
+        assert getattr(views, name).__doc__, name
+    with pytest.raises(AttributeError):
+        views.nothing  # noqa: B018

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
     from .pictures import filter_curves, posterior_intervals, shrinkage_factors
     from .planes import descent_paths, touching_ball
+    from .projections import (
+        project_elastic,
+        project_groups,
+        project_l1,
+        project_l2,
+        project_simplex,
+    )
     from .shapes import norm_balls, prior_densities, threshold_curves
     from .thresholds import firm_threshold, hard_threshold, scad_threshold
     from .weight_decay import Trajectory, gradient_descent, limit_penalty, proximal_descent
@@ -45,6 +52,11 @@ __all__ = [
     "norm_balls",
     "posterior_intervals",
     "prior_densities",
+    "project_elastic",
+    "project_groups",
+    "project_l1",
+    "project_l2",
+    "project_simplex",
     "proximal_descent",
     "ridge_alpha",
     "scad_threshold",
@@ -68,16 +80,18 @@ ROOMS = {
     ),
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
-    "pictures": (
-        "descent_paths",
-        "filter_curves",
-        "posterior_intervals",
-        "shrinkage_factors",
-        "touching_ball",
-    ),
+    "pictures": ("filter_curves", "posterior_intervals", "shrinkage_factors"),
+    "planes": ("descent_paths", "touching_ball"),
     "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
     "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
     "weight_decay": ("Trajectory", "gradient_descent", "limit_penalty", "proximal_descent"),
+    "projections": (
+        "project_elastic",
+        "project_groups",
+        "project_l1",
+        "project_l2",
+        "project_simplex",
+    ),
 }
 
 
