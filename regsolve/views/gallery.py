@@ -61,7 +61,7 @@ def gallery(
     *,
     name: str = "data",
     feature_names: Sequence[str] | None = None,
-    dpi: int = 90,
+    dpi: int = 80,
 ) -> Iterator[FilePath]:
     """Draw every picture as folder/name-PICTURE.png, and yield each file once it is written.
 
