@@ -428,3 +428,18 @@ def test_numba_waits_until_the_first_step() -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
     assert limit_penalty(1.0, momentum=0.75, decoupled=True).alpha == 0.25
+
+
+def test_machine_code_need_not_be_kept() -> None:
+    code = (
+        "import numba.core.dispatcher as dispatcher, numpy as np\n"
+        "def refuse(function):\n"
+        "    raise RuntimeError('cannot cache function: no locator available')\n"
+        "dispatcher.FunctionCache = refuse\n"
+        "from regsolve.views import gradient_descent\n"
+        "run = gradient_descent(np.arange(4.0)[:, None], np.arange(4.0))\n"
+        "print(round(run.coefs[-1, 0], 9))\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, check=True, timeout=120, capture_output=True, text=True)
+    assert done.stdout == "1.0\n"

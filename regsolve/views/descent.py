@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-# Sums may be reordered, so that they run in vector registers; NaN and infinity keep their meaning.
-_compiled: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+
+def _compiled(function: Any) -> Any:
+    """Compile at the first call. Sums may be reordered; NaN and infinity keep their meaning."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract"}}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep machine code in
+        return numba.njit(**options)(function)
 
 
 def _gradient(X: Vector, y: Vector, rows: Any, w: Vector, out: Vector) -> None:

@@ -254,7 +254,7 @@ def _telling_plane(subject: Subject) -> tuple[Vector | None, list[str]]:
 def _panels(count: int) -> list[Axes]:
     figure = cast("Figure", _new_axes().figure)
     figure.clear()
-    figure.set_size_inches(4.6 * count, 4.8)
+    figure.set_size_inches(4.6 * count, 5.1)
     return list(figure.subplots(1, count))
 
 
