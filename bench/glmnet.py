@@ -56,8 +56,21 @@ class Glmnet(Library):
         return design
 
     def _path(self, prepared: Design, alphas: Vector, tol: float) -> Fit:
-        v, root = prepared.extra["v"], Path(prepared.extra["folder"].name)
-        seconds = self._call(prepared, alphas, repr(tol))
+        return self._call(prepared, alphas, repr(tol))
+
+    def cross_validation(self, prepared: Design, alphas: Vector, tol: float = 1e-7) -> Fit:
+        """cv.glmnet on five folds of consecutive rows: the path on all rows, seconds of all."""
+        return self._call(prepared, alphas, f"cv {tol!r}")
+
+    def _call(self, prepared: Design, alphas: Vector, line: str) -> Fit:
+        r, v, child = prepared.problem.l1_ratio, prepared.extra["v"], prepared.extra["child"]
+        root = Path(prepared.extra["folder"].name)
+        (alphas * (r / v + 1.0 - r)).tofile(root / "lambda")
+        child.stdin.write(line + "\n")
+        child.stdin.flush()
+        answer = child.stdout.readline().split()
+        if not answer or answer[0] != "seconds":
+            raise RuntimeError("glmnet: " + (" ".join(answer) or "R has ended"))
         parts = (
             np.fromfile(root / f"out_{part}", kind)
             for part, kind in (
@@ -70,21 +83,7 @@ class Glmnet(Library):
         data, indices, indptr, intercepts = parts
         shape = (prepared.X.shape[1], len(intercepts))
         coefs = v * sp.csc_matrix((data, indices, indptr), shape=shape)
-        return prepared.fit(coefs, v * intercepts, seconds=seconds)
-
-    def cross_validation(self, prepared: Design, alphas: Vector, tol: float = 1e-7) -> float:
-        """Seconds of cv.glmnet on five folds of consecutive rows; its default tol."""
-        return self._call(prepared, alphas, f"cv {tol!r}")
-
-    def _call(self, prepared: Design, alphas: Vector, line: str) -> float:
-        r, v, child = prepared.problem.l1_ratio, prepared.extra["v"], prepared.extra["child"]
-        (alphas * (r / v + 1.0 - r)).tofile(Path(prepared.extra["folder"].name) / "lambda")
-        child.stdin.write(line + "\n")
-        child.stdin.flush()
-        answer = child.stdout.readline().split()
-        if not answer or answer[0] != "seconds":
-            raise RuntimeError("glmnet: " + (" ".join(answer) or "R has ended"))
-        return float(answer[1])
+        return prepared.fit(coefs, v * intercepts, seconds=float(answer[1]))
 
     def release(self, prepared: Design) -> None:
         """End R and remove the files."""

@@ -1,7 +1,7 @@
 // Anderson extrapolation of a fixed-point sequence: of the last K + 1 iterates, the affine
 // combination sum_k c_k x_k with sum c_k = 1 that makes sum_k c_k (x_{k+1} - x_k) smallest.
-// Bertrand and Massias (2021). An iterate carries, behind its coefficients, the state of the model,
-// which is affine in them and is combined with the same c.
+// Bertrand and Massias (2021). The c_k may be large with both signs: what depends on x is followed
+// by the change of x, since a combination of it would carry its rounding c_k times.
 #pragma once
 
 #include <cmath>
@@ -19,24 +19,23 @@ class Anderson {
   void clear() { count_ = 0; }
   double bytes() const { return 8.0 * (K + 1) * double(points_[0].size()); }
 
-  // Appends b on W and the state; true when K + 1 iterates are held.
-  bool push(const std::vector<Index>& W, const double* b, const std::vector<double>& state) {
+  // Appends b on W; true when K + 1 iterates are held.
+  bool push(const std::vector<Index>& W, const double* b) {
     std::vector<double>& point = points_[count_];
-    point.resize(W.size() + state.size());
+    point.resize(W.size());
     for (std::size_t k = 0; k < W.size(); ++k) point[k] = b[W[k]];
-    std::copy(state.begin(), state.end(), point.begin() + std::ptrdiff_t(W.size()));
     return ++count_ == K + 1;
   }
 
-  // The extrapolated iterate of `size` coefficients and its state; false if the system is singular.
-  bool extrapolate(std::size_t size, std::vector<double>& out) {
+  // The extrapolated iterate, (|W|,); false if the system is singular.
+  bool extrapolate(std::vector<double>& out) {
     count_ = 0;
     double A[K][K + 1];  // (U'U) z = 1, U's columns x_{k+1} - x_k
     double trace = 0.0;
     for (int a = 0; a < K; ++a)
       for (int c = 0; c <= a; ++c) {
         double sum = 0.0;
-        for (std::size_t k = 0; k < size; ++k)
+        for (std::size_t k = 0; k < points_[0].size(); ++k)
           sum += (points_[a + 1][k] - points_[a][k]) * (points_[c + 1][k] - points_[c][k]);
         A[a][c] = A[c][a] = sum;
         if (a == c) trace += sum;

@@ -83,9 +83,10 @@ double steepest(const Penalty& penalty, const std::vector<double>& c,
 // Beside them the same at w = 0 and no intercept, against which rounding is told from a figure.
 struct NullModel {
   double objective = 0.0;  // P0
-  double gradient = 0.0;   // max_j |gradient_j|, in X's units
-  double unfitted = 0.0;   // objective at w = 0, intercept 0
-  double size = 0.0;       // bound of max_j sum_i |x_ij| |u_i| there
+  double reached = 0.0;  // that of the coefficients held for it: more where float64 has none better
+  double gradient = 0.0;  // max_j |gradient_j|, in X's units
+  double unfitted = 0.0;  // objective at w = 0, intercept 0
+  double size = 0.0;      // bound of max_j sum_i |x_ij| |u_i| there
 
   bool exact() const { return objective <= 1e-28 * unfitted; }
 };
@@ -97,8 +98,9 @@ struct Verdict {
 // The verdict on a null model that fits exactly: it is the minimiser, since losses are >= 0.
 inline Verdict exact_fit(const NullModel& null) {
   Verdict v;
-  v.primal = null.objective;
-  v.gap = null.objective;
+  v.primal = null.reached;
+  v.gap = null.reached;
+  v.relative_gap = null.reached <= 1e-20 * null.unfitted ? 0.0 : infinity;
   return v;
 }
 

@@ -1,7 +1,7 @@
 // Cyclic coordinate descent on a quadratic model, Anderson-accelerated.
 //
 // A model M offers gradient(j) = -(d loss / d b_j), update(j, delta) for b_j += delta,
-// lipschitz(j), loss(b) and its state, a vector that is affine in b: residual_model.hpp and
+// lipschitz(j), loss(b) and its state, a vector that can be put back: residual_model.hpp and
 // gram_model.hpp.
 #pragma once
 
@@ -39,22 +39,23 @@ double objective_on(const Model& model, const Penalty& penalty, const std::vecto
   return sum;
 }
 
-// Replaces (b_W, state) by their extrapolation where that lowers the objective; whether it did.
+// Replaces b_W by its extrapolation where that lowers the objective; whether it did.
 template <class Model, class Penalty>
 bool accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
                 const std::vector<Index>& W, double* b) {
   std::vector<double> point;
-  if (!anderson.extrapolate(W.size(), point)) return false;
+  if (!anderson.extrapolate(point)) return false;
   const double before = objective_on(model, penalty, W, b);
-  auto exchange = [&] {
-    for (std::size_t k = 0; k < W.size(); ++k) std::swap(b[W[k]], point[k]);
-    std::swap_ranges(model.state().begin(), model.state().end(),
-                     point.begin() + std::ptrdiff_t(W.size()));
-  };
-  exchange();
-  const bool lower = objective_on(model, penalty, W, b) < before;
-  if (!lower) exchange();
-  return lower;
+  const std::vector<double> state = model.state();
+  for (std::size_t k = 0; k < W.size(); ++k) {
+    const double delta = point[k] - b[W[k]];
+    std::swap(b[W[k]], point[k]);
+    if (delta != 0.0) model.update(W[k], delta);
+  }
+  if (objective_on(model, penalty, W, b) < before) return true;
+  for (std::size_t k = 0; k < W.size(); ++k) b[W[k]] = point[k];
+  model.state() = state;
+  return false;
 }
 
 struct Never {
@@ -85,7 +86,7 @@ Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& 
       result.stalled = true;
       break;
     }
-    if (result.epochs % spacing == 0 && anderson.push(W, b, model.state())) {
+    if (result.epochs % spacing == 0 && anderson.push(W, b)) {
       failures = accelerate(anderson, model, penalty, W, b) ? 0 : failures + 1;
       // Where the slow modes hide behind the others, iterates further apart show them.
       spacing = std::min<Index>(64, Index(1) << (failures / 4));

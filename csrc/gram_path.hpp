@@ -52,6 +52,9 @@ struct FromX {
   std::function<void(const std::vector<double>& b, const std::vector<Index>& U,
                      std::vector<double>& c, double& ut, double& uu)>
       project;
+  // b (zero before) becomes the null model's, from its columns; returns u'u at the minimum, c = Z'u
+  std::function<double(const ElasticNet& null, std::vector<double>& b, std::vector<double>& c)>
+      solve_null;
 };
 
 template <class Penalty>
@@ -81,7 +84,7 @@ class GramPath {
     ActiveSet* active = make_active();
     for (double alpha : grid) {
       penalty_.alpha = alpha;
-      const Status otherwise = null_.exact() ? Status::optimal : solve_at(active);
+      const Status otherwise = null_.exact() ? Status::stalled : solve_at(active);
       const Verdict verdict = null_.exact() ? exact_fit(null_) : judge(nullptr);
       const Status status = judge_status(problem_, verdict, options_.tol, false, otherwise);
       const double deviance = null_.exact() ? 0.0 : 1.0 - model_.loss(b_.data()) / null_.objective;
@@ -101,18 +104,29 @@ class GramPath {
  private:
   void find_null(double t_square, double size) {
     ElasticNet null = null_penalty(penalty_, problem_, stats_);
-    std::vector<double> b(std::size_t(model_.p), 0.0);
-    bool any = false;
-    for (Index j = 0; j < model_.p; ++j) any = any || !null.excluded(j);
-    if (any) {
+    std::vector<double> b(std::size_t(model_.p), 0.0), c;
+    std::size_t unpenalised = 0, independent = 0;
+    for (Index j = 0; j < model_.p; ++j) unpenalised += !null.excluded(j);
+    if (unpenalised > 0) {
       ActiveSet active(blas_, model_, null, b.data());
       active.solve(0, [&] { return monitor_.stopped(); });
+      independent = active.free_features().size();
     }
-    null_.objective = 0.5 * (any ? from_x_.square(b) : model_.tt);
+    double uu = unpenalised > 0 ? from_x_.square(b) : model_.tt, reached = uu;
+    c = model_.g;
+    // dependent to the Gram matrix's rounding, or fitting all but that: X knows better
+    if (independent < unpenalised || (unpenalised > 0 && uu <= 1e-6 * t_square)) {
+      std::fill(b.begin(), b.end(), 0.0);
+      uu = from_x_.solve_null(null, b, c);
+      model_.refresh(b.data());
+      reached = from_x_.square(b);
+    }
+    null_.objective = 0.5 * uu;
+    null_.reached = 0.5 * reached;
     null_.unfitted = 0.5 * t_square;
     null_.size = size;
-    null_.gradient = steepest(penalty_, model_.g, stats_.norm);
-    alpha_max_ = largest_alpha(penalty_, model_.g);
+    null_.gradient = steepest(penalty_, c, stats_.norm);
+    alpha_max_ = largest_alpha(penalty_, c);
     b_ = b;
   }
 
@@ -164,6 +178,7 @@ class GramPath {
                                  : (options_.max_iter > 0 ? options_.max_iter
                                                           : std::numeric_limits<Index>::max());
     std::vector<Index> W, before;
+    bool believed = true;  // a proof on W by the Gram matrix alone, while X does not contradict it
     for (;;) {
       W.clear();
       for (Index j = 0; j < model_.p; ++j)
@@ -171,7 +186,7 @@ class GramPath {
           W.push_back(j);
       bool on_set = false;
       const Descent d = descend(
-          model_, penalty_, W, b_.data(), left, [&] { return on_set = proven(&W); },
+          model_, penalty_, W, b_.data(), left, [&] { return on_set = believed && proven(&W); },
           [&] { return monitor_.stopped(); });
       solution_.report.n_epochs += d.epochs;
       left -= d.epochs;
@@ -179,7 +194,8 @@ class GramPath {
       if (monitor_.stopped()) return monitor_.status;
       if (proven(nullptr)) return Status::stalled;
       if (left <= 0 && limited) return Status::max_iter;
-      if ((d.stalled && W == before) || (on_set && W == before)) return Status::stalled;
+      if (d.stalled && W == before) return Status::stalled;
+      if (on_set && W == before) believed = false;
       before = W;
     }
   }

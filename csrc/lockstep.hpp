@@ -3,8 +3,8 @@
 //
 // Each problem runs on a thread of its own behind a Companion, a matrix whose readings wait for
 // those of its companions. A reading starts when everyone who still runs has asked, so what is read
-// together depends on the problems alone, never on the threads. The calling thread only asks
-// whether to stop.
+// together depends on the problems alone, never on the threads. Of those who do not wait,
+// n_threads run at a time. The calling thread only asks whether to stop.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +19,16 @@ namespace REGSOLVE_TARGET {
 class SharedReading {
  public:
   SharedReading(const AnyMatrix& X, Index members, int n_threads)
-      : X_(X), running_(members), n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+      : X_(X),
+        running_(members),
+        free_(n_threads),
+        n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+
+  // A member starts, as soon as one of the n_threads is free.
+  void enter() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    take_thread(lock);
+  }
 
   // out (p x k, leading dimension ldo) = X'R; returns this member's part of the bytes read
   double xtr(Index member, const double* R, int k, double* out, Index ldo) {
@@ -33,6 +42,7 @@ class SharedReading {
   // A member will not ask again.
   void leave() {
     std::unique_lock<std::mutex> lock(mutex_);
+    give_thread();
     --running_;
     if (running_ > 0 && Index(wishes_.size()) == running_) serve();
   }
@@ -53,12 +63,24 @@ class SharedReading {
   double wait(Wish& wish) {
     std::unique_lock<std::mutex> lock(mutex_);
     wishes_.push_back(&wish);
-    if (Index(wishes_.size()) == running_)
+    if (Index(wishes_.size()) == running_) {
       serve();
-    else
+    } else {
+      give_thread();
       served_.wait(lock, [&] { return wish.done; });
+      take_thread(lock);
+    }
     if (wish.failure) std::rethrow_exception(wish.failure);
     return wish.bytes;
+  }
+
+  void take_thread(std::unique_lock<std::mutex>& lock) {
+    freed_.wait(lock, [&] { return free_ > 0; });
+    --free_;
+  }
+  void give_thread() {
+    ++free_;
+    freed_.notify_one();
   }
 
   // The last to ask reads for all; the others wait, so the lock may be held.
@@ -116,9 +138,10 @@ class SharedReading {
 
   const AnyMatrix& X_;
   Index running_;
+  int free_;  // threads that nobody uses
   const int n_threads_;
   std::mutex mutex_;
-  std::condition_variable served_;
+  std::condition_variable served_, freed_;
   std::vector<Wish*> wishes_;
   std::vector<double> R_, C_;  // (n, 8), (p, 8)
 };
@@ -127,7 +150,9 @@ class SharedReading {
 class Companion final : public AnyMatrix {
  public:
   Companion(const AnyMatrix& X, SharedReading& reading, Index member)
-      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {}
+      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {
+    reading_.enter();
+  }
   ~Companion() override { reading_.leave(); }
   Companion(const Companion&) = delete;
   Companion& operator=(const Companion&) = delete;
@@ -184,6 +209,7 @@ class Companion final : public AnyMatrix {
 struct GroupPoll {
   const Options& options;
   std::atomic<bool> stop{false};
+  bool cut = false;  // stopped by Ctrl-C rather than at a step; of the calling thread alone
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 
   static int ask(void* context, const Step* step) {
@@ -191,6 +217,15 @@ struct GroupPoll {
     if (!self.stop && step && self.options.poll &&
         self.options.poll(self.options.context, step) != 0)
       self.stop = true;
+    return self.stop;
+  }
+  // The same where problems run one after the other on the calling thread.
+  static int ask_alone(void* context, const Step* step) {
+    GroupPoll& self = *static_cast<GroupPoll*>(context);
+    if (!self.stop && self.options.poll && self.options.poll(self.options.context, step) != 0) {
+      self.stop = true;
+      self.cut = step == nullptr;
+    }
     return self.stop;
   }
   // The options of one of several that run together, what is left of the time among them.
@@ -209,30 +244,45 @@ struct GroupPoll {
   }
 };
 
-// work(member) for 0 .. members - 1, each on a thread of its own, while this one asks `poll`.
-// The first exception of any comes out when all are done.
+// work(member) for 0 .. members - 1, each on a thread of its own, while this one asks `poll`. The
+// first exception of any comes out when all are done. Members may wait for one another: none starts
+// before all threads are made.
 template <class Work>
 void run_group(Index members, GroupPoll& poll, const Work& work) {
   std::mutex mutex;
-  std::condition_variable ended;
-  Index running = members;
+  std::condition_variable changed;
+  Index running = 0;
+  bool started = false, abandoned = false;
   std::exception_ptr failure;
-  std::vector<std::thread> threads;
-  for (Index member = 0; member < members; ++member)
-    threads.emplace_back([&, member] {
-      std::exception_ptr mine;
+  auto member_thread = [&](Index member) {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return started || abandoned; });
+    std::exception_ptr mine;
+    if (!abandoned) {
+      lock.unlock();
       try {
         work(member);
       } catch (...) {
         mine = std::current_exception();
         poll.stop = true;
       }
-      std::lock_guard<std::mutex> lock(mutex);
-      if (mine && !failure) failure = mine;
-      if (--running == 0) ended.notify_one();
-    });
+      lock.lock();
+    }
+    if (mine && !failure) failure = mine;
+    if (--running == 0) changed.notify_all();
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(std::size_t(members));
   std::unique_lock<std::mutex> lock(mutex);
-  while (!ended.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
+  try {
+    for (; running < members; ++running) threads.emplace_back(member_thread, running);
+    started = true;
+  } catch (...) {
+    failure = std::current_exception();
+    abandoned = true;
+  }
+  changed.notify_all();
+  while (!changed.wait_for(lock, std::chrono::milliseconds(20), [&] { return running == 0; })) {
     lock.unlock();
     poll.ask_user();
     lock.lock();

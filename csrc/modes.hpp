@@ -127,6 +127,11 @@ inline void gram_path(const Design& design, const Problem& problem, const double
       if (design.omega[i] > 0.0) uu += u[i] * u[i] / design.omega[i];
     }
   };
+  from_x.solve_null = [&](const ElasticNet& null, std::vector<double>& b, std::vector<double>& c) {
+    const std::vector<double> r = solve_unpenalised(design, null, b, report);
+    design.correlate(design.weighted(r).data(), 1, c, report);
+    return dot_dense(r.data(), r.data(), design.X.n);
+  };
   auto go = [&](auto penalty) {
     GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
                                      design.t_square, design.gradient_size(design.t_square), from_x,

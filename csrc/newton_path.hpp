@@ -37,18 +37,23 @@ class NewtonPath {
     double square = 0.0;
     for (std::size_t i = 0; i < n_; ++i)
       if (design_.omega[i] > 0.0) square += u_[i] * u_[i] / design_.omega[i];
+    std::vector<double> r;
     if (design_.problem.loss.quadratic) {
-      solve_unpenalised(design_, null, b_, solution_.report);
+      r = solve_unpenalised(design_, null, b_, solution_.report);
       base_ = design_.t_mean;
       predict();
     }
     while (!design_.problem.loss.quadratic && newton_step(null, U, 1e-14) && !monitor_.stopped()) {
     }
-    null_.objective = loss_.value(z_);
+    null_.objective = null_.reached = loss_.value(z_);
     null_.unfitted = at_zero;
     null_.size = design_.gradient_size(square);
     null_u_ = u_;
-    correlate(u_, c_);
+    if (design_.problem.loss.quadratic) {
+      null_.objective = 0.5 * dot_dense(r.data(), r.data(), design_.X.n);
+      null_u_ = design_.weighted(r);
+    }
+    correlate(null_u_, c_);
     null_.gradient = steepest(penalty_, c_, design_.stats.norm);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
@@ -61,7 +66,7 @@ class NewtonPath {
     for (double alpha : grid) {
       penalty_.alpha = alpha;
       Verdict verdict;
-      const Status otherwise = null_.exact() ? Status::optimal : solve_at(verdict);
+      const Status otherwise = null_.exact() ? Status::stalled : solve_at(verdict);
       if (null_.exact()) verdict = exact_fit(null_);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);

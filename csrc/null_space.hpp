@@ -9,36 +9,91 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// The columns sqrt(omega) z_j, j in U, (n, |U|). They are centred twice: what rounding leaves of a
+// mean far from zero is much beside a small d_j.
+inline std::vector<double> weighted_columns(const Design& design, const std::vector<Index>& U,
+                                            Report& report) {
+  const std::size_t n = std::size_t(design.X.n);
+  std::vector<double> Z;
+  Z.reserve(n * (U.size() + 1));  // with room for the intercept's
+  Z.resize(n * U.size());
+  for (std::size_t k = 0; k < U.size(); ++k) {
+    const std::size_t j = std::size_t(U[k]);
+    double *z = &Z[n * k], left = 0.0;
+    design.X.gather(U[k], z);
+    report.x_bytes += design.X.column_bytes(U[k]);
+    for (std::size_t i = 0; i < n; ++i) {
+      z[i] -= design.stats.mean[j];
+      left += design.omega[i] * z[i];
+    }
+    if (!design.centred()) left = 0.0;
+    for (std::size_t i = 0; i < n; ++i) z[i] = design.root[i] * (z[i] - left) * design.stats.inv[j];
+  }
+  return Z;
+}
+
 class Basis {
  public:
   // Orthonormal basis of the columns sqrt(omega) z_j, j in U, by QR with column pivoting; columns
-  // whose diagonal falls below rounding are dependent.
+  // whose diagonal falls below rounding are dependent. With an intercept its column sqrt(omega) is
+  // the first, and rows without weight are left out: in directions of small diagonal rounding
+  // there, and what it left of the means, would be much.
   void span(const Design& design, const std::vector<Index>& U, Report& report) {
-    n_ = design.X.n;
+    span(design, weighted_columns(design, U, report));
+  }
+  // finest: share of the largest diagonal below which columns are dependent, if above rounding
+  void span(const Design& design, std::vector<double> columns, double finest = 0.0) {
+    const std::size_t all = std::size_t(design.X.n);
+    rows_.clear();
+    for (std::size_t i = 0; i < all; ++i)
+      if (design.root[i] > 0.0) rows_.push_back(i);
+    n_ = Index(rows_.size());
     rank_ = 0;
-    Q_.resize(std::size_t(n_) * U.size());
-    for (std::size_t k = 0; k < U.size(); ++k) {
-      double* z = &Q_[std::size_t(n_) * k];
-      const std::size_t j = std::size_t(U[k]);
-      design.X.gather(U[k], z);
-      report.x_bytes += design.X.column_bytes(U[k]);
-      for (Index i = 0; i < n_; ++i)
-        z[i] = design.root[std::size_t(i)] * (z[i] - design.stats.mean[j]) * design.stats.inv[j];
+    R_.clear();
+    order_.assign(columns.size() / std::max<std::size_t>(all, 1), 0);
+    Q_ = std::move(columns);
+    if (Q_.empty()) return;
+    auto to = Q_.begin();
+    for (std::size_t k = 0; k < Q_.size(); k += all)
+      for (std::size_t i : rows_) *to++ = Q_[k + i];
+    Q_.erase(to, Q_.end());
+    first_ = design.centred() ? 1 : 0;
+    if (first_ > 0) {
+      const std::vector<double> intercept = on_rows(design.root.data());
+      Q_.insert(Q_.end(), intercept.begin(), intercept.end());
+      order_.push_back(1);  // goes to the front
     }
-    if (U.empty() || n_ == 0) return;
-    int n = int(n_), m = int(U.size()), info = 0, size = 32 * m + 3 * m + 1;
+    int n = int(n_), m = int(order_.size()), info = 0, size = 32 * m + 3 * m + 1;
     const int k = std::min(n, m);
-    std::vector<int> order(U.size(), 0);
     std::vector<double> tau(static_cast<std::size_t>(k)), work(static_cast<std::size_t>(size));
-    design.blas.dgeqp3(&n, &m, Q_.data(), &n, order.data(), tau.data(), work.data(), &size, &info);
-    const double top = std::fabs(Q_[0]);
-    const double least = top * std::numeric_limits<double>::epsilon() * double(std::max(n, m)) * 4;
-    while (rank_ < k && std::fabs(Q_[std::size_t(rank_) * std::size_t(n + 1)]) > least) ++rank_;
-    if (top == 0.0) rank_ = 0;
-    int rank = int(rank_);
-    if (rank > 0)
-      design.blas.dorgqr(&n, &rank, &rank, Q_.data(), &n, tau.data(), work.data(), &size, &info);
+    design.blas.dgeqp3(&n, &m, Q_.data(), &n, order_.data(), tau.data(), work.data(), &size, &info);
+    auto pivot = [&](Index c) { return std::fabs(Q_[std::size_t(c * (n_ + 1))]); };
+    const double top = first_ < k ? pivot(first_) : 0.0;
+    const double unit = std::numeric_limits<double>::epsilon() * double(std::max(n, m)) * 4;
+    const double least = top * std::max(unit, finest);
+    Index rank = first_;
+    while (rank < k && pivot(rank) > least) ++rank;
+    if (rank == first_) Q_.clear();
+    if (rank == first_) return;
+    rank_ = rank;
+    for (Index c = 0; c < rank_; ++c)
+      R_.insert(R_.end(), Q_.begin() + c * n_, Q_.begin() + c * n_ + rank_);
+    int columns_kept = int(rank_);
+    design.blas.dorgqr(&n, &columns_kept, &columns_kept, Q_.data(), &n, tau.data(), work.data(),
+                       &size, &info);
     Q_.resize(std::size_t(n_ * rank_));
+  }
+
+  // a: coefficients of the columns that minimise ||v - sum_k a_k z_k||, 0 for the dependent ones
+  std::vector<double> least_squares(const Blas& blas, const std::vector<double>& v) const {
+    std::vector<double> y(static_cast<std::size_t>(rank_)), a(order_.size() - std::size_t(first_));
+    if (rank_ == 0) return a;
+    const std::vector<double> x = on_rows(v.data());
+    gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), x.data(), 0.0, y.data());
+    trsv(blas, 'N', int(rank_), R_.data(), int(rank_), y.data());
+    for (Index k = first_; k < rank_; ++k)
+      a[std::size_t(order_[std::size_t(k)] - 1)] = y[std::size_t(k)];
+    return a;
   }
 
   bool empty() const { return rank_ == 0; }
@@ -47,16 +102,16 @@ class Basis {
   // u := u - sqrt(omega) Q Q' (u / sqrt(omega)), twice; rows without weight have u = 0
   void project(const Blas& blas, const std::vector<double>& root, std::vector<double>& u) const {
     if (rank_ == 0) return;
-    std::vector<double> v(static_cast<std::size_t>(n_));
+    std::vector<double> v(root.size());
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = root[i] > 0.0 ? u[i] / root[i] : 0.0;
     project(blas, v);
     for (std::size_t i = 0; i < v.size(); ++i) u[i] = root[i] * v[i];
   }
 
-  // v := v - Q Q'v, twice
-  void project(const Blas& blas, std::vector<double>& v) const {
+  // v := v - Q Q'v, twice; 0 in rows without weight
+  void project(const Blas& blas, std::vector<double>& given) const {
     if (rank_ == 0) return;
-    std::vector<double> a(static_cast<std::size_t>(rank_));
+    std::vector<double> a(static_cast<std::size_t>(rank_)), v = on_rows(given.data());
     const double before = dot_dense(v.data(), v.data(), n_);
     for (int round = 0; round < 2; ++round) {
       gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, a.data());
@@ -64,36 +119,67 @@ class Basis {
     }
     // what is left of a vector of the span is rounding, and scaling would make a bound of it
     if (dot_dense(v.data(), v.data(), n_) <= 1e-28 * before) std::fill(v.begin(), v.end(), 0.0);
+    std::fill(given.begin(), given.end(), 0.0);
+    for (std::size_t k = 0; k < v.size(); ++k) given[rows_[k]] = v[k];
   }
 
  private:
-  Index n_ = 0, rank_ = 0;
-  std::vector<double> Q_;  // (n, rank)
+  std::vector<double> on_rows(const double* v) const {
+    std::vector<double> out;
+    for (std::size_t i : rows_) out.push_back(v[i]);
+    return out;
+  }
+
+  Index n_ = 0, rank_ = 0, first_ = 0;  // first_: 1 where the intercept's column is among them
+  std::vector<std::size_t> rows_;       // (n,) of X, those of positive weight
+  std::vector<double> Q_, R_;           // (n, rank), (rank, rank) upper
+  std::vector<int> order_;              // of the columns, from 1
 };
 
-// b_U: minimiser of the quadratic loss over the features that `null` leaves in, within its bounds.
-inline void solve_unpenalised(const Design& design, const ElasticNet& null, std::vector<double>& b,
-                              Report& report) {
+// b_U: minimiser of the quadratic loss over the features that `null` leaves in, within its bounds;
+// b is 0 before. Each solution but the first refines on the residual. Returns the minimiser's
+// residual sqrt(omega) (t - Zb), (n,), which b may miss: x_ij w_j is known to rounding only, so
+// directions of the span that are finer than rounding of the columns before they are centred,
+// eps |m_j| / d_j, need coefficients that float64 cannot hold.
+inline std::vector<double> solve_unpenalised(const Design& design, const ElasticNet& null,
+                                             std::vector<double>& b, Report& report) {
   std::vector<Index> U;
   for (std::size_t j = 0; j < b.size(); ++j)
     if (!null.excluded(Index(j))) U.push_back(Index(j));
-  if (U.empty()) return;
   const std::size_t n = std::size_t(design.X.n);
+  std::vector<double> r = design.weighted(design.t);
+  if (U.empty()) return r;
   const Index m = Index(U.size());
-  std::vector<double> Z(n * U.size()), G(std::size_t(m * m), 0.0), r(n);
-  for (std::size_t k = 0; k < U.size(); ++k) {
-    const std::size_t j = std::size_t(U[k]);
-    double* z = &Z[n * k];
-    design.X.gather(U[k], z);
-    report.x_bytes += design.X.column_bytes(U[k]);
-    for (std::size_t i = 0; i < n; ++i)
-      z[i] = design.root[i] * (z[i] - design.stats.mean[j]) * design.stats.inv[j];
+  const std::vector<double> Z = weighted_columns(design, U, report);
+  auto add = [&](const std::vector<double>& step) {
+    for (std::size_t k = 0; k < U.size(); ++k) {
+      b[std::size_t(U[k])] += step[k];
+      for (std::size_t i = 0; i < n; ++i) r[i] -= step[k] * Z[n * k + i];
+    }
+  };
+  const bool bounded = std::any_of(U.begin(), U.end(), [&](Index j) {
+    return std::isfinite(null.lo(j)) || std::isfinite(null.hi(j));
+  });
+  if (!bounded) {
+    double centre = 1.0;
+    for (Index j : U)
+      centre = std::max(
+          centre, std::fabs(design.stats.mean[std::size_t(j)]) * design.stats.inv[std::size_t(j)]);
+    Basis fine, coarse;
+    fine.span(design, Z);
+    coarse.span(
+        design, Z,
+        4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre);
+    std::vector<double> least = r;
+    fine.project(design.blas, least);
+    for (int round = 0; round < 3; ++round) add(coarse.least_squares(design.blas, r));
+    return least;
   }
+  std::vector<double> G(std::size_t(m * m), 0.0);
   syrk(design.blas, int(m), int(n), 1.0, Z.data(), int(n), G.data(), int(m));
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
-  for (std::size_t i = 0; i < n; ++i) r[i] = design.root[i] * design.t[i];
-  for (int round = 0; round < 3; ++round) {  // the second and third refine on the residual
+  for (int round = 0; round < 3; ++round) {
     ElasticNet part;
     std::vector<double> q, step(U.size());
     for (std::size_t k = 0; k < U.size(); ++k) {
@@ -107,11 +193,9 @@ inline void solve_unpenalised(const Design& design, const ElasticNet& null, std:
     GramModel model(G.data(), m, m, q.data(), dot_dense(r.data(), r.data(), Index(n)));
     ActiveSet active(design.blas, model, part, step.data());
     active.solve(0, [] { return false; });
-    for (std::size_t k = 0; k < U.size(); ++k) {
-      b[std::size_t(U[k])] += step[k];
-      for (std::size_t i = 0; i < n; ++i) r[i] -= step[k] * Z[n * k + i];
-    }
+    add(step);
   }
+  return r;
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -123,6 +123,9 @@ struct ResidualModel {
   double gradient(Index j) {
     return gathered.data.empty() ? gradient_on(X, j) : gradient_on(gathered, j);
   }
+  void update(Index j, double delta) {
+    gathered.data.empty() ? update_on(X, j, delta) : update_on(gathered, j, delta);
+  }
   // u with the shift added in
   void settle() {
     const double s = shift();

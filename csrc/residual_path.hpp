@@ -45,13 +45,14 @@ class ResidualPath {
         b_(std::size_t(design.X.p), 0.0),
         u_(std::size_t(design.X.n + 1)) {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-    solve_unpenalised(design_, null, b_, solution_.report);
+    const std::vector<double> r = solve_unpenalised(design_, null, b_, solution_.report);
     refresh();
-    null_.objective = 0.5 * square();
+    null_.objective = 0.5 * dot_dense(r.data(), r.data(), design_.X.n);
+    null_.reached = 0.5 * square();
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
     if (std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
-      design_.correlate(u_.data(), 1, c_, solution_.report);
+      design_.correlate(design_.weighted(r).data(), 1, c_, solution_.report);
     else
       c_ = design_.stats.q;
     null_.gradient = steepest(penalty_, c_, design_.stats.norm);
@@ -73,7 +74,7 @@ class ResidualPath {
       const double alpha = grid[k];
       penalty_.alpha = alpha;
       Verdict verdict;
-      const Status otherwise = null_.exact() ? Status::optimal : solve_at(verdict);
+      const Status otherwise = null_.exact() ? Status::stalled : solve_at(verdict);
       if (null_.exact()) verdict = exact_fit(null_);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <functional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,6 +36,8 @@ inline int worthwhile(int n_threads, double work) {
 }
 
 // work(block) for block = 0 .. n_blocks - 1, each on some thread; threads live for this call only.
+// Blocks that no further thread could be made for are this one's. The first exception of any comes
+// out when all threads have ended.
 template <class Work>
 void parallel_blocks(int n_threads, std::ptrdiff_t n_blocks, const Work& work) {
   const int extra = static_cast<int>(
@@ -43,14 +47,25 @@ void parallel_blocks(int n_threads, std::ptrdiff_t n_blocks, const Work& work) {
     return;
   }
   std::atomic<std::ptrdiff_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;  // written by the thread that set `failed`
   auto loop = [&] {
-    for (std::ptrdiff_t block; (block = next.fetch_add(1)) < n_blocks;) work(block);
+    try {
+      for (std::ptrdiff_t block; (block = next.fetch_add(1)) < n_blocks;) work(block);
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+      next = n_blocks;
+    }
   };
   std::vector<std::thread> threads;
   threads.reserve(static_cast<std::size_t>(extra));
-  for (int t = 0; t < extra; ++t) threads.emplace_back(loop);
+  try {
+    for (int t = 0; t < extra; ++t) threads.emplace_back(loop);
+  } catch (const std::system_error&) {
+  }
   loop();
   for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace regsolve

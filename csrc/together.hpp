@@ -8,6 +8,22 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// Problems one after the other, within the time of all. Once the callback stopped one, each ends at
+// its first answer; once Ctrl-C did, the rest have none.
+inline void one_by_one(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                       const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
+  for (std::size_t k = 0; k < problems.size(); ++k) {
+    if (k > 0 && poll.cut) {
+      solutions[k].stopped = true;
+      solutions[k].stop = Status::interrupted;
+      continue;
+    }
+    Options own = poll.member(options[k], 1);
+    own.poll = GroupPoll::ask_alone;
+    path(problems[k], own, blas, solutions[k]);
+  }
+}
+
 // X'X is read once; each target then has a path of its own on it.
 inline void gram_targets(const std::vector<Problem>& problems, const std::vector<Options>& options,
                          const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
@@ -18,9 +34,9 @@ inline void gram_targets(const std::vector<Problem>& problems, const std::vector
   Design first(problems[0], blas, options[0].n_threads);
   std::vector<double> M;
   Report& report = solutions[0].report;
-  if (!read_gram(first, M, stop, report)) {
-    for (std::size_t k = 0; k < problems.size(); ++k)
-      path(problems[k], options[k], blas, solutions[k]);
+  if (!read_gram(first, M, stop, report)) {  // each proves what there is, the null model
+    poll.stop = poll.cut = reading.status == Status::interrupted;
+    one_by_one(problems, options, blas, poll, solutions);
     return;
   }
   if (!check_finite(first, solutions[0])) return;
@@ -93,6 +109,11 @@ class SharedGrids {
     if (!grids_.empty()) own.alphas = grids_[k / std::size_t(per_round_)].data();
     return own;
   }
+  std::vector<Options> all() const {
+    std::vector<Options> out;
+    for (std::size_t k = 0; k < options_.size(); ++k) out.push_back(of(k));
+    return out;
+  }
 
  private:
   const std::vector<Problem>& problems_;
@@ -100,6 +121,21 @@ class SharedGrids {
   Index per_round_;
   std::vector<std::vector<double>> grids_;
 };
+
+// alpha_max of the first problem, from one reading of X and no Gram matrix.
+inline void set_by_reading(SharedGrids& grids, const Problem& problem, Options options,
+                           const Blas& blas, Solution& solution) {
+  Solution null;
+  options.n_alphas = 0;
+  options.solver = Solver::working_set;
+  path(problem, options, blas, null);
+  grids.set(null.alpha_max);
+  solution.failure = null.failure;
+  solution.bad_column = null.bad_column;
+  solution.report.x_bytes += null.report.x_bytes;
+  solution.report.other_bytes += null.report.other_bytes;
+  solution.report.n_rhs += null.report.n_rhs;
+}
 
 // The folds of a cross-validation: one reading of X gives the sums of every cell, and what problem
 // k of a round is trained on is all rows (k = 0) or all but those of cell k - 1. Problems come in
@@ -118,8 +154,13 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   report.x_bytes += first.X.size();
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(M.size()) + 48e6;
-  first.X.sums(first.root.data(), first.t.data(), first.centred(), cells, blas, first.n_threads,
-               cell_sums, pilot, stop);
+  if (!first.X.sums(first.root.data(), first.t.data(), first.centred(), cells, blas,
+                    first.n_threads, cell_sums, pilot, stop)) {
+    poll.stop = poll.cut = reading.status == Status::interrupted;
+    if (grids.wanted()) set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
+    one_by_one(problems, grids.all(), blas, poll, solutions);
+    return;
+  }
   parallel_blocks(first.n_threads, P, [&](Index column) {
     for (Index k = column * P; k < (column + 1) * P; ++k) {
       double total = 0.0;
@@ -170,21 +211,6 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   });
 }
 
-// alpha_max of the first problem, from one reading of X and no Gram matrix.
-inline void set_by_reading(SharedGrids& grids, const Problem& problem, Options options,
-                           const Blas& blas, Solution& solution) {
-  Solution null;
-  options.n_alphas = 0;
-  options.solver = Solver::working_set;
-  path(problem, options, blas, null);
-  grids.set(null.alpha_max);
-  solution.failure = null.failure;
-  solution.bad_column = null.bad_column;
-  solution.report.x_bytes += null.report.x_bytes;
-  solution.report.other_bytes += null.report.other_bytes;
-  solution.report.n_rhs += null.report.n_rhs;
-}
-
 // Problems that share X and differ in their targets, or come in rounds of `per_round` that differ
 // in the rows they are trained on: solved in lockstep, sharing what they read.
 inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
@@ -194,16 +220,15 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   solutions.resize(problems.size());
   const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
   for (Solution& solution : solutions) solution.report.x_size = X->size();
+  GroupPoll poll{options[0]};
   if (targets == 1 || !problems[0].loss.quadratic || use_kernel(problems[0], options[0])) {
-    for (std::size_t k = 0; k < problems.size(); ++k)
-      path(problems[k], options[k], blas, solutions[k]);
+    one_by_one(problems, options, blas, poll, solutions);
     return;
   }
   Mode mode = Mode::gram;
   const Index copies = cell ? n_cells + 1 : 1;
   for (std::size_t k = 0; k < problems.size(); ++k)
     mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets, copies);
-  GroupPoll poll{options[0]};
   SharedGrids grids(problems, options, per_round);
   const bool by_cells = mode == Mode::gram && cell;
   if (grids.wanted() && !by_cells) {
@@ -214,8 +239,7 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   for (const Problem& problem : problems)
     same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
   if (mode == Mode::gram && !cell && !same_rows) {
-    for (std::size_t k = 0; k < problems.size(); ++k)
-      path(problems[k], grids.of(k), blas, solutions[k]);
+    one_by_one(problems, grids.all(), blas, poll, solutions);
     return;
   }
   if (mode == Mode::gram) {

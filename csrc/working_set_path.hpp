@@ -65,6 +65,7 @@ class WorkingSetPath {
       if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
       break;
     }
+    if (solution_.stopped && solution_.points.empty()) give_up(k);
     report();
   }
 
@@ -86,18 +87,16 @@ class WorkingSetPath {
       if (!penalty_.excluded(Index(j)) && !penalty_.penalised(Index(j))) S.push_back(Index(j));
     penalty_.alpha = 1.0;
     W_.add(S, solution_.report);
-    if (!S.empty()) {
-      const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-      std::vector<double> b(p, 0.0);
-      solve_unpenalised(design_, null, b, solution_.report);
-      for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
-    }
+    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
+    std::vector<double> b(p, 0.0);
+    std::vector<double> q = solve_unpenalised(design_, null, b, solution_.report);
+    for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
     W_.state();
-    const double norm = std::sqrt(dot_dense(W_.u.data(), W_.u.data(), design_.X.n));
+    const double norm = std::sqrt(dot_dense(q.data(), q.data(), design_.X.n));
     null_.objective = 0.5 * norm * norm;
+    null_.reached = 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n);
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
-    std::vector<double> q(W_.u);
     for (double& v : q) v /= norm > 0.0 ? norm : 1.0;
     const bool known = std::all_of(W_.b.begin(), W_.b.end(), [](double v) { return v == 0.0; });
     if (known) {
@@ -199,8 +198,8 @@ class WorkingSetPath {
       const bool given = std::exchange(started_, false) && W_.proves(alpha, goal * null_.objective);
       const bool solved = given || W_.solve(alpha, goal, null_.objective, options_.max_iter,
                                             monitor_, solution_.report);
-      if (!solved && (monitor_.stopped() || W_.gap() > 0.5 * options_.tol * null_.objective))
-        return false;
+      const bool limited = options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * null_.objective;
+      if (!solved && (monitor_.stopped() || limited || W_.spent())) return false;
       now_ = screener_.screen(W_.dual, W_.size());
       if (round >= 20 || !grow(now_)) return true;
     }
@@ -444,33 +443,44 @@ class WorkingSetPath {
         support.push_back(W_.features[k]);
         b.push_back(W_.b[k]);
       }
+    const Verdict verdict = exact_fit(null_);
+    const Status status =
+        judge_status(design_.problem, verdict, options_.tol, false, Status::stalled);
     return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
-                                      design_.t_mean, exact_fit(null_), 0.0, Status::optimal),
+                                      design_.t_mean, verdict, 0.0, status),
                            Index(grid_.size()));
   }
 
-  // The solver could not finish grid_[k]: what waits is decided, and b gets its gap from a reading.
+  // The solver was stopped before it finished grid_[k]: what waits is decided, and the first answer
+  // without a proof gets its gap from a reading.
   std::size_t give_up(std::size_t k) {
     const std::size_t next = verify(k);
-    if (next < k || done_) return next;
-    penalty_.alpha = W_.penalty.alpha = grid_[k];
-    W_.state();
-    Waiting w = present(k);
+    if (done_ || (next < k && !solution_.stopped)) return next;
+    Waiting w;
+    if (waiting_.empty()) {
+      W_.penalty.alpha = grid_[next];
+      W_.state();
+      w = present(next);
+    } else {
+      w = std::move(waiting_.front());
+      waiting_.clear();
+    }
+    penalty_.alpha = W_.penalty.alpha = w.alpha;
     const std::vector<double> v = design_.weighted(w.dual);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
     for (Index j = 0; j < design_.X.p; ++j) {
       const std::size_t i = std::size_t(j);
-      if (W_.position[i] >= 0)
+      if (W_.position[i] >= 0 && W_.position[i] < Index(w.c.size()))
         z.c[i] = w.c[std::size_t(W_.position[i])];
       else
         w.violation =
             std::max(w.violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
     }
-    const Status unproven = options_.max_iter > 0 ? Status::max_iter : Status::stalled;
-    record(w, dual_value(penalty_, w, z, infinity), solution_.stopped ? monitor_.status : unproven);
-    reached_ = grid_[k];
-    return k + 1;
+    record(w, dual_value(penalty_, w, z, infinity),
+           solution_.stopped ? monitor_.status : Status::max_iter);
+    reached_ = w.alpha;
+    return w.step + 1;
   }
 
   // Where the next growth of W may pass the memory allowed, or the direct solver spends more on an

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
     from . import estimators
     from .certificate import verify
+    from .criteria import Selection
     from .estimators import (
+        AdaptiveLasso,
         ElasticNet,
         ElasticNetCV,
+        ElasticNetIC,
         Lasso,
         LassoCV,
+        LassoIC,
+        RelaxedLasso,
         Ridge,
         RidgeCV,
         StabilitySelection,
@@ -27,19 +32,24 @@ if TYPE_CHECKING:
     from .ridge.path import RidgePath, ridge_path
 
 __all__ = [
+    "AdaptiveLasso",
     "Certificate",
     "ConvergenceWarning",
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Interrupted",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "Path",
     "Progress",
+    "RelaxedLasso",
     "Report",
     "Ridge",
     "RidgeCV",
     "RidgePath",
+    "Selection",
     "Solution",
     "StabilitySelection",
     "convert_alpha",
@@ -58,15 +68,20 @@ __all__ = [
 # What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
 LATER = {
     "ConvergenceWarning": "sklearn.exceptions",
+    "Selection": "regsolve.criteria",
     "verify": "regsolve.certificate",
     "RidgePath": "regsolve.ridge.path",
     "ridge_path": "regsolve.ridge.path",
     **dict.fromkeys(
         (
+            "AdaptiveLasso",
             "ElasticNet",
             "ElasticNetCV",
+            "ElasticNetIC",
             "Lasso",
             "LassoCV",
+            "RelaxedLasso",
+            "LassoIC",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",

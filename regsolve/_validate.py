@@ -136,6 +136,24 @@ def columns_of(X: Any, support: NDArray[np.intp]) -> Callable[[NDArray[np.intp]]
     return lambda rows: array[np.ix_(rows, support)]
 
 
+def dense_columns_of(X: Any, support: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Vector]:
+    """The same with entries (len(rows), len(support)) dense and float64."""
+    columns = columns_of(X, support)
+    if sparse.issparse(X):
+        return lambda rows: np.asarray(columns(rows).toarray(), dtype=np.float64)
+    return lambda rows: np.asarray(columns(rows), dtype=np.float64)
+
+
+def columns_taken(X: Any) -> Callable[[NDArray[np.intp]], Any]:
+    """A function of features: X with those columns alone, in X's own kind and dtype."""
+    if sparse.issparse(X):
+        stored: Any = X
+        stored = stored.tocsc()
+        return lambda features: stored[:, features]
+    array = np.asarray(X)
+    return lambda features: array.T[features].T
+
+
 def explain_column(X: Any, j: int) -> ValueError:
     """The error for a column whose sums are not finite."""
     if sparse.issparse(X):

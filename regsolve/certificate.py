@@ -319,13 +319,26 @@ class _Span:
 
     @cached_property
     def basis(self) -> Vector:
-        """Orthonormal basis of the columns, (n, rank), by QR with pivoting."""
+        """Orthonormal basis of the columns, (n, rank), by QR with pivoting.
+
+        Rows of no weight stay 0: in directions of small diagonal rounding there would be much, as
+        would what rounding left of the means.
+        """
         n, k = self.columns.shape
         if not np.any(self.norms):
             return np.zeros((n, 0))
-        factors: Any = qr(self.columns, mode="economic", pivoting=True, check_finite=False)
+        used = self.root > 0
+        root = self.root[used]
+        factors: Any = qr(self.columns[used], mode="economic", pivoting=True, check_finite=False)
         diagonal = np.abs(np.diag(factors[1]))
-        return np.asarray(factors[0][:, diagonal > max(n, k) * EPS * diagonal[0]])
+        basis = factors[0][:, diagonal > max(n, k) * EPS * diagonal[0]]
+        if self.fit_intercept:
+            basis = basis - np.outer(root, root @ basis)
+            factors = qr(basis, mode="economic", pivoting=True, check_finite=False)
+            basis = factors[0][:, np.abs(np.diag(factors[1])) > math.sqrt(EPS)]
+        out = np.zeros((n, basis.shape[1]))
+        out[used] = basis
+        return out
 
     def project(self, u: Vector) -> Vector:
         """The nearest u with x_j'u = 0 for every column j, and sum u = 0 with an intercept; (n,).

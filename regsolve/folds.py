@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _validate
 from .solution import Interrupted, Path
-from .solve import QUADRATIC, Callback, _budget, _path, _ready, _run
+from .solve import QUADRATIC, Callback, _budget, _path, _problem, _ready, _run
 from .solve import _warn_unproven as warn_unproven
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def fold_paths(
     splits : K pairs of index arrays
         Rows that a fold is trained on, and rows that it holds out.
     penalties : R of L1, L2, ElasticNet
+        Each for all paths; or a list of K + 1, that of all rows and one a fold.
     alphas : R arrays, optional
         A grid a penalty; default from alpha_max on all rows down to ``alpha_min_ratio`` of it.
 
@@ -91,28 +92,37 @@ def fold_paths(
     weights = [s, *_fold_weights(masks, s)]
     cells = _cells(masks, n)
     options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
-    share = replace(design, bytes_read=design.bytes_read / (len(penalties) * len(weights)))
+    rounds = len(weights)
+    own = [one if isinstance(one, list) else [one] * rounds for one in penalties]
+    share = replace(design, bytes_read=design.bytes_read / (len(own) * rounds))
     ready = [
         _ready(X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True)
-        for penalty in penalties
-        for weight in weights
+        for each in own
+        for penalty, weight in zip(each, weights, strict=True)
     ]
-    rounds = len(weights)
     if alphas is None:
-        options |= _grid(penalties, n_alphas, alpha_min_ratio)
+        options |= _grid([each[0] for each in own], n_alphas, alpha_min_ratio)
         if fit_intercept and np.ptp(y) == 0.0:  # nothing to explain: every alpha has one answer
             alphas = [np.full(n_alphas, np.finfo(np.float64).resolution)] * len(penalties)
     told = None
     if alphas is not None:
         told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
-    results, error = _run(
-        ready, callback, alphas=told, cells=cells, n_cells=len(splits) if cells is not None else 0,
-        per_round=rounds, **options,
-    )  # fmt: skip
+    options |= {"cells": cells, "n_cells": 0 if cells is None else len(splits)}
+    results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
+    top = max(result["alpha_max"] for result in results[:rounds])
+    if error is None and told is None and top > 0.0 and not results[0]["alpha_max"] > 0.0:
+        told = _grids_of_folds(top, [each[0] for each in own], rounds, n_alphas, alpha_min_ratio)
+        results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
-        paths = [_path(result) for result in mine]
+        paths = [
+            _path(
+                result,
+                _problem(penalties[r], QUADRATIC, weight, n, fit_intercept, standardize),
+            )
+            for result, weight in zip(mine, weights, strict=True)
+        ]
         errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
         out.append(FoldPaths(paths[0], paths[1:], errors))
     if error is not None:
@@ -138,6 +148,23 @@ def _masks(train: Any, test: Any, n: int) -> Masks:
     trained[train] = True
     held[test] = True
     return trained, held
+
+
+def _grids_of_folds(
+    top: float, penalties: Sequence[Any], rounds: int, n_alphas: int, ratio: float
+) -> list[NDArray[np.float64]]:
+    """The same from the folds' largest alpha_max, a grid for each path.
+
+    For where no alpha explains anything on all rows, as bounds and infinite factors may have it.
+    """
+    shape = np.geomspace(1.0, ratio, n_alphas) if n_alphas > 1 else np.ones(1)
+    tops = [top * penalties[0].l1_ratio / penalty.l1_ratio for penalty in penalties]
+    return [one * shape for one in tops for _ in range(rounds)]
+
+
+def fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
+    """Weights (n,) that train each fold: those of its own rows, 0 elsewhere."""
+    return _fold_weights([_masks(train, test, n) for train, test in splits], s)
 
 
 def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:

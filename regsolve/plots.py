@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from .folds import chosen, standard_errors
+from .relaxed import chosen as chosen_pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,6 +182,65 @@ def cv_curve(
     return ax
 
 
+def criterion_curve(
+    alphas: ArrayLike,
+    values: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    df: ArrayLike | None = None,
+    ylabel: str = "criterion",
+) -> Axes:
+    """Draw a criterion (m,) against alphas (m,), its choice marked by an upright line.
+
+    Parameters
+    ----------
+    alphas : (m,) descending
+        An alpha of 0 is left out of the picture, not of the choice.
+    values : (m,)
+        Where they are infinite the curve is cut.
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    df : (m,) int, optional
+        Non-zeros of the path, counted on the upper axis.
+    ylabel : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        ``values`` is not one for each alpha, or no alpha is above 0.
+    """
+    strengths, heights = np.asarray(alphas, dtype=float), np.asarray(values, dtype=float)
+    if strengths.ndim != 1 or heights.shape != strengths.shape or len(strengths) == 0:
+        raise ValueError(
+            f"values has shape {heights.shape}: expected one for each of {strengths.size} alphas"
+        )
+    shown = strengths > 0.0
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    places = strengths[shown]
+    drawn = np.where(np.isfinite(heights), heights, np.nan)[shown]
+    ax = _new_axes() if ax is None else ax
+    ax.plot(places, drawn, color=_COLOURS[0], linewidth=1.8, zorder=3, marker=".", markersize=4.0)
+    k = int(np.argmin(heights))
+    at, low = strengths[k], heights[k]
+    if at > 0.0:
+        label = f"least: alpha = {at:.3g}"
+        line = ax.axvline(at, color=_COLOURS[1], linewidth=1.4, label=label)
+        line.set(zorder=4, clip_on=False)
+        if np.isfinite(low):
+            ax.plot([at], [low], "o", color=_COLOURS[1], markersize=6.0, zorder=5, clip_on=False)
+        ax.legend(frameon=False)
+    _set_axes(ax, places, "alpha")
+    ax.set_ylabel(ylabel)
+    if df is not None:
+        _count_axis(ax, places, np.asarray(df)[shown])
+    return ax
+
+
 def stability_path(
     alphas: ArrayLike,
     probabilities: Any,
@@ -256,6 +316,78 @@ def stability_path(
     ax.set_ylim(0.0, 1.02)
     ax.set_ylabel("share of subsamples that select the feature")
     _label(ax, places[-1], lines[named, -1], names)
+    return ax
+
+
+def relaxed_curves(
+    alphas: ArrayLike,
+    gammas: ArrayLike,
+    errors: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    df: ArrayLike | None = None,
+    ylabel: str = "mean squared error on held-out rows",
+) -> Axes:
+    """Draw held-out errors (n_gammas, m, n_folds) of a relaxed lasso: a line of means each gamma.
+
+    The disc marks the pair of least mean, with its standard error as a bar; the diamond the
+    simplest pair within that standard error (``selection_rule="1se"``).
+
+    Parameters
+    ----------
+    alphas : (m,) descending
+        An alpha of 0 is left out of the picture, not of the choice.
+    gammas : (n_gammas,)
+    errors : (n_gammas, m, n_folds)
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    df : (m,) int, optional
+        Non-zeros of the full data's path, counted on the upper axis.
+    ylabel : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        ``errors`` does not have a row of folds for each pair, or no alpha is above 0.
+    """
+    strengths, shares = np.asarray(alphas, dtype=float), np.asarray(gammas, dtype=float)
+    losses = np.asarray(errors, dtype=float)
+    if losses.ndim != 3 or losses.shape[:2] != (len(shares), len(strengths)) or losses.size == 0:
+        raise ValueError(
+            f"errors has shape {losses.shape}: expected a row of folds for each of "
+            f"{len(shares)} gammas and {len(strengths)} alphas"
+        )
+    shown = strengths > 0.0
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    ax = _new_axes() if ax is None else ax
+    mean = losses.mean(axis=2)
+    for g, gamma in enumerate(shares):
+        colour, dashes = _style(g)
+        label = f"gamma = {gamma:g}" + {0.0: " (least squares)", 1.0: " (lasso)"}.get(gamma, "")
+        ax.plot(
+            strengths[shown], mean[g, shown], color=colour, linestyle=dashes, linewidth=1.7,
+            label=label,
+        )  # fmt: skip
+    for rule, marker, name in (("min", "o", "least"), ("1se", "D", "1 standard error")):
+        g, k = chosen_pair(losses, shares, rule)
+        if not shown[k]:
+            continue
+        label = f"{name}: alpha = {strengths[k]:.3g}, gamma = {shares[g]:g}"
+        bar = standard_errors(losses[g])[k] if rule == "min" else 0.0
+        ax.errorbar(
+            strengths[k], mean[g, k], yerr=bar or None, fmt=marker, color="black", capsize=4.0,
+            markersize=7.0, markerfacecolor=_style(g)[0], label=label, zorder=4, clip_on=False,
+        )  # fmt: skip
+    _set_axes(ax, strengths[shown], "alpha")
+    ax.set_ylabel(ylabel)
+    if df is not None:
+        _count_axis(ax, strengths[shown], np.asarray(df)[shown])
+    ax.legend(frameon=False)
     return ax
 
 

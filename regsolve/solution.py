@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix
 
+    from .criteria import Selection
     from .stability import StabilityPath
 
 
@@ -124,6 +125,25 @@ class Solution:
         return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What a path minimises, its data apart, and how many rows they are.
+
+    Attributes
+    ----------
+    penalty : L1, L2 or ElasticNet; its alpha is not looked at.
+    fit_intercept, standardize : bool
+    n_samples : sum of the sample weights, the number of rows without.
+    n_rows : rows of positive weight.
+    """
+
+    penalty: Any
+    fit_intercept: bool
+    standardize: bool
+    n_samples: float
+    n_rows: int
+
+
 def _unknown() -> NDArray[np.float64]:
     return np.empty(0)
 
@@ -145,6 +165,8 @@ class Path:
     stopped : "time_limit" or "interrupted" if the path ended before its grid did, else None.
     null_objective : objective of the null model, to which ``relative_gaps`` refer.
     objectives, dual_objectives : (m,) primal and dual; see ``certificate_of``.
+    problem : Problem that was solved, of which ``select`` needs to know; None where the penalty or
+        the loss is a user's own.
     """
 
     alphas: NDArray[np.float64]
@@ -161,6 +183,7 @@ class Path:
     null_objective: float = float("nan")
     objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
     dual_objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
+    problem: Problem | None = field(default=None, repr=False, compare=False)
 
     def certificate_of(self, k: int) -> Certificate:
         """What is proven at ``alphas[k]``."""
@@ -204,6 +227,17 @@ class Path:
         coef, intercept = self.coef_at(alpha)
         linear = np.asarray(X @ coef, dtype=np.float64) + intercept
         return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
+
+    def select(self, criterion: str, X: Any = None, y: Any = None, **options: Any) -> Selection:
+        """Choose an alpha without folds; see :func:`regsolve.criteria.select`.
+
+        ``criterion`` is one of "aic", "aicc", "bic", "ebic", "cp", "gcv" and "alo"; ``options``
+        are ``sample_weight`` and ``offset``, those that the path was fitted with,
+        ``noise_variance``, ``gamma`` and ``n_threads``.
+        """
+        from .criteria import select
+
+        return select(self, criterion, X, y, **options)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw every coefficient against alpha; see :func:`regsolve.plots.coefficient_path`."""

@@ -18,7 +18,7 @@ from .losses import Custom as CustomLoss
 from .losses import Quadratic
 from .penalties import L1, L2, ElasticNet
 from .penalties import Custom as CustomPenalty
-from .solution import Certificate, Interrupted, Path, Progress, Report, Solution
+from .solution import Certificate, Interrupted, Path, Problem, Progress, Report, Solution
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
@@ -326,7 +326,18 @@ def _solution(result: dict[str, Any]) -> Solution:
     )
 
 
-def _path(result: dict[str, Any]) -> Path:
+def _problem(
+    penalty: Any, loss: Any, sample_weight: Any, n: int, fit_intercept: bool, standardize: bool
+) -> Problem | None:
+    """What a path remembers of its problem: nothing of a user's functions."""
+    if isinstance(penalty, CustomPenalty) or not isinstance(loss, Quadratic):
+        return None
+    s = _validate.sample_weight(sample_weight, n)
+    total, used = (float(n), n) if s is None else (float(s.sum()), int(np.count_nonzero(s)))
+    return Problem(penalty, bool(fit_intercept), bool(standardize), total, used)
+
+
+def _path(result: dict[str, Any], problem: Problem | None = None) -> Path:
     data, indices, indptr = result["coefs"]
     return Path(
         alphas=result["alphas"],
@@ -343,6 +354,7 @@ def _path(result: dict[str, Any]) -> Path:
         null_objective=result["null_objective"],
         objectives=result["primal"],
         dual_objectives=result["dual"],
+        problem=problem,
     )
 
 
@@ -417,7 +429,7 @@ def path(
             "stop_at_deviance", stop_at_deviance
         )
     (result,), error = _run([ready], callback, **options)
-    out = _path(result)
+    out = _path(result, _problem(penalty, loss, sample_weight, n, fit_intercept, standardize))
     if error is not None:
         raise Interrupted(out) from error
     _warn_unproven(result, options["tol"])

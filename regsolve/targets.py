@@ -112,7 +112,8 @@ def path_targets(
         one_reading = {**options, "solver": "working_set"}
         tops, error = _run(ready, None, n_alphas=0, **one_reading)
         if error is not None:
-            raise error
+            unsolved = [_path(result) for result in tops]
+            raise Interrupted(unsolved if len(ready) > 1 else unsolved[0]) from error
         top = max(result["alpha_max"] for result in tops)
         number = _validate.positive_integer("n_alphas", n_alphas)
         ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import lsq_linear
 
 from regsolve.penalties import L1, L2, ElasticNet
 
@@ -96,6 +97,36 @@ class Problem:
         free, root = np.column_stack([self.dense[:, self.factors == 0], ones]), self.root
         best = np.linalg.lstsq(root[:, None] * free, root * self.target, rcond=None)[0]
         return self.target - free @ best
+
+    def bounded_null_residual(self) -> np.ndarray:
+        """Residual (n,) of the null model, its unpenalised columns fitted within their bounds."""
+        free, root, n = self.factors == 0, self.root, len(self.y)
+        p = self.dense.shape[1]
+        lower = np.broadcast_to(self.constraints.get("lower", -np.inf), p)[free]
+        lower = np.maximum(lower, 0.0 if self.constraints.get("positive") else -np.inf)
+        upper = np.broadcast_to(self.constraints.get("upper", np.inf), p)[free]
+        if np.isinf(lower).all() and np.isinf(upper).all():
+            return self.null_residual()
+        ones = np.ones((n, int(self.options["fit_intercept"])))
+        A = root[:, None] * np.column_stack([self.dense[:, free], ones])
+        norms = np.linalg.norm(A, axis=0)
+        length, norms = np.linalg.norm(root * self.target) or 1.0, np.where(norms > 0, norms, 1.0)
+        room = np.full(ones.shape[1], np.inf)
+        low, high = np.concatenate([lower, -room]), np.concatenate([upper, room])
+        moves = low < high
+        fit = lsq_linear(
+            (A / norms)[:, moves],
+            root * self.target / length,
+            bounds=((low * norms / length)[moves], (high * norms / length)[moves]),
+            method="bvls",
+            tol=EPS,
+            max_iter=50 + 10 * A.shape[1],
+        )
+        b = np.zeros(A.shape[1])
+        b[moves] = length * fit.x / norms[moves]
+        return np.asarray(
+            self.target - self.dense[:, free] @ b[: free.sum()] - ones @ b[free.sum() :]
+        )
 
     @property
     def root(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,16 @@ def test_predictions_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> N
         np.testing.assert_allclose(linear, X[rows] @ path.coefs.toarray() + path.intercepts)
 
 
+def test_one_thread_is_one() -> None:
+    X, y = data((200, 6000))
+    splits = list(KFold(5).split(X))
+    for _ in range(2):  # the first loads BLAS
+        used, passed = time.process_time(), time.perf_counter()
+        fold_paths(X, y, splits, penalties=[L1()], alpha_min_ratio=0.01, n_threads=1)
+        used, passed = time.process_time() - used, time.perf_counter() - passed
+    assert used <= 1.15 * passed
+
+
 @pytest.mark.parametrize("mode", SHAPES)
 def test_a_callback_stops_them_and_what_is_left_is_proven(mode: str) -> None:
     X, y = data(SHAPES[mode])
@@ -208,6 +219,23 @@ def test_interrupted_holds_the_full_paths() -> None:
     with pytest.raises(regsolve.Interrupted) as caught:
         fold_paths(X, y, list(KFold(3).split(X)), penalties=[L1(), L1()], callback=stop)
     assert [type(path) for path in caught.value.result] == [regsolve.Path] * 2
+
+
+@pytest.mark.parametrize("solver", ["gram", "working_set"])
+@pytest.mark.parametrize("mode", SHAPES)
+def test_no_time_at_all_leaves_certified_answers(mode: str, solver: str) -> None:
+    X, y = data(SHAPES[mode])
+    splits = list(KFold(3).split(X))
+    with pytest.warns(regsolve.ConvergenceWarning):
+        (one,) = fold_paths(
+            X, y, splits, penalties=[L1()], alphas=[[1.0, 0.1, 0.01]], max_time=1e-9, tol=1e-12,
+            solver=solver,
+        )  # fmt: skip
+    for path, (train, _) in zip(one.folds, splits, strict=True):
+        assert path.alphas[0] == 1.0
+        w, b = path.coefs[:, [0]].toarray().ravel(), path.intercepts[0]
+        judged = verify(X[train], y[train], w, b, penalty=L1(1.0))
+        assert path.relative_gaps[0] == pytest.approx(judged.relative_gap, rel=1e-6, abs=1e-11)
 
 
 def test_a_constant_target_has_one_answer() -> None:

@@ -20,6 +20,9 @@ import regsolve
 
 SEEDS = range(int(os.environ.get("REGSOLVE_FUZZ", "300")))
 BLOCK = 100
+# Hard ones far behind those: nearly parallel columns, spans known only to rounding, null models
+# that leave next to nothing.
+HARD = [1935, 2150, 8735, 13658, 15180, 16384, 20835, 30411, 40076]
 
 
 def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> float:
@@ -64,11 +67,12 @@ def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept:
     limit = alpha * problem.l1_ratio * np.where(finite, problem.factors, 0.0) * problem.spread
     scaled = limit > 0
     share = min(1.0, float(np.max(d[scaled] / limit[scaled], initial=0.0)))
-    null = problem.null_residual()
+    null = problem.bounded_null_residual()
     reach = np.abs(coef)
     for bound in (problem.constraints.get("lower", 0.0), problem.constraints.get("upper", 0.0)):
         reach = np.maximum(reach, np.where(np.isfinite(bound), np.abs(bound), 0.0))
     dual = reach @ d + share * (s @ (residual + np.abs(null)) ** 2)
+    dual += curvature_floor(problem, alpha, coef, intercept, d)
     slopes = np.abs(problem.dense.T @ (s * null))[finite]
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.float64(primal + dual) / (s @ null**2 / 2.0)
@@ -79,6 +83,29 @@ def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept:
     gap = gap if gap < 0.1 else np.float64(np.inf)
     kkt = kkt if kkt < 0.1 and np.isfinite(gap) else np.float64(np.inf)
     return Floors(float(primal), float(gap), float(kkt), float(max(kkt, descent)))
+
+
+def curvature_floor(
+    problem: Problem, alpha: float, coef: np.ndarray, intercept: float, d: np.ndarray
+) -> float:
+    """Rounding of the conjugates v_j^2 / (2 l2_j), v = (|c| - l1)_+, beyond |w_j| d_j.
+
+    v_j misses l2_j |w_j| by r_j, so that d_j moves them by (r_j d_j + d_j^2 / 2) / l2_j.
+    """
+    kept, spread = np.isfinite(problem.factors), problem.spread
+    strength = alpha * np.where(kept, problem.factors, 0.0) * spread
+    l1, l2 = problem.l1_ratio * strength, (1.0 - problem.l1_ratio) * strength * spread
+    c = problem.dense.T @ (problem.root**2 * (problem.target - problem.dense @ coef - intercept))
+    missed = np.abs(np.maximum(np.abs(c) - l1, 0.0) - l2 * np.abs(coef))
+    curved = l2 > 0
+    for bound in (
+        problem.constraints.get("lower", -np.inf),
+        problem.constraints.get("upper", np.inf),
+    ):
+        curved = curved & np.isinf(bound)
+    if problem.constraints.get("positive"):
+        curved = curved & (c > 0)
+    return float(np.sum(((missed * d + d**2 / 2.0)[curved]) / l2[curved]))
 
 
 def fingerprint(problem: Problem) -> str:
@@ -220,7 +247,7 @@ def check_honest(
         assert (status, problem.solver) == ("max_iter", "cd"), where
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *HARD])
 def test_random_problem_is_certified(seed: int) -> None:
     check(seed)
 

@@ -19,7 +19,13 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes
 
 import regsolve
-from regsolve.plots import _spread, coefficient_path, cv_curve, stability_path
+from regsolve.plots import (
+    _spread,
+    coefficient_path,
+    criterion_curve,
+    cv_curve,
+    stability_path,
+)
 from regsolve.solution import Path, Report
 
 
@@ -264,6 +270,21 @@ def test_cv_curve_refuses_what_does_not_fit() -> None:
         cv_curve([1.0, 0.5], np.ones((3, 2)))
     with pytest.raises(ValueError, match="above 0"):
         cv_curve([0.0], np.ones((1, 2)))
+
+
+def test_criterion_curve_is_cut_where_it_is_infinite(tmp_path: Any) -> None:
+    alphas = np.array([1.0, 0.5, 0.1, 0.01, 0.0])
+    ax = criterion_curve(alphas, [4.0, 3.0, 3.5, np.inf, np.inf], df=[0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), [4.0, 3.0, 3.5, np.nan])
+    (mark,) = (line for line in ax.get_lines() if line.get_label() == "least: alpha = 0.5")
+    assert mark.get_xdata()[0] == 0.5
+    ax.figure.savefig(tmp_path / "a.png")
+    nothing = criterion_curve(alphas[:2], [np.inf, np.inf], Figure().subplots())
+    assert "least: alpha = 1" in [line.get_label() for line in nothing.get_lines()]
+    with pytest.raises(ValueError, match="values has shape"):
+        criterion_curve(alphas, np.ones(3))
+    with pytest.raises(ValueError, match="above 0"):
+        criterion_curve([0.0], [1.0])
 
 
 @pytest.mark.parametrize("x", ["alpha", "norm", "deviance"])

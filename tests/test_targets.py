@@ -12,6 +12,7 @@ import pytest
 from scipy import sparse
 
 import regsolve
+import regsolve.targets
 from regsolve import ElasticNet, Lasso, enet_path, verify
 from regsolve import penalties as penalty
 from regsolve.targets import path_targets, solve_targets
@@ -160,6 +161,64 @@ def test_interrupt_in_lockstep() -> None:
     assert late < 1.0
     assert isinstance(stop.value.result, list)
     assert all((one.relative_gaps < 1e-9).all() for one in stop.value.result if len(one.alphas) > 1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+def test_interrupt_while_the_gram_matrix_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.random.default_rng(0).standard_normal((80_000, 400), dtype=np.float32)
+    Y = X[:, :40].astype(float) + 0.1 * X[:, 40:80]
+    alphas = np.geomspace(1.0, 1e-3, 2000)
+    run, sent = regsolve.targets._run, []
+
+    def send() -> None:
+        time.sleep(0.05)
+        sent.append(time.perf_counter())
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def run_and_send(*args: Any, **options: Any) -> Any:
+        threading.Thread(target=send).start()
+        return run(*args, **options)
+
+    monkeypatch.setattr(regsolve.targets, "_run", run_and_send)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        path_targets(X, Y, penalty=penalty.L1(), alphas=alphas, solver="gram", n_threads=1)
+    assert time.perf_counter() - sent[0] < 1.0
+    assert len(stop.value.result) == 40
+    assert all(one.stopped == "interrupted" for one in stop.value.result)
+
+
+def test_interrupt_while_alpha_max_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = several(50, 20, 3)
+    run = regsolve.targets._run
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        return run(*args, **options)[0], KeyboardInterrupt()
+
+    monkeypatch.setattr(regsolve.targets, "_run", interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        path_targets(X, Y, penalty=penalty.L1())
+    assert [len(one.alphas) for one in stop.value.result] == [0, 0, 0]
+    with pytest.raises(regsolve.Interrupted) as stop:
+        path_targets(X, Y[:, :1], penalty=penalty.L1())
+    assert stop.value.result.coefs.shape == (20, 0)
+
+
+@pytest.mark.parametrize("solver", ["auto", "gram", "working_set", "cd"])
+@pytest.mark.parametrize("shape", [(100, 12), (40, 300)])
+def test_no_time_at_all_leaves_a_certified_answer(shape: tuple[int, int], solver: str) -> None:
+    X, Y = several(*shape, 3)
+    alphas = [0.5, 0.1, 0.02]
+    with pytest.warns(regsolve.ConvergenceWarning):
+        paths = path_targets(
+            X, Y, penalty=penalty.L1(), alphas=alphas, tol=1e-12, max_time=1e-9, solver=solver
+        )
+    for path, y in zip(paths, Y.T, strict=True):
+        assert len(path.alphas) >= 1
+        assert path.alphas[0] == alphas[0]
+        for k, alpha in enumerate(path.alphas):
+            w, b = path.coefs[:, [k]].toarray().ravel(), path.intercepts[k]
+            judged = verify(X, y, w, b, penalty=penalty.L1(alpha))
+            assert path.relative_gaps[k] == pytest.approx(judged.relative_gap, rel=1e-6, abs=1e-11)
 
 
 def test_time_is_shared_by_all_targets() -> None:

@@ -177,3 +177,35 @@ def test_fork_after_a_solve(request: Any) -> None:
     call = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT_THREADS = """
+import resource, sys
+import numpy as np
+from regsolve import _core
+from regsolve.penalties import L1
+from regsolve.targets import path_targets
+
+x = np.ones(1 << 20)
+X = np.random.default_rng(0).standard_normal((40, 300))
+Y = X[:, :4] + 0.1
+path_targets(X, Y, penalty=L1(), alphas=[0.5], n_threads=1, solver="cd")  # loads what it needs
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 21), used + (1 << 21)))
+print(_core.stream(x, 4) == x.size)
+try:
+    path_targets(X, Y, penalty=L1(), alphas=[0.1], n_threads=2, solver="working_set")
+except (RuntimeError, MemoryError, OSError) as error:
+    print("raised")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="limits memory as Linux does")
+def test_no_room_for_another_thread_is_no_crash() -> None:
+    """Blocks are left to the threads there are; problems that need a thread each raise."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THREADS], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "raised"]

@@ -1,17 +1,24 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
+from .adaptive import AdaptiveLasso
+from .information import ElasticNetIC, LassoIC
 from .linear import ElasticNet, Lasso
 from .paths import enet_path, lasso_path
+from .relaxed import RelaxedLasso
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
 from .selection import ElasticNetCV, LassoCV
 from .stability import StabilitySelection
 
 __all__ = [
+    "AdaptiveLasso",
     "ElasticNet",
     "ElasticNetCV",
+    "ElasticNetIC",
     "Lasso",
     "LassoCV",
+    "LassoIC",
+    "RelaxedLasso",
     "Ridge",
     "RidgeCV",
     "StabilitySelection",

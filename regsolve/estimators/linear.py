@@ -6,6 +6,7 @@ They state problems and keep answers; every number comes from the core behind
 
 from __future__ import annotations
 
+import re
 import sys
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -315,6 +316,32 @@ def parameters_of(described: type, *, without: str) -> str:
     head, name, rest = (described.__doc__ or "").partition("Parameters\n")
     kept = [line for line in rest.splitlines(True) if not line.lstrip().startswith(without)]
     return head[len(head.rstrip()) :] + name + "".join(kept)
+
+
+def completed(described: type, *, by: type, without: str = "") -> str:
+    """The docstring of a class, each section followed by the entries that only ``by`` has there."""
+    own, other = ((one.__doc__ or "").rstrip() for one in (described, by))
+    head, *rest = re.split(r"\n    (\w+)\n    -+\n", own)
+    theirs = re.split(r"\n    (\w+)\n    -+\n", other)
+    sections, mine = dict(zip(theirs[1::2], theirs[2::2], strict=True)), rest[::2]
+    texts = {name: rest[rest.index(name) + 1] if name in mine else "" for name in sections}
+    out = head
+    for name, text in sections.items():
+        known = {word for line in _titles(texts[name]) for word in re.findall(r"\w+", line)}
+        entries = re.split(r"\n(?=    \S)", text.strip("\n"))
+        kept = [one for one in entries if not _names(one) <= known and _names(one) != {without}]
+        body = "\n".join([*texts[name].strip("\n").split("\n"), *kept]).strip("\n")
+        out = f"{out.rstrip()}\n\n    {name}\n    {'-' * len(name)}\n{body}\n"
+    return out
+
+
+def _titles(section: str) -> list[str]:
+    """What stands before the colons of a section's entries."""
+    return [line.split(" : ")[0] for line in section.split("\n") if re.match(r"    \S", line)]
+
+
+def _names(entry: str) -> set[str]:
+    return set(re.findall(r"\w+", entry.split("\n")[0].split(" : ")[0]))
 
 
 if Lasso.__doc__:  # for help() and scikit-learn's HTML view

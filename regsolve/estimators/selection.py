@@ -206,31 +206,41 @@ class ElasticNetCV(LinearPredictor):
         )
         ratios = [float(ratio) for ratio in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
         splits = self._splits(X, y, sample_weight, params)
-        grid: dict[str, Any] = {"alphas": [self.alphas] * len(ratios)}
+        options: dict[str, Any] = {
+            "sample_weight": sample_weight,
+            "fit_intercept": bool(self.fit_intercept),
+            "standardize": bool(self.standardize),
+            "callback": self.callback,
+            "tol": LEAST if self.tol == 0 else self.tol,
+            "max_iter": self.max_iter,
+            "max_time": self.max_time,
+            "n_threads": self._threads(),
+        }
         if isinstance(self.alphas, Integral):
-            grid = {"n_alphas": self.alphas, "alpha_min_ratio": self.eps}
-        found = fold_paths(
-            X,
-            np.asarray(y, dtype=np.float64),
-            splits,
-            penalties=[self._penalty(ratio) for ratio in ratios],
-            sample_weight=sample_weight,
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
-            callback=self.callback,
-            tol=LEAST if self.tol == 0 else self.tol,
-            max_iter=self.max_iter,
-            max_time=self.max_time,
-            n_threads=self._threads(),
-            **grid,
-        )
+            options |= {"n_alphas": self.alphas, "alpha_min_ratio": self.eps}
+        else:
+            options |= {"alphas": [self.alphas] * len(ratios)}
+        found = self._paths(X, np.asarray(y, dtype=np.float64), splits, ratios, options)
         self._choose(found, ratios, X, y, splits, sample_weight)
+        if self.verbose:
+            self._tell()
+
+    def _paths(
+        self, X: Any, y: Any, splits: list[Any], ratios: list[float], options: dict[str, Any]
+    ) -> list[FoldPaths]:
+        """The paths to choose from."""
+        return fold_paths(
+            X, y, splits, penalties=[self._penalty(ratio) for ratio in ratios], **options
+        )
 
     def _check_parameters(self) -> None:
         if self.selection_rule not in RULES:
             raise ValueError(f"selection_rule={self.selection_rule!r}: expected 'min' or '1se'")
         if self.selection not in ("cyclic", "random"):
             raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
+        self._check_alphas()
+
+    def _check_alphas(self) -> None:
         _validate.positive_number("eps", self.eps)
         if isinstance(self.alphas, Integral):
             _validate.positive_integer("alphas", self.alphas)
@@ -312,10 +322,10 @@ class ElasticNetCV(LinearPredictor):
             )
             self.score_path_ = np.squeeze(scores)
             errors = -scores
-        r, k = chosen(errors, self.selection_rule)
+        r, k = self._chosen(errors)
         path = found[r].path
         grids = np.array([one.path.alphas[:m] for one in found])
-        own = isinstance(self.alphas, Integral) and len(found) > 1
+        own = isinstance(self.alphas, Integral) and np.size(getattr(self, "l1_ratio", 1.0)) > 1
         self.mse_path_ = np.squeeze(mse)
         self.alphas_ = grids if own else grids[0]
         self.alpha_ = float(path.alphas[k])
@@ -330,13 +340,21 @@ class ElasticNetCV(LinearPredictor):
         steps = path.report.n_solves + path.report.n_epochs
         self.n_iter_ = max(1, round(steps / len(path.alphas)))
         self.report_ = together([path.report for one in found for path in (one.path, *one.folds)])
-        if self.verbose:
-            sys.stderr.write(
-                f"{type(self).__name__}: alpha {self.alpha_:.6g} of l1_ratio {ratios[r]:g}, "
-                f"{np.count_nonzero(self.coef_)} non-zeros, "
-                f"relative gap {self.certificate_.relative_gap:.2e}, "
-                f"{self.report_.n_passes:.3g} readings of X, {self.report_.seconds:.3g} s\n"
-            )
+
+    def _chosen(self, errors: NDArray[np.float64]) -> tuple[int, int]:
+        """Which of the paths found, and which alpha, the errors (R, m, K) speak for."""
+        return chosen(errors, self.selection_rule)
+
+    def _tell(self) -> None:
+        """Say on standard error what was chosen."""
+        also = [name for name in ("l1_ratio_", "gamma_") if hasattr(self, name)]
+        said = "".join(f", {name[:-1]} {getattr(self, name):g}" for name in also)
+        sys.stderr.write(
+            f"{type(self).__name__}: alpha {self.alpha_:.6g}{said}, "
+            f"{np.count_nonzero(self.coef_)} non-zeros, "
+            f"relative gap {self.certificate_.relative_gap:.2e}, "
+            f"{self.report_.n_passes:.3g} readings of X, {self.report_.seconds:.3g} s\n"
+        )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the held-out errors at ``l1_ratio_``; see :func:`regsolve.plots.cv_curve`."""
