@@ -169,11 +169,11 @@ def posterior_intervals(
 
 
 def _eigenvalue_axis(eigenvalues: Vector) -> Vector:
-    """A line of values that covers the eigenvalues, and a factor of 3 to either side."""
+    """Values that cover the eigenvalues and, for a log axis to have ticks, a decade below them."""
     if len(eigenvalues) == 0:
         raise ValueError("every column of X is constant: the Hessian is zero")
     low, high = float(eigenvalues.min()), float(eigenvalues.max())
-    return np.geomspace(max(low, high * 1e-12) / 3.0, high * 3.0, 400)
+    return np.geomspace(max(low, high * 1e-12) / 10.0, high * 3.0, 400)
 
 
 def _legend(ax: Axes, title: str = "") -> None:
