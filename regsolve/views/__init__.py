@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     )
     from .shapes import norm_balls, prior_densities, threshold_curves
     from .thresholds import firm_threshold, hard_threshold, scad_threshold
-    from .weight_decay import Trajectory, gradient_descent, limit_penalty, proximal_descent
+    from .trajectory import Trajectory
+    from .weight_decay import gradient_descent, limit_penalty, proximal_descent
 
 __all__ = [
     "EarlyStopping",
@@ -84,7 +85,8 @@ ROOMS = {
     "planes": ("descent_paths", "touching_ball"),
     "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
     "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
-    "weight_decay": ("Trajectory", "gradient_descent", "limit_penalty", "proximal_descent"),
+    "trajectory": ("Trajectory",),
+    "weight_decay": ("gradient_descent", "limit_penalty", "proximal_descent"),
     "projections": (
         "project_elastic",
         "project_groups",
