@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ball_certificate import verify_ball
     from .hessian import Shrinkage, SoftThreshold, shrinkage, soft_threshold_view
+    from .lagrange import NormBallFit, alpha_of, fit_norm_ball, radius_of
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
     from .projections import (
         project_elastic,
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NormBall",
+    "NormBallFit",
     "Shrinkage",
     "SoftThreshold",
+    "alpha_of",
     "dual_exponent",
+    "fit_norm_ball",
     "lq_norm",
     "norm_ball",
     "project_elastic",
@@ -30,13 +35,17 @@ __all__ = [
     "project_l1",
     "project_l2",
     "project_simplex",
+    "radius_of",
     "shrinkage",
     "soft_threshold_view",
+    "verify_ball",
 ]
 
 # Which module of this folder holds which names.
 ROOMS = {
+    "ball_certificate": ("verify_ball",),
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
+    "lagrange": ("NormBallFit", "alpha_of", "fit_norm_ball", "radius_of"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
     "projections": (
         "project_elastic",
