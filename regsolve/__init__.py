@@ -11,13 +11,14 @@ from .solve import path, solve
 if TYPE_CHECKING:
     from sklearn.exceptions import ConvergenceWarning
 
-    from . import estimators
+    from . import estimators, views
     from .certificate import verify
     from .estimators import (
         ElasticNet,
         ElasticNetCV,
         Lasso,
         LassoCV,
+        NormBallRegression,
         Ridge,
         RidgeCV,
         StabilitySelection,
@@ -34,6 +35,7 @@ __all__ = [
     "Interrupted",
     "Lasso",
     "LassoCV",
+    "NormBallRegression",
     "Path",
     "Progress",
     "Report",
@@ -53,6 +55,7 @@ __all__ = [
     "ridge_path",
     "solve",
     "verify",
+    "views",
 ]
 
 # What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
@@ -67,6 +70,7 @@ LATER = {
             "ElasticNetCV",
             "Lasso",
             "LassoCV",
+            "NormBallRegression",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",
@@ -85,7 +89,7 @@ def __getattr__(name: str) -> Any:
         return version("regsolve")
     if name in LATER:
         return getattr(import_module(LATER[name]), name)
-    if name in ("certificate", "estimators"):
+    if name in ("certificate", "estimators", "views"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

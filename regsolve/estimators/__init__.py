@@ -1,6 +1,7 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
 from .linear import ElasticNet, Lasso
+from .norm_ball import NormBallRegression
 from .paths import enet_path, lasso_path
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
@@ -12,6 +13,7 @@ __all__ = [
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "NormBallRegression",
     "Ridge",
     "RidgeCV",
     "StabilitySelection",
