@@ -51,9 +51,7 @@ def _deviation(X: Any, s: Any, fit_intercept: bool) -> Any:
     return np.sqrt(omega @ (X - fit_intercept * (omega @ X)) ** 2)
 
 
-@parametrize_with_checks(
-    [NormBallRegression(0.5), NormBallRegression(0.5, norm="l2"), NormBallRegression(residual=1e3)]
-)
+@parametrize_with_checks([NormBallRegression(0.5), NormBallRegression(0.5, norm="l2")])
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -129,7 +127,7 @@ def test_projected_gradient_agrees(n: int, p: int, norm: str) -> None:
     fit = fit_norm_ball(X, y, radius, norm=norm)
     reached = float(np.mean((t - Z @ w) ** 2)) / 2
     assert fit.certificate.primal <= reached * (1 + 1e-12)
-    assert fit.certificate.dual <= reached
+    assert fit.certificate.dual <= reached * (1 + 1e-12)
     np.testing.assert_allclose(Z @ fit.coef, Z @ w, atol=1e-3)
 
 

@@ -93,6 +93,7 @@ class GramProblem:
         q = design.tdot(R)[:, 0] / design.total
         size = np.sqrt(np.diag(G))
         inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+        q[size == 0.0] = 0.0
         U, pivots, rank, _ = lapack.dpstrf(
             np.asfortranarray(G * inverse * inverse[:, None]), tol=EPS * max(len(G), 10)
         )

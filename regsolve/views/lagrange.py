@@ -264,8 +264,8 @@ def _from_gram(design: Design, centred: Targets, goal: Goal) -> _Found:
     nothing = _nothing_bears(design, centred, goal, problem.q)
     if nothing is not None:
         return nothing
-    null = float(centred.square[0]) / design.total
-    high, low, w, largest, _ = _bracket(problem.path, goal, null, np.ones(design.p))
+    null = float(problem.t @ problem.t)
+    high, low, w, largest, _ = _bracket(problem.path, goal, null, np.ones(design.p), problem.rest)
     alpha, w, n_solves = walk(problem, goal, high, low, w, LEAST * largest)
     why = f"one Gram matrix of {design.p} features, its path bracketed and walked"
     blur = np.linalg.norm(problem.G) * np.linalg.norm(w) + np.linalg.norm(problem.q)
@@ -328,18 +328,19 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> _Found:
 
 
 def _bracket(
-    paths: Any, goal: Goal, null: float, unit: Array
+    paths: Any, goal: Goal, null: float, unit: Array, rest: float = 0.0
 ) -> tuple[float, float, Array, float, NDArray[np.intp]]:
     """Alphas above and below the goal (0 where none reaches it), the lasso above, alpha_max, W.
 
-    ``null`` is ||R||^2 / sum s, ``unit`` (p,) turns coefficients into the view's; W are the
+    ``null`` + ``rest`` is ||R||^2 / sum s, of which ``rest`` is no part of the path's problem;
+    ``unit`` (p,) turns coefficients into the view's; W are the
     features of both ends.
     """
     found = paths(n_alphas=COARSE)
     largest, deep = found.alpha_max, False
     while True:
         lengths = np.asarray(abs(found.coefs).T @ unit).ravel()
-        squares = null * (1.0 - found.deviance_ratio)
+        squares = null * (1.0 - found.deviance_ratio) + rest
         passed = [goal.reached(*one) for one in zip(lengths, squares, strict=True)]
         if any(passed) or deep:
             break
@@ -371,7 +372,9 @@ def _correlations(design: Design, R: Array) -> Array:
     """Z'R / sum s for R (n, q), (p, q)."""
     if not design.measured:
         design.read_statistics()
-    return np.asarray(design.tdot(R) / design.total)
+    product = design.tdot(R) / design.total
+    product[design.norm == 0.0] = 0.0  # constant columns: what is left is rounding
+    return np.asarray(product)
 
 
 def _within_l2(design: Design, centred: Targets, goal: Goal) -> _Found:
