@@ -11,7 +11,7 @@ from .solve import path, solve
 if TYPE_CHECKING:
     from sklearn.exceptions import ConvergenceWarning
 
-    from . import estimators
+    from . import estimators, views
     from .certificate import verify
     from .criteria import Selection
     from .estimators import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Lasso,
         LassoCV,
         LassoIC,
+        NormBallRegression,
         RelaxedLasso,
         Ridge,
         RidgeCV,
@@ -42,6 +43,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LassoIC",
+    "NormBallRegression",
     "Path",
     "Progress",
     "RelaxedLasso",
@@ -63,6 +65,7 @@ __all__ = [
     "ridge_path",
     "solve",
     "verify",
+    "views",
 ]
 
 # What needs scikit-learn, or more of SciPy than a fit does, is imported when it is asked for.
@@ -82,6 +85,7 @@ LATER = {
             "LassoCV",
             "RelaxedLasso",
             "LassoIC",
+            "NormBallRegression",
             "Ridge",
             "RidgeCV",
             "StabilitySelection",
@@ -100,7 +104,7 @@ def __getattr__(name: str) -> Any:
         return version("regsolve")
     if name in LATER:
         return getattr(import_module(LATER[name]), name)
-    if name in ("certificate", "estimators"):
+    if name in ("certificate", "estimators", "views"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

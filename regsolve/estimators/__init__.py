@@ -3,6 +3,7 @@
 from .adaptive import AdaptiveLasso
 from .information import ElasticNetIC, LassoIC
 from .linear import ElasticNet, Lasso
+from .norm_ball import NormBallRegression
 from .paths import enet_path, lasso_path
 from .relaxed import RelaxedLasso
 from .ridge import Ridge
@@ -18,6 +19,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LassoIC",
+    "NormBallRegression",
     "RelaxedLasso",
     "Ridge",
     "RidgeCV",

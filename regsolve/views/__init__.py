@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ball_certificate import verify_ball
     from .filters import (
         EarlyStopping,
         early_stopping,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         spectral_filter,
     )
     from .hessian import Shrinkage, SoftThreshold, shrinkage, soft_threshold_view
+    from .lagrange import NormBallFit, alpha_of, fit_norm_ball, radius_of
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
     from .pictures import filter_curves, posterior_intervals, shrinkage_factors
     from .planes import descent_paths, touching_ball
@@ -35,15 +37,18 @@ if TYPE_CHECKING:
 __all__ = [
     "EarlyStopping",
     "NormBall",
+    "NormBallFit",
     "Shrinkage",
     "SoftThreshold",
     "Trajectory",
+    "alpha_of",
     "descent_paths",
     "dual_exponent",
     "early_stopping",
     "filter_curves",
     "filter_difference",
     "firm_threshold",
+    "fit_norm_ball",
     "gradient_descent",
     "hard_threshold",
     "largest_step",
@@ -59,6 +64,7 @@ __all__ = [
     "project_l2",
     "project_simplex",
     "proximal_descent",
+    "radius_of",
     "ridge_alpha",
     "scad_threshold",
     "shrinkage",
@@ -67,10 +73,12 @@ __all__ = [
     "spectral_filter",
     "threshold_curves",
     "touching_ball",
+    "verify_ball",
 ]
 
 # Which module of this folder holds which names.
 ROOMS = {
+    "ball_certificate": ("verify_ball",),
     "filters": (
         "EarlyStopping",
         "early_stopping",
@@ -80,13 +88,10 @@ ROOMS = {
         "spectral_filter",
     ),
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
+    "lagrange": ("NormBallFit", "alpha_of", "fit_norm_ball", "radius_of"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
     "pictures": ("filter_curves", "posterior_intervals", "shrinkage_factors"),
     "planes": ("descent_paths", "touching_ball"),
-    "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
-    "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
-    "trajectory": ("Trajectory",),
-    "weight_decay": ("gradient_descent", "limit_penalty", "proximal_descent"),
     "projections": (
         "project_elastic",
         "project_groups",
@@ -94,6 +99,10 @@ ROOMS = {
         "project_l2",
         "project_simplex",
     ),
+    "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
+    "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
+    "trajectory": ("Trajectory",),
+    "weight_decay": ("gradient_descent", "limit_penalty", "proximal_descent"),
 }
 
 

@@ -1,0 +1,192 @@
+r"""A least-squares problem on few features through its Gram matrix, and the exact walk on it.
+
+In coordinates of the view Z of :mod:`regsolve.ridge.design`, on the mean scale, G = Z'Z / sum s and
+q = Z'R / sum s; a pivoted Cholesky factor M'M = G and M't = q make it the problem
+
+    minimise ||t - M w||^2 / 2 + alpha ||w||_1.
+
+While the support A and its signs d last, the lasso moves along a straight line in alpha,
+
+    w_A(a) = w_A(alpha) + (alpha - a) g,   G_AA g = d,
+    ||w(a)||_1 = ||w||_1 + (alpha - a) d'g,   ||r(a)||^2 = ||r||^2 + (a^2 - alpha^2) d'g,
+
+so that the alpha of a given norm, or of a given residual, is exact.
+
+References
+----------
+Osborne, Presnell and Turlach (2000), A new approach to variable selection in least squares
+problems (the homotopy). Higham (2002), section 10.3 (pivoted Cholesky).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import linalg
+from scipy.linalg import lapack
+
+from ..penalties import L1
+from ..ridge.design import Design
+from ..ridge.factors import EPS
+from ..solution import Path
+from ..solve import path, solve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+STEPS = 200  # most solves of a walk
+SIGHT = 1e-9  # a correlation above alpha by this share of it violates
+
+
+def quietly(function: Any, *args: Any, **options: Any) -> Any:
+    """The call without its ConvergenceWarning: a certificate of the whole follows."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return function(*args, **options)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What alpha must reach: ||w||_1 = radius, or mean-scale ||r|| = residual."""
+
+    radius: float | None
+    residual: float | None
+
+    def reached(self, length: float, square: float) -> bool:
+        """Whether alpha is as small as it need be, or smaller."""
+        if self.residual is None:
+            assert self.radius is not None
+            return length >= self.radius
+        return square <= self.residual**2
+
+    def alpha(self, alpha: float, length: float, square: float, slope: float) -> float:
+        """The alpha that meets it on the present line, d'g = ``slope``."""
+        if self.residual is None:
+            assert self.radius is not None
+            return alpha + (length - self.radius) / slope
+        inner = alpha**2 + (self.residual**2 - square) / slope
+        return math.sqrt(inner) if inner > 0.0 else -1.0
+
+
+@dataclass(frozen=True)
+class GramProblem:
+    """G = M'M, q = M't; ``rest`` is ||R||^2 / sum s less ||t||^2, the part no feature reaches."""
+
+    G: Array
+    q: Array
+    M: Array
+    t: Array
+    rest: float
+
+    @classmethod
+    def of(cls, design: Design, R: Array) -> GramProblem:
+        """From all features of ``design``: one reading for Z'Z, one for Z'R."""
+        G = design.read_gram() / design.total
+        q = design.tdot(R)[:, 0] / design.total
+        size = np.sqrt(np.diag(G))
+        inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+        q[size == 0.0] = 0.0
+        U, pivots, rank, _ = lapack.dpstrf(
+            np.asfortranarray(G * inverse * inverse[:, None]), tol=EPS * max(len(G), 10)
+        )
+        order = pivots - 1
+        M = np.zeros((max(rank, 1), len(G)))
+        M[:rank, order] = np.triu(U[:rank])
+        M *= size
+        t = np.zeros(len(M))
+        if rank:
+            first = order[:rank]
+            t[:rank] = linalg.solve_triangular(U[:rank, :rank], (q * inverse)[first], trans="T")
+        rest = float(np.einsum("it,it->", R, R)) / design.total - float(t @ t)
+        return cls(G, q, M, t, max(rest, 0.0))
+
+    def square(self, w: Array) -> float:
+        """||R - Z w||^2 / sum s."""
+        r = self.t - self.M @ w
+        return float(r @ r) + self.rest
+
+    def correlations(self, w: Array) -> Array:
+        """Z'(R - Z w) / sum s, (p,)."""
+        return np.asarray(self.M.T @ (self.t - self.M @ w))
+
+    def path(self, **options: Any) -> Path:
+        """The lasso path of the same problem."""
+        found: Path = quietly(path, *self._scaled(), fit_intercept=False, **options)
+        return found
+
+    def solve(self, alpha: float, start: Array) -> Array:
+        """The lasso at ``alpha``."""
+        options: dict[str, Any] = {"fit_intercept": False, "coef_init": start, "tol": 1e-9}
+        return np.asarray(quietly(solve, *self._scaled(), penalty=L1(alpha), **options).coef)
+
+    def _scaled(self) -> tuple[Array, Array]:
+        root = math.sqrt(len(self.t))
+        return np.asfortranarray(root * self.M), root * self.t
+
+    def line(self, w: Array) -> Array | None:
+        """G on the support of w, 0 elsewhere; None where it has no direction of its own."""
+        A = np.flatnonzero(w)
+        if len(A) == 0:
+            return None
+        d, H = np.sign(w[A]), self.G[np.ix_(A, A)]
+        try:
+            g = linalg.cho_solve(linalg.cho_factor(H, lower=True), d)
+        except linalg.LinAlgError:
+            return None
+        if not np.allclose(H @ g, d, atol=1e-6, rtol=0.0):
+            return None
+        out = np.zeros(len(w))
+        out[A] = g
+        return out
+
+    def holds(self, w: Array, signs: Array, alpha: float) -> bool:
+        """Whether w is the lasso at ``alpha`` with these signs."""
+        if np.any(w * signs < 0.0):
+            return False
+        edge = alpha * (1.0 + SIGHT) + 1e-13 * float(np.max(np.abs(self.q), initial=0.0))
+        return bool(np.max(np.abs(self.correlations(w)), initial=0.0) <= edge)
+
+
+def walk(
+    problem: GramProblem, goal: Goal, high: float, low: float, w: Array, least: float
+) -> tuple[float, Array, int]:
+    """The alpha in [low, high] that meets the goal, the lasso there, and how many solves it took.
+
+    ``w`` is the lasso at ``high``, short of the goal. Newton's method along the lines, within a
+    bracket that is halved (in log alpha) where a line misleads. With ``low`` = 0 the goal may be
+    out of reach: alpha = 0 then, and the limit of the path, where alpha falls below ``least``.
+    """
+    alpha = high
+    for step in range(STEPS):
+        g = problem.line(w)
+        length, square = float(np.abs(w).sum()), problem.square(w)
+        new = -1.0
+        if g is not None:
+            new = goal.alpha(alpha, length, square, float(np.sign(w) @ g))
+            beyond = new <= 0.0
+            end = w + (alpha - max(new, 0.0)) * g
+            if low <= max(new, 0.0) <= high and problem.holds(end, np.sign(w), max(new, 0.0)):
+                return max(new, 0.0), end, step
+            if beyond and low == 0.0 and alpha <= least:
+                return 0.0, end if problem.holds(end, np.sign(w), 0.0) else w, step
+        if low == 0.0 and not low < new < high:
+            new = 0.01 * alpha
+        elif not low < new < high or step % 3 == 2:
+            new = math.sqrt(low * high) if low > 0.0 else 0.1 * high
+        if high - low <= 4.0 * EPS * high or (low == 0.0 and new <= EPS * least):
+            return (0.0 if low == 0.0 else alpha), w, step
+        alpha = new
+        w = problem.solve(alpha, w)
+        if goal.reached(float(np.abs(w).sum()), problem.square(w)):
+            low = alpha
+        else:
+            high = alpha
+    return alpha, w, STEPS
