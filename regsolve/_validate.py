@@ -235,3 +235,22 @@ def descending(alphas: Any) -> Vector:
     if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError("alphas must be finite and >= 0")
     return np.ascontiguousarray(np.sort(array)[::-1])
+
+
+def dense_rows(X: Any) -> Vector:
+    """A float64 copy of X (n, p) with contiguous rows, sparse or not; ValueErrors as elsewhere."""
+    given: Any = X
+    array = np.asarray(given.toarray() if sparse.issparse(X) else given)
+    if array.ndim != 2:
+        raise ValueError(
+            f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
+            "with X.reshape(-1, 1)"
+        )
+    _refuse_dtype(array.dtype)
+    if 0 in array.shape:
+        raise ValueError(f"X has shape {array.shape}: at least one row and column are needed")
+    rows: Vector = np.array(array, dtype=np.float64, order="C")
+    broken = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+    if len(broken):
+        raise explain_column(X, int(broken[0]))
+    return rows

@@ -1,4 +1,4 @@
-"""The command line: ``python -m regsolve path DATA`` fits, certifies, saves and draws a path."""
+"""The command line: ``path DATA`` fits, certifies and draws, ``gallery`` draws the theory."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ CERTIFIED, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _OUT = (".npz", ".csv")
 _PLOT = (".png", ".pdf", ".svg")
 _ROWS = 12
+_GALLERY_DATA = "diabetes"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,12 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when every alpha is certified to the tolerance, 1 when some alpha is not (a warning
-        on standard error says how far it is), 2 on bad input (one line on standard error),
-        130 on Ctrl-C, after what was finished is shown and saved.
+        0 when every alpha is certified to the tolerance, or all is drawn; 1 when some alpha is
+        not (a warning on standard error says how far it is), 2 on bad input (one line on standard
+        error), 130 on Ctrl-C, after what was finished is shown and saved.
     """
     try:
-        return _run_path(_parser().parse_args(argv))
+        args = _parser().parse_args(argv)
+        return _run_gallery(args) if args.command == "gallery" else _run_path(args)
     except KeyboardInterrupt:
         _complain("interrupted")
         return INTERRUPTED
@@ -118,7 +120,44 @@ def _parser() -> _Parser:
         default=None,
         help="show a bar on standard error (default: if it is a terminal)",
     )
+    gallery = commands.add_parser(
+        "gallery",
+        help="draw what L1 and L2 do to your data",
+        description="Draw norm balls, paths, shrinkage, thresholds, weight decay, priors and "
+        "posteriors of each data set, as DIR/NAME-PICTURE.png.",
+        epilog="exit status: 0 drawn, 2 bad input, 130 interrupted",
+    )
+    gallery.add_argument(
+        "data", metavar="DATA", nargs="*", help=f"as of path (default {_GALLERY_DATA})"
+    )
+    gallery.add_argument("--out", metavar="DIR", required=True, help="folder, made if need be")
+    gallery.add_argument(
+        "--target", metavar="COLUMN|FILE", help="as of path, for one data set alone"
+    )
     return parser
+
+
+def _run_gallery(args: argparse.Namespace) -> int:
+    """Draw all pictures of each data set; a line for each file says how far it is."""
+    _require_matplotlib("gallery")
+    sources = args.data or [_GALLERY_DATA]
+    if args.target is not None and len(sources) > 1:
+        raise ValueError("--target belongs to one data set: draw them one at a time")
+    stems = [FilePath(source).name.split(".")[0] for source in sources]
+    if len(set(stems)) < len(stems):
+        raise ValueError("two data sets have the same name: draw them into different folders")
+    folder = FilePath(args.out)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out {folder}: this is a file, not a folder")
+    from .views.gallery import PICTURES, gallery
+
+    for source, stem in zip(sources, stems, strict=True):
+        data = read(source, args.target)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = gallery(data.X, data.y, folder, name=stem, feature_names=data.feature_names)
+        for k, file in enumerate(files, start=1):
+            _say(f"{k:2d} of {len(PICTURES)}  {file}")
+    return CERTIFIED
 
 
 def _run_path(args: argparse.Namespace) -> int:
@@ -151,12 +190,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
         if not FilePath(file).absolute().parent.is_dir():
             raise ValueError(f"{option} {file}: there is no such folder")
     if args.plot is not None:
-        try:
-            import matplotlib.figure  # noqa: F401
-        except ImportError:
-            raise ValueError(
-                "--plot needs matplotlib: python -m pip install 'regsolve[plot]' brings it"
-            ) from None
+        _require_matplotlib("--plot")
+
+
+def _require_matplotlib(asked: str) -> None:
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            f"{asked} needs matplotlib: python -m pip install 'regsolve[plot]' brings it"
+        ) from None
 
 
 def _grid(args: argparse.Namespace) -> dict[str, Any]:

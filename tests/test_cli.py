@@ -422,3 +422,54 @@ def test_reader_may_leave_early() -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_gallery_draws_every_data_set(
+    tmp_path: Path, Xy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from regsolve.views.gallery import PICTURES
+
+    words = write(tmp_path, "a.csv", *Xy)
+    out = tmp_path / "new" / "folder"
+    assert main(["gallery", "--out", str(out), *words, "iris"]) == 0
+    files = sorted(out.iterdir())
+    names = {
+        f"{data}-{title.replace(' ', '-')}.png" for data in ("a", "iris") for title in PICTURES
+    }
+    assert {file.name for file in files} == names
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+    said, err = capsys.readouterr()
+    assert err == ""
+    assert said.count("\n") == len(files)
+    assert f" 1 of {len(PICTURES)}  " in said
+
+
+@pytest.mark.usefixtures("spoilt")
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("", "--out"),
+        ("--out a.csv", "this is a file, not a folder"),
+        ("--out d none.csv", "no such file"),
+        ("--out d linnerud", "--target"),
+        ("--out d iris wine --target a", "--target belongs to one data set"),
+        ("--out d a.csv a.npy", "two data sets have the same name"),
+        ("--out a.csv/d", "a.csv"),
+    ],
+)
+def test_bad_galleries_are_one_clear_line(
+    words: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gallery", *words.split()]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("regsolve: error: ")
+    assert err.count("\n") == 1
+    assert reason in err
+
+
+def test_gallery_without_matplotlib_names_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["gallery", "--out", str(tmp_path)]) == 2
+    assert "gallery needs matplotlib: python -m pip install 'reg" in capsys.readouterr().err

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .ball_certificate import verify_ball
+    from .filters import (
+        EarlyStopping,
+        early_stopping,
+        filter_difference,
+        largest_step,
+        ridge_alpha,
+        spectral_filter,
+    )
     from .hessian import Shrinkage, SoftThreshold, shrinkage, soft_threshold_view
     from .lagrange import NormBallFit, alpha_of, fit_norm_ball, radius_of
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
+    from .pictures import filter_curves, posterior_intervals, shrinkage_factors
+    from .planes import descent_paths, touching_ball
     from .projections import (
         project_elastic,
         project_groups,
@@ -19,34 +29,69 @@ if TYPE_CHECKING:
         project_l2,
         project_simplex,
     )
+    from .shapes import norm_balls, prior_densities, threshold_curves
+    from .thresholds import firm_threshold, hard_threshold, scad_threshold
+    from .trajectory import Trajectory
+    from .weight_decay import gradient_descent, limit_penalty, proximal_descent
 
 __all__ = [
+    "EarlyStopping",
     "NormBall",
     "NormBallFit",
     "Shrinkage",
     "SoftThreshold",
+    "Trajectory",
     "alpha_of",
+    "descent_paths",
     "dual_exponent",
+    "early_stopping",
+    "filter_curves",
+    "filter_difference",
+    "firm_threshold",
     "fit_norm_ball",
+    "gradient_descent",
+    "hard_threshold",
+    "largest_step",
+    "limit_penalty",
     "lq_norm",
     "norm_ball",
+    "norm_balls",
+    "posterior_intervals",
+    "prior_densities",
     "project_elastic",
     "project_groups",
     "project_l1",
     "project_l2",
     "project_simplex",
+    "proximal_descent",
     "radius_of",
+    "ridge_alpha",
+    "scad_threshold",
     "shrinkage",
+    "shrinkage_factors",
     "soft_threshold_view",
+    "spectral_filter",
+    "threshold_curves",
+    "touching_ball",
     "verify_ball",
 ]
 
 # Which module of this folder holds which names.
 ROOMS = {
     "ball_certificate": ("verify_ball",),
+    "filters": (
+        "EarlyStopping",
+        "early_stopping",
+        "filter_difference",
+        "largest_step",
+        "ridge_alpha",
+        "spectral_filter",
+    ),
     "hessian": ("Shrinkage", "SoftThreshold", "shrinkage", "soft_threshold_view"),
     "lagrange": ("NormBallFit", "alpha_of", "fit_norm_ball", "radius_of"),
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
+    "pictures": ("filter_curves", "posterior_intervals", "shrinkage_factors"),
+    "planes": ("descent_paths", "touching_ball"),
     "projections": (
         "project_elastic",
         "project_groups",
@@ -54,6 +99,10 @@ ROOMS = {
         "project_l2",
         "project_simplex",
     ),
+    "shapes": ("norm_balls", "prior_densities", "threshold_curves"),
+    "thresholds": ("firm_threshold", "hard_threshold", "scad_threshold"),
+    "trajectory": ("Trajectory",),
+    "weight_decay": ("gradient_descent", "limit_penalty", "proximal_descent"),
 }
 
 

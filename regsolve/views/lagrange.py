@@ -38,7 +38,7 @@ from ..penalties import L1
 from ..ridge import direct
 from ..ridge.costs import choose
 from ..ridge.design import Design, Targets, targets
-from ..ridge.factors import EPS, Breakdown, condition
+from ..ridge.factors import EPS, Breakdown, conditions
 from ..solution import Certificate, Report
 from ..solve import path, solve
 from .ball_certificate import checked_form, judged
@@ -387,7 +387,7 @@ def _within_l2(design: Design, centred: Targets, goal: Goal) -> _Found:
         L, p = criteria.spectrum.values, criteria.projections[:, 0]
         a = _strength(L, p, criteria.primal, goal, design, centred)
         calls.append(a)
-        worst = condition(L, a)
+        worst = float(conditions(L, np.array([a]))[0])
         if len(calls) == 1 and worst > direct.LOST:
             raise Breakdown(worst)
         return np.array([a]), np.zeros(1, dtype=np.intp)
