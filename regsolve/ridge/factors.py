@@ -174,7 +174,10 @@ def singular(R: Array, right: Array | None = None) -> Spectrum:
 
 
 def conditions(values: Array, a: Array) -> Array:
-    """Conditions of S + a I from the eigenvalues of S, (Q,)."""
+    """Conditions of S + a I from the eigenvalues of S, (Q,); 1 at a = inf."""
+    out = np.full(len(a), np.inf)
+    out[np.isinf(a)] = 1.0
     top = float(np.max(values, initial=0.0)) + a
     least = float(np.min(values, initial=np.inf)) + a
-    return np.asarray(np.divide(top, least, out=np.full(len(a), np.inf), where=least > 0.0))
+    np.divide(top, least, out=out, where=(least > 0.0) & np.isfinite(least))
+    return out
