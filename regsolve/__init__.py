@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .criteria import Selection
     from .estimators import (
         AdaptiveLasso,
+        ARDRegression,
+        BayesianLasso,
+        BayesianRidge,
         ElasticNet,
         ElasticNetCV,
         ElasticNetIC,
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     from .ridge.path import RidgePath, ridge_path
 
 __all__ = [
+    "ARDRegression",
     "AdaptiveLasso",
+    "BayesianLasso",
+    "BayesianRidge",
     "Certificate",
     "ConvergenceWarning",
     "ElasticNet",
@@ -78,6 +84,9 @@ LATER = {
     **dict.fromkeys(
         (
             "AdaptiveLasso",
+            "ARDRegression",
+            "BayesianLasso",
+            "BayesianRidge",
             "ElasticNet",
             "ElasticNetCV",
             "ElasticNetIC",

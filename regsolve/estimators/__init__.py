@@ -1,6 +1,8 @@
 """scikit-learn estimators over :func:`regsolve.solve` and :func:`regsolve.path`."""
 
 from .adaptive import AdaptiveLasso
+from .bayesian_lasso import BayesianLasso
+from .bayesian_ridge import ARDRegression, BayesianRidge
 from .information import ElasticNetIC, LassoIC
 from .linear import ElasticNet, Lasso
 from .norm_ball import NormBallRegression
@@ -12,7 +14,10 @@ from .selection import ElasticNetCV, LassoCV
 from .stability import StabilitySelection
 
 __all__ = [
+    "ARDRegression",
     "AdaptiveLasso",
+    "BayesianLasso",
+    "BayesianRidge",
     "ElasticNet",
     "ElasticNetCV",
     "ElasticNetIC",

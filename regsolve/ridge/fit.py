@@ -73,7 +73,7 @@ def fit_ridge(
     X : array or SciPy sparse matrix, (n, p)
         Never written and never copied whole.
     Y : (n, T)
-    alphas : (Q,) >= 0, on the sum scale
+    alphas : (Q,) >= 0, on the sum scale, or None where ``pick`` answers for the condition too
     target : (Q,) integers, default 0 for all
     pick : function, optional
         Given the factorised problem, chooses the pairs to fit, (strengths, targets), after a look
@@ -97,9 +97,9 @@ def fit_ridge(
     """
     start = time.perf_counter()
     checked = _validate.design(X)
-    weight = _weight(sample_weight, checked.shape[0])
+    weight = checked_weight(sample_weight, checked.shape[0])
     Y = np.column_stack([_validate.vector("y", y, checked.shape[0]) for y in np.asarray(Y).T])
-    a = np.asarray(alphas, dtype=np.float64)
+    a = np.asarray([np.inf] if alphas is None else alphas, dtype=np.float64)
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
     threads = available_threads() if n_threads is None else n_threads
     with blas_threads(n_threads):
@@ -140,7 +140,7 @@ def _answer(
     return direct.solve(design, centred, a, t, plan)
 
 
-def _weight(sample_weight: Any, n: int) -> Array | None:
+def checked_weight(sample_weight: Any, n: int) -> Array | None:
     """Row weights; unlike elsewhere a scalar counts, as it does against the sum in ridge."""
     weight = _validate.sample_weight(sample_weight, n)
     if weight is None and sample_weight is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .norms import NormBall, dual_exponent, lq_norm, norm_ball
     from .pictures import filter_curves, posterior_intervals, shrinkage_factors
     from .planes import descent_paths, touching_ball
+    from .priors import Gaussian, Horseshoe, Laplace, LaplaceGaussian
     from .projections import (
         project_elastic,
         project_groups,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EarlyStopping",
+    "Gaussian",
+    "Horseshoe",
+    "Laplace",
+    "LaplaceGaussian",
     "NormBall",
     "NormBallFit",
     "Shrinkage",
@@ -92,6 +97,7 @@ ROOMS = {
     "norms": ("NormBall", "dual_exponent", "lq_norm", "norm_ball"),
     "pictures": ("filter_curves", "posterior_intervals", "shrinkage_factors"),
     "planes": ("descent_paths", "touching_ball"),
+    "priors": ("Gaussian", "Horseshoe", "Laplace", "LaplaceGaussian"),
     "projections": (
         "project_elastic",
         "project_groups",
