@@ -141,7 +141,8 @@ struct Target {
                      const Blas&, int n_threads);
   // out (p x k, column-major) = X' R,  R (n x k, column-major)
   void (*xtr)(const MatrixRef&, const double* R, int k, double* out, int n_threads);
-  // out (n x k, column-major) = X diag(d) X'V,  V (n x k, column-major), for compressed columns only
+  // out (n x k, column-major) = X diag(d) X'V,  V (n x k, column-major), for compressed columns
+  // only
   void (*kernel)(const MatrixRef&, const double* d, const double* V, int k, double* out,
                  int n_threads);
   // the sum of n numbers, at the speed of memory: what a reading of X costs at least

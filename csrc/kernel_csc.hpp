@@ -1,5 +1,6 @@
 // X D X'V in one reading of a sparse X (n x p, compressed columns), D = diag(d) and V (n x k), k =
-// 1..8: each column meets V, d_j and the sum while it is in cache. float32 is widened as it is read.
+// 1..8: each column meets V, d_j and the sum while it is in cache. float32 is widened as it is
+// read.
 //
 // Shares of the columns have sums of their own, added in their order at the end; how many there are
 // depends on X alone, so the bits do not depend on the threads.
@@ -18,7 +19,8 @@ constexpr Index kMostShares = 8;
 constexpr Index kShareEntries = Index{1} << 23;  // numbers in the sums of all shares together
 
 inline Index kernel_shares(Index n, Index nnz, int width) {
-  const Index worth = nnz / (8 * std::max<Index>(1, n));  // sums cost at most a share of the columns
+  const Index worth =
+      nnz / (8 * std::max<Index>(1, n));  // sums cost at most a share of the columns
   const Index fit = kShareEntries / std::max<Index>(1, n * width);
   return std::max<Index>(2, std::min({kMostShares, worth, fit}));
 }

@@ -211,7 +211,7 @@ def _priors(subject: Subject) -> Axes:
 
 
 def _posterior(subject: Subject) -> Axes:
-    from sklearn.linear_model import BayesianRidge
+    from ..estimators import BayesianRidge
 
     model = BayesianRidge().fit(subject.X, subject.y)
     half = 1.96 * np.sqrt(np.diag(model.sigma_))
