@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
+from ._threads import blas_threads
 from .solution import Interrupted, Path
 from .solve import QUADRATIC, Callback, _budget, _path, _problem, _ready, _run
 from .solve import _warn_unproven as warn_unproven
@@ -123,7 +124,8 @@ def fold_paths(
             )
             for result, weight in zip(mine, weights, strict=True)
         ]
-        errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
+        with blas_threads(options["n_threads"]):
+            errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
         out.append(FoldPaths(paths[0], paths[1:], errors))
     if error is not None:
         raise Interrupted([one.path for one in out]) from error
