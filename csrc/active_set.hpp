@@ -223,7 +223,7 @@ class ActiveSet {
 
   // One Newton step on F unless F is stationary already; true when it is.
   bool make_stationary() {
-    const double worst = downhill(d_);
+    const double worst = downhill(rhs_);
     if (full_step_ && worst > 0.5 * last_worst_) floor_ = std::max(floor_, 2.0 * worst);
     full_step_ = false;
     if (worst <= slack()) return true;
@@ -250,11 +250,13 @@ class ActiveSet {
                         return x > y || (x == y && a.second < b.second);
                       });
     std::vector<Index> S;
+    std::vector<double> rhs;
     for (std::size_t k = 0; k < most; ++k) {
+      rhs.push_back(violators[k].first);
       S.push_back(violators[k].second);
       if (++entries_[std::size_t(S.back())] > most_entries / 2) single_ = true;
     }
-    if (!admit(S)) {
+    if (!admit(S, rhs)) {
       const auto [v, j] = violators.front();
       append(j, 0.0);  // its pivot
       if (!exchange(j, v, entering_sign(j, v))) entries_[std::size_t(j)] = most_entries + 1;
@@ -262,13 +264,13 @@ class ActiveSet {
     return true;
   }
 
-  // S joins F less what depends on the others, then less what would move against its sign in the
-  // first Newton step; since F is stationary that step on S alone is S_NN^{-1} rhs_N, S_NN being
-  // H_NN without its part in F, a direction of descent: at least one of S remains. The step is
-  // made. False if all of S depends on F.
-  bool admit(const std::vector<Index>& S) {
+  // S, violating by rhs, joins F less what depends on the others, then less what would move against
+  // its sign in the first Newton step; since F is stationary that step on S alone is S_NN^{-1}
+  // rhs_N, S_NN being H_NN without its part in F, a direction of descent: at least one of S
+  // remains. The step is made. False if all of S depends on F.
+  bool admit(const std::vector<Index>& S, const std::vector<double>& rhs) {
     const Index m = Index(S.size()), size = factor_.size();
-    std::vector<double> least(S.size()), rhs(S.size()), T;
+    std::vector<double> least(S.size()), T;
     factor_.stage(m, schur_, [&](double* B, Index ld) {
       for (Index k = 0; k < m; ++k) {
         const double* column = model_.G + S[std::size_t(k)] * model_.ld;
@@ -280,10 +282,7 @@ class ActiveSet {
       }
     });
     std::vector<Index> kept(S.size());
-    for (Index k = 0; k < m; ++k) {
-      kept[std::size_t(k)] = k;
-      rhs[std::size_t(k)] = violation(S[std::size_t(k)]);
-    }
+    for (Index k = 0; k < m; ++k) kept[std::size_t(k)] = k;
     work += 0.05 * double(m) * double(size) * double(size + m);
     kept = independent(factor_.blas(), schur_, m, least, std::move(kept), T);
     if (kept.empty()) return false;
@@ -298,6 +297,7 @@ class ActiveSet {
     factor_.append_staged(kept, T);
     for (Index k : kept)
       join(S[std::size_t(k)], entering_sign(S[std::size_t(k)], rhs[std::size_t(k)]));
+    downhill(rhs_);
     step();
     return true;
   }
@@ -326,15 +326,14 @@ class ActiveSet {
     work += double(F_.size()) * double(F_.size());
   }
 
-  // Newton step on F with its exact line search; whether it went all the way, crossing nothing.
+  // Newton step on F, downhill rhs_, with its exact line search; whether it went all the way,
+  // crossing nothing.
   bool step() {
-    std::vector<double> rhs;
-    downhill(rhs);
-    d_ = rhs;
+    d_ = rhs_;
     solve_free(d_);
     double curvature = 0.0;
-    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs[k] * d_[k];
-    return move(F_, d_, rhs, -curvature, curvature, 1.0) < 0 && !crossed_;
+    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs_[k] * d_[k];
+    return move(F_, d_, rhs_, -curvature, curvature, 1.0) < 0 && !crossed_;
   }
 
   // The part of -(gradient) that lets b_j move from where it rests; 0: it stays.
@@ -481,7 +480,7 @@ class ActiveSet {
   std::vector<double> change_;  // (p,)
   std::vector<char> in_;        // (p,) whether j is in F
   std::vector<int> entries_;    // (p,) how often j joined at this alpha
-  std::vector<double> d_, work_, schur_;
+  std::vector<double> d_, rhs_, work_, schur_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;
   bool full_step_ = false, crossed_ = false, single_ = false, refreshed_ = false;

@@ -43,18 +43,22 @@ def _refuse_dtype(dtype: np.dtype[Any]) -> None:
         raise ValueError(f"X has dtype {dtype}: convert it to float64 or float32 first")
 
 
-def _float_storage(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
-
-
-def _dense(X: Any) -> Design:
-    array = np.asarray(X)
+def _refuse_kind(array: np.ndarray[Any, Any]) -> None:
     if array.ndim != 2:
         raise ValueError(
             f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
             "with X.reshape(-1, 1)"
         )
     _refuse_dtype(array.dtype)
+
+
+def _float_storage(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def _dense(X: Any) -> Design:
+    array = np.asarray(X)
+    _refuse_kind(array)
     note = ""
     storage = _float_storage(array.dtype)
     if array.dtype != storage or not array.flags.aligned:
@@ -241,12 +245,7 @@ def dense_rows(X: Any) -> Vector:
     """A float64 copy of X (n, p) with contiguous rows, sparse or not; ValueErrors as elsewhere."""
     given: Any = X
     array = np.asarray(given.toarray() if sparse.issparse(X) else given)
-    if array.ndim != 2:
-        raise ValueError(
-            f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
-            "with X.reshape(-1, 1)"
-        )
-    _refuse_dtype(array.dtype)
+    _refuse_kind(array)
     if 0 in array.shape:
         raise ValueError(f"X has shape {array.shape}: at least one row and column are needed")
     rows: Vector = np.array(array, dtype=np.float64, order="C")

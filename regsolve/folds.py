@@ -125,7 +125,7 @@ def fold_paths(
             for result, weight in zip(mine, weights, strict=True)
         ]
         with blas_threads(options["n_threads"]):
-            errors = _held_out(X, y, s, splits, paths[1:], mine[1:])
+            errors = _held_out(X, target, s, splits, paths[1:], mine[1:])
         out.append(FoldPaths(paths[0], paths[1:], errors))
     if error is not None:
         raise Interrupted([one.path for one in out]) from error
@@ -194,10 +194,9 @@ def _cells(masks: Sequence[Masks], n: int) -> NDArray[np.int32] | None:
 
 
 def _held_out(
-    X: Any, y: Any, s: Any, splits: Sequence[Split], paths: list[Path], results: list[Any]
+    X: Any, target: Any, s: Any, splits: Sequence[Split], paths: list[Path], results: list[Any]
 ) -> NDArray[np.float64]:
     """Mean squared errors (K, m): what the core knows, or from predictions of the rows held out."""
-    target = np.asarray(y, dtype=np.float64)
     shortest = min(len(path.alphas) for path in paths)
     errors = np.empty((len(paths), shortest))
     for k, (path, result) in enumerate(zip(paths, results, strict=True)):

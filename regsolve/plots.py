@@ -158,9 +158,7 @@ def cv_curve(
             f"errors has shape {losses.shape}: expected a row of folds for each of "
             f"{len(strengths)} alphas"
         )
-    shown = strengths > 0.0
-    if not shown.any():
-        raise ValueError("there is no alpha above 0 to draw")
+    shown = _drawable(strengths)
     places = strengths[shown]
     mean, se = losses.mean(axis=1), standard_errors(losses)
     low, high = (mean - se)[shown], (mean + se)[shown]
@@ -218,9 +216,7 @@ def criterion_curve(
         raise ValueError(
             f"values has shape {heights.shape}: expected one for each of {strengths.size} alphas"
         )
-    shown = strengths > 0.0
-    if not shown.any():
-        raise ValueError("there is no alpha above 0 to draw")
+    shown = _drawable(strengths)
     places = strengths[shown]
     drawn = np.where(np.isfinite(heights), heights, np.nan)[shown]
     ax = _new_axes() if ax is None else ax
@@ -361,9 +357,7 @@ def relaxed_curves(
             f"errors has shape {losses.shape}: expected a row of folds for each of "
             f"{len(shares)} gammas and {len(strengths)} alphas"
         )
-    shown = strengths > 0.0
-    if not shown.any():
-        raise ValueError("there is no alpha above 0 to draw")
+    shown = _drawable(strengths)
     ax = _new_axes() if ax is None else ax
     mean = losses.mean(axis=2)
     for g, gamma in enumerate(shares):
@@ -389,6 +383,14 @@ def relaxed_curves(
         _count_axis(ax, strengths[shown], np.asarray(df)[shown])
     ax.legend(frameon=False)
     return ax
+
+
+def _drawable(alphas: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which alphas have a place on a log scale."""
+    shown = np.asarray(alphas > 0.0)
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    return shown
 
 
 def _abscissa(path: Path, x: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

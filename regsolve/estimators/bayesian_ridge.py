@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..bayes import evidence, relevance
-from .predictor import FLOATS, LinearPredictor
+from .predictor import FLOATS, LinearPredictor, row_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -36,12 +36,7 @@ class _Evidence(LinearPredictor):
                 ensure_all_finite=False,
                 ensure_min_samples=self._least_rows,
             )
-            if sample_weight is not None:
-                weight = np.asarray(sample_weight, dtype=np.float64)
-                if weight.ndim > 1:
-                    raise ValueError("Sample weights must be 1D array or scalar")
-                sample_weight = np.broadcast_to(weight, (len(y),))
-            self._fit(X, y, sample_weight)
+            self._fit(X, y, row_weights(sample_weight, len(y)))
         return self
 
     _least_rows = 1
@@ -49,8 +44,13 @@ class _Evidence(LinearPredictor):
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         raise NotImplementedError
 
-    def _variances(self, X: Any) -> Array:
-        raise NotImplementedError
+    @property
+    def sigma_(self) -> Array:
+        """Posterior covariance of the weights kept, (p, p) where none is left out."""
+        check_is_fitted(self)
+        if "_sigma" not in vars(self):
+            self._sigma: Array = self._posterior.covariance
+        return self._sigma
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Mean of the predictive distribution, (n,), and its deviation if asked.
@@ -61,7 +61,7 @@ class _Evidence(LinearPredictor):
         if not return_std:
             return mean
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=FLOATS, reset=False)
-        return mean, np.sqrt(self._variances(X) + 1.0 / self.alpha_)
+        return mean, np.sqrt(self._posterior.variances(X) + 1.0 / self.alpha_)
 
     def _check_parameters(self) -> None:
         if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, Integral):
@@ -200,17 +200,6 @@ class BayesianRidge(_Evidence):
                 f"{self.report_.seconds:.3g} s; {self.report_.why}\n"
             )
 
-    @property
-    def sigma_(self) -> Array:
-        """Posterior covariance of the weights, (p, p)."""
-        check_is_fitted(self)
-        if "_sigma" not in vars(self):
-            self._sigma: Array = self._posterior.covariance
-        return self._sigma
-
-    def _variances(self, X: Any) -> Array:
-        return self._posterior.variances(X)
-
 
 class ARDRegression(_Evidence):
     """Linear regression with a precision for each weight: automatic relevance determination.
@@ -315,14 +304,3 @@ class ARDRegression(_Evidence):
                 f"ARDRegression: {self.n_iter_} passes, {int(found.kept.sum())} of "
                 f"{len(self.coef_)} weights kept\n"
             )
-
-    @property
-    def sigma_(self) -> Array:
-        """Posterior covariance of the weights kept, (kept, kept)."""
-        check_is_fitted(self)
-        if "_sigma" not in vars(self):
-            self._sigma: Array = self._posterior.covariance
-        return self._sigma
-
-    def _variances(self, X: Any) -> Array:
-        return self._posterior.variances(X)

@@ -17,7 +17,7 @@ from ..criteria import check_parameters
 from ..solve import path as fit_path
 from .gram import check_precompute
 from .linear import parameters_of
-from .predictor import LinearPredictor
+from .predictor import LinearPredictor, row_weights
 from .selection import LEAST, ElasticNetCV
 
 if TYPE_CHECKING:
@@ -191,10 +191,7 @@ class ElasticNetIC(LinearPredictor):
         check_parameters(self.criterion, self.gamma, self.noise_variance)
         self._check_alphas()
         X, y = self._checked(X, y)
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(
-                np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
-            )
+        sample_weight = row_weights(sample_weight, X.shape[0])
         fit_intercept = bool(self.fit_intercept)
         check_precompute(
             self.precompute, X, sample_weight=sample_weight, fit_intercept=fit_intercept

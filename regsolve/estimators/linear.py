@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 from .. import penalties
 from ..targets import solve_targets
 from .gram import check_precompute
-from .predictor import FLOATS, LinearPredictor
+from .predictor import FLOATS, LinearPredictor, row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,10 +171,7 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
             y_numeric=True,
             ensure_all_finite=False,
         )
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(
-                np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
-            )
+        sample_weight = row_weights(sample_weight, X.shape[0])
         check_precompute(
             self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
         )

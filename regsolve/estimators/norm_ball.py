@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .predictor import FLOATS, LinearPredictor
+from .predictor import FLOATS, LinearPredictor, row_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,10 +97,7 @@ class NormBallRegression(LinearPredictor):
                 y_numeric=True,
                 ensure_all_finite=False,
             )
-            if sample_weight is not None:
-                sample_weight = np.broadcast_to(
-                    np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
-                )
+            sample_weight = row_weights(sample_weight, X.shape[0])
             found = fit_norm_ball(
                 X,
                 y,

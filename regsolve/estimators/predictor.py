@@ -39,6 +39,16 @@ class LinearPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return leaves_no_trace(self)
 
 
+def row_weights(sample_weight: Any, n: int) -> Any:
+    """Weights (n,), a scalar for every row; None as it is."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.ndim > 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    return np.broadcast_to(weight, (n,))
+
+
 @contextmanager
 def leaves_no_trace(estimator: Any) -> Iterator[None]:
     """While it lasts, an exception puts the estimator's attributes back as they were."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import penalties
 from ..ridge import fit_ridge
 from ..targets import solve_targets
+from .predictor import leaves_no_trace, row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +40,7 @@ def checked_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[An
         y_numeric=True,
         ensure_all_finite=False,
     )
-    if sample_weight is not None:
-        if np.asarray(sample_weight).ndim > 1:
-            raise ValueError("Sample weights must be 1D array or scalar")
-        sample_weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (X.shape[0],))
-    return X, y, sample_weight
+    return X, y, row_weights(sample_weight, X.shape[0])
 
 
 class LinearPredictor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -61,13 +58,8 @@ class LinearPredictor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Any:
         """Fit to X (n, p) and y (n,) or (n, n_targets)."""
-        before = dict(self.__dict__)
-        try:
+        with leaves_no_trace(self):
             self._fit(X, y, sample_weight, **params)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, **params: Any) -> None:

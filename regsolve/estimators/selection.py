@@ -24,7 +24,7 @@ from ..folds import FoldPaths, chosen, fold_paths
 from ..solution import together
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
-from .predictor import FLOATS, LinearPredictor
+from .predictor import FLOATS, LinearPredictor, row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,10 +197,7 @@ class ElasticNetCV(LinearPredictor):
     def _fit(self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> None:
         self._check_parameters()
         X, y = self._checked(X, y)
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(
-                np.asarray(sample_weight, dtype=np.float64), (X.shape[0],)
-            )
+        sample_weight = row_weights(sample_weight, X.shape[0])
         check_precompute(
             self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
         )

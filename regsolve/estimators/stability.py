@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _validate, penalties, pfer
 from ..stability import StabilityPath, stability_paths
 from ..subsamples import subsamples
-from .predictor import FLOATS, leaves_no_trace
+from .predictor import FLOATS, leaves_no_trace, row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,8 +197,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             )
         y = np.asarray(column_or_1d(y, warn=True), dtype=np.float64)
         n, p = X.shape
-        if sample_weight is not None:
-            sample_weight = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (n,))
+        sample_weight = row_weights(sample_weight, n)
         number = _validate.positive_integer("n_subsamples", self.n_subsamples, least=2)
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")

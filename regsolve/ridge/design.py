@@ -20,6 +20,7 @@ from scipy import sparse
 
 from .. import _core, _validate
 from .._threads import one_thread_blas
+from ..certificate import NULL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -308,6 +309,10 @@ class Targets:
     def square(self) -> Array:
         """||R_t||^2, (T,): twice the null objective."""
         return np.asarray(np.einsum("it,it->t", self.R, self.R))
+
+    def constant(self, weight: Array) -> NDArray[np.bool_]:
+        """Targets whose null objective is rounding, (T,); weight s (n,)."""
+        return np.asarray(self.square <= NULL * (weight @ self.Y**2))
 
 
 def targets(design: Design, Y: Array) -> Targets:

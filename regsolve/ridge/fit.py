@@ -183,7 +183,7 @@ def _certificates(
 ) -> list[Certificate]:
     """On the mean scale; where alpha = 0, or the null objective is rounding, by the judge."""
     total, found = design.total, answer.proof
-    constant = centred.square <= 1e-28 * (design.weight @ centred.Y**2)
+    constant = centred.constant(design.weight)
     out = []
     for q in range(len(a)):
         if a[q] == 0.0 or constant[t[q]]:

@@ -46,7 +46,7 @@ class Normal:
             design.read_statistics()
         self.primal = design.n >= design.p
         self.gradient = design.tdot(self.targets.R)
-        constant = self.targets.square <= 1e-28 * (design.weight @ self.targets.Y**2)
+        constant = self.targets.constant(design.weight)
         self.right = np.where(constant, 0.0, self.gradient if self.primal else self.targets.R)
         self.square = design.norm * design.scale
         self.trace = design.total * float(self.square @ self.square)

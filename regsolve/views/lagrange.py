@@ -56,7 +56,6 @@ COARSE = 12  # alphas of a bracketing path
 DEEP = 8  # further ones, down to LEAST of the largest, where those do not reach the goal
 LEAST = 1e-6
 SHARP = 1e-10  # a relative gap from a Gram matrix above this is taken from X itself
-NULL = 1e-28  # a null objective below this share of sum omega y^2 / 2 is rounding
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ def alpha_of(X: Any, y: ArrayLike, radius: float, *, norm: str = "l1", **options
 def _null_square(design: Design, centred: Targets) -> float:
     """||R||^2 / sum s, 0 where it is rounding."""
     square = float(centred.square[0]) / design.total
-    return 0.0 if square <= NULL * float(design.omega @ centred.Y[:, 0] ** 2) else square
+    return 0.0 if centred.constant(design.weight)[0] else square
 
 
 def _refuse(goal: Goal, square: float) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import erfcx
 
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
 from ..plots import _COLOURS, _FADED, _STYLES, _new_axes
 from .norms import lq_norm, norm_ball
+from .priors import Gaussian, Laplace, LaplaceGaussian
 from .thresholds import firm_threshold, hard_threshold, scad_threshold
 
 if TYPE_CHECKING:
@@ -227,11 +227,13 @@ def _prior_name(penalty: L1 | L2 | ElasticNet) -> str:
 
 
 def prior_density(w: Vector, penalty: L1 | L2 | ElasticNet, rate: float) -> Vector:
-    """exp(-a |w| - b w^2 / 2) over its integral, a = rate alpha l1_ratio, b the rest of it.
-
-    The integral is 2 / a for b = 0, else sqrt(2 pi / b) erfcx(a / sqrt(2 b)).
-    """
-    a = rate * penalty.alpha * penalty.l1_ratio
-    b = rate * penalty.alpha * (1.0 - penalty.l1_ratio)
-    whole = 2.0 / a if b == 0.0 else math.sqrt(2.0 * math.pi / b) * erfcx(a / math.sqrt(2.0 * b))
-    return np.asarray(np.exp(-a * np.abs(w) - 0.5 * b * w**2) / whole)
+    """The density that is proportional to exp(-rate g(w)), g the penalty of one feature."""
+    strength, ratio = rate * penalty.alpha, penalty.l1_ratio
+    prior: Gaussian | Laplace | LaplaceGaussian
+    if ratio == 0.0:
+        prior = Gaussian(1.0 / strength)
+    elif ratio == 1.0:
+        prior = Laplace(1.0 / strength)
+    else:
+        prior = LaplaceGaussian(1.0 / (strength * ratio), 1.0 / (strength * (1.0 - ratio)))
+    return np.exp(prior.log_density(w))
