@@ -6,6 +6,8 @@ Every one notes in ``extra_info`` the gigabytes of X that it reads a second. A p
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -23,6 +25,12 @@ DESIGNS = {
     "rows": lambda: np.random.default_rng(0).standard_normal((2000, 2000)),
     "sparse": lambda: sparse.random(4000, 40_000, density=50 / 4000, format="csc", random_state=0),
 }
+
+
+@cache
+def design(name):
+    """X, made once for all kernels and targets; none of them writes it."""
+    return DESIGNS[name]()
 
 
 @pytest.fixture(params=_core.targets())
@@ -44,7 +52,7 @@ def note(benchmark, name, n_bytes):
 @pytest.mark.usefixtures("target")
 def test_stream(benchmark, name):
     """The bandwidth: a plain sum of the stored bytes of X, eight at a time."""
-    X = DESIGNS[name]()
+    X = design(name)
     flat = (X.data if sparse.issparse(X) else X.ravel(order="K")).view(np.float64)
     total = benchmark(_core.stream, flat)
     note(benchmark, name, flat.nbytes)
@@ -55,7 +63,7 @@ def test_stream(benchmark, name):
 @pytest.mark.usefixtures("target")
 def test_epoch(benchmark):
     """A pass of coordinate descent's two kernels over dense X leaves a smaller residual."""
-    X = DESIGNS["dense"]()
+    X = design("dense")
     kind, u = _validate.design(X).matrix, X[:, 0] + X[:, 1]
     before = np.linalg.norm(u)
     benchmark(epoch, kind, u)
@@ -76,7 +84,7 @@ def test_roofline():
 @pytest.mark.usefixtures("target")
 def test_xtr(benchmark, name, k):
     """X'R for k vectors."""
-    X = DESIGNS[name]()
+    X = design(name)
     kind = _validate.design(X).matrix
     R = np.asfortranarray(np.random.default_rng(1).standard_normal((kind.shape[0], k)))
     out = benchmark(kind.xtr, R)
@@ -88,7 +96,7 @@ def test_xtr(benchmark, name, k):
 @pytest.mark.usefixtures("target")
 def test_gram(benchmark, name):
     """Scaled Gram matrix and statistics."""
-    X = DESIGNS[name]()[:, :300]
+    X = design(name)[:, :300]
     kind = _validate.design(np.array(X, order="K")).matrix
     weight = np.full(X.shape[0], 1.0 / X.shape[0])
     G, _, _ = benchmark(kind.gram, weight, True)
