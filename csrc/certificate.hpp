@@ -72,10 +72,10 @@ double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, 
 // max_j |c_j| in X's units over the features that are not out
 template <class Penalty>
 double steepest(const Penalty& penalty, const std::vector<double>& c,
-                const std::vector<double>& norm) {
+                const std::vector<double>& inv) {
   double largest = 0.0;
   for (std::size_t j = 0; j < c.size(); ++j)
-    if (!penalty.excluded(Index(j))) largest = std::max(largest, std::fabs(c[j]) * norm[j]);
+    if (!penalty.excluded(Index(j))) largest = std::max(largest, std::fabs(c[j]) / inv[j]);
   return largest;
 }
 

@@ -95,9 +95,9 @@ struct Design {
   // square = sum_i u_i^2 / omega_i
   double gradient_size(double square) const {
     double spread = 0.0, centre = 0.0;
-    for (std::size_t j = 0; j < stats.norm.size(); ++j)
-      if (stats.norm[j] > 0.0) {
-        spread = std::max(spread, stats.norm[j]);
+    for (std::size_t j = 0; j < stats.inv.size(); ++j)
+      if (stats.norm(j) > 0.0) {
+        spread = std::max(spread, stats.norm(j));
         centre = std::max(centre, std::fabs(stats.mean[j]));
       }
     return std::hypot(spread, centre) * std::sqrt(square);
@@ -143,32 +143,42 @@ struct Design {
 };
 
 inline bool left_out(const Problem& problem, const Statistics& stats, Index j) {
-  return stats.norm[std::size_t(j)] == 0.0 || (problem.factor && std::isinf(problem.factor[j]));
+  return stats.norm(std::size_t(j)) == 0.0 || (problem.factor && std::isinf(problem.factor[j]));
+}
+
+inline void set_bounds(const Problem& problem, const Statistics& stats, std::size_t j,
+                       ElasticNet& out) {
+  const std::size_t p = stats.inv.size();
+  out.lower.set(j, problem.lower ? stats.norm(j) * problem.lower[j] : -infinity, p);
+  out.upper.set(j, problem.upper ? stats.norm(j) * problem.upper[j] : infinity, p);
 }
 
 // f_j on w_j, on s_j w_j when standardised (s_j = d_j), becomes a penalty on b_j.
 inline ElasticNet elastic_net(const Problem& problem, const Statistics& stats) {
-  const Index p = Index(stats.norm.size());
+  const Index p = Index(stats.inv.size());
   ElasticNet out;
   out.factor1.assign(std::size_t(p), 0.0);
-  out.factor2.assign(std::size_t(p), 0.0);
-  out.lower.assign(std::size_t(p), 0.0);
-  out.upper.assign(std::size_t(p), 0.0);
+  out.factor2 = PerFeature(0.0);
+  out.lower = PerFeature(-infinity);
+  out.upper = PerFeature(infinity);
+  const bool bounded = problem.lower || problem.upper;
   for (Index j = 0; j < p; ++j) {
-    if (left_out(problem, stats, j)) continue;
     const std::size_t k = std::size_t(j);
-    const double f = problem.factor ? problem.factor[j] : 1.0, d = stats.norm[k];
+    if (left_out(problem, stats, j)) {
+      out.exclude(k, std::size_t(p));
+      continue;
+    }
+    const double f = problem.factor ? problem.factor[j] : 1.0;
     const double e = problem.standardize ? 1.0 : stats.inv[k];
     out.factor1[k] = problem.l1_ratio * f * e;
-    out.factor2[k] = (1.0 - problem.l1_ratio) * f * e * e;
-    out.lower[k] = problem.lower ? d * problem.lower[j] : -infinity;
-    out.upper[k] = problem.upper ? d * problem.upper[j] : infinity;
+    out.factor2.set(k, (1.0 - problem.l1_ratio) * f * e * e, std::size_t(p));
+    if (bounded) set_bounds(problem, stats, k, out);
   }
   return out;
 }
 
 inline FunctionPenalty function_penalty(const Problem& problem, const Statistics& stats) {
-  const Index p = Index(stats.norm.size());
+  const Index p = Index(stats.inv.size());
   FunctionPenalty out;
   out.function = problem.penalty;
   out.weight.assign(std::size_t(p), 1.0);

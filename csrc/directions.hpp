@@ -19,19 +19,19 @@ class Directions {
       : design_(design),
         n_(design.X.n),
         p_(design.X.p),
-        most_(std::max<Index>(most, 8)),
-        deflated_(std::size_t(p_), 1.0),
-        rounding_(std::size_t(p_)) {
+        most_(most),
+        deflated_(std::size_t(p_), 1.0f),
+        unit_(4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0)) {
     Q_.reserve(std::size_t(n_ * most_));  // mapped only as far as it is filled
     C_.reserve(std::size_t(p_ * most_));
-    // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
-    const double unit = 4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0);
-    for (std::size_t j = 0; j < rounding_.size(); ++j)
-      rounding_[j] = unit * (1.0 + std::fabs(design.stats.mean[j]) * design.stats.inv[j]);
   }
 
-  double bytes() const { return 8.0 * double((n_ + p_) * m_ + 2 * p_); }
-  double rounding(Index j) const { return rounding_[std::size_t(j)]; }
+  double bytes() const { return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_); }
+  // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
+  double rounding(Index j) const {
+    const Statistics& stats = design_.stats;
+    return unit_ * (1.0 + std::fabs(stats.mean[std::size_t(j)]) * stats.inv[std::size_t(j)]);
+  }
   const double* correlations(Index k) const { return C_.data() + p_ * k; }
 
   // e := u - Q Q'u, a := Q'u; returns ||e||
@@ -93,6 +93,8 @@ class Directions {
   }
 
   bool full(int k) const { return m_ + k > most_; }
+  // that may be added when those held are compressed
+  int room() const { return int(most_ / 2); }
 
   // Keeps half of what may be held: the span of the vectors given, those first in the list first.
   void compress(const std::vector<const std::vector<double>*>& vectors) {
@@ -116,7 +118,7 @@ class Directions {
     rotate(Q_, n_, T, kept);
     rotate(C_, p_, T, kept);
     m_ = kept;
-    for (double& value : rounding_) value *= 1.5;  // a sum of m products each
+    unit_ *= 1.5;  // a sum of m products each
   }
 
   // What is asked of features: whether |z_j'u| may exceed alpha factor_j - margin, u = Q a + e,
@@ -146,8 +148,7 @@ class Directions {
       for (Index i = 0; i < w; ++i) {
         if (!(over[i] > 0.0)) continue;
         const Index j = list ? list[at + i] : at + i;
-        visit(j, sum[i], deflated_[std::size_t(j)] * question.rest,
-              rounding_[std::size_t(j)] * size);
+        visit(j, sum[i], double(deflated_[std::size_t(j)]) * question.rest, rounding(j) * size);
       }
     }
   }
@@ -163,14 +164,16 @@ class Directions {
 #pragma omp simd
       for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
     }
-    const double *deflated = deflated_.data(), *rounding = rounding_.data(),
+    const float* deflated = deflated_.data();
+    const double *mean = design_.stats.mean.data(), *inv = design_.stats.inv.data(),
                  *factor = question.factor;
-    const double rest = question.rest, alpha = question.alpha, margin = question.margin;
+    const double rest = question.rest, alpha = question.alpha, rounding = unit_ * size,
+                 margin = question.margin + rounding;
 #pragma omp simd
     for (Index i = 0; i < w; ++i) {
       const Index j = feature(i);
-      over[i] =
-          std::fabs(sum[i]) + deflated[j] * rest + rounding[j] * size + margin - alpha * factor[j];
+      over[i] = std::fabs(sum[i]) + double(deflated[j]) * rest +
+                rounding * std::fabs(mean[j]) * inv[j] + margin - alpha * factor[j];
     }
   }
 
@@ -195,12 +198,17 @@ class Directions {
     return true;
   }
 
-  // A := A T, T (m, kept)
+  // A := A T, T (m, kept), in place by slabs of rows
   void rotate(std::vector<double>& A, Index rows, const std::vector<double>& T, Index kept) const {
-    std::vector<double> out(std::size_t(rows * kept));
-    gemm(design_.blas, 'N', 'N', int(rows), int(kept), int(m_), 1.0, A.data(), int(rows), T.data(),
-         int(m_), 0.0, out.data(), int(rows));
-    A.swap(out);
+    constexpr Index width = 4096;
+    std::vector<double> out(std::size_t(width * kept));
+    for (Index i0 = 0; i0 < rows; i0 += width) {
+      const Index w = std::min(width, rows - i0);
+      gemm(design_.blas, 'N', 'N', int(w), int(kept), int(m_), 1.0, A.data() + i0, int(rows),
+           T.data(), int(m_), 0.0, out.data(), int(w));
+      for (Index k = 0; k < kept; ++k) std::copy_n(out.data() + w * k, w, A.data() + i0 + rows * k);
+    }
+    A.resize(std::size_t(rows * kept));
   }
 
   void hold(const std::vector<double>& fresh, int k) {
@@ -211,6 +219,7 @@ class Directions {
 
   void deflate() {
     constexpr double eps = std::numeric_limits<double>::epsilon();
+    constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
     parallel_blocks(
         p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096, [&](Index block) {
           for (Index j = block * 4096; j < std::min(p_, (block + 1) * 4096); ++j) {
@@ -219,18 +228,17 @@ class Directions {
               const double c = C_[std::size_t(j + k * p_)];
               rest -= c * c;
             }
-            const double rounding =
-                2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding_[std::size_t(j)]);
-            deflated_[std::size_t(j)] = std::sqrt(std::max(0.0, rest) + rounding);
+            const double noise = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(j));
+            deflated_[std::size_t(j)] = float(up * std::sqrt(std::max(0.0, rest) + noise));
           }
         });
   }
 
   const Design& design_;
   Index n_, p_, most_, m_ = 0;
-  std::vector<double> Q_, C_;     // (n, m), (p, m)
-  std::vector<double> deflated_;  // delta, (p,), rounded up
-  std::vector<double> rounding_;  // of one entry of C, (p,)
+  std::vector<double> Q_, C_;    // (n, m), (p, m)
+  std::vector<float> deflated_;  // delta, (p,), rounded up
+  double unit_;                  // rounding of one entry of C about a mean of 0
 };
 
 }  // namespace REGSOLVE_TARGET

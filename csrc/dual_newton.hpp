@@ -163,12 +163,12 @@ class DualNewton {
     for (Index j : go) since_.emplace_back(j, -1.0);
     if (M_.empty() || come.size() + go.size() > all.size() || changes_ > 20 * n_) {
       M_.assign(std::size_t(n_ * n_), 0.0);
-      columns_.add_outer(all, 1.0, penalty_.factor2.data(), M_.data());
+      columns_.add_outer(all, 1.0, penalty_.factor2, M_.data());
       changes_ = 0;
       return;
     }
-    columns_.add_outer(come, 1.0, penalty_.factor2.data(), M_.data());
-    columns_.add_outer(go, -1.0, penalty_.factor2.data(), M_.data());
+    columns_.add_outer(come, 1.0, penalty_.factor2, M_.data());
+    columns_.add_outer(go, -1.0, penalty_.factor2, M_.data());
   }
 
   // x := K^{-1} x from the factor of K_0 held, K = K_0 + U S U' with the changes of A since, a

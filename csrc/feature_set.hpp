@@ -24,12 +24,12 @@ class FeatureSet {
   virtual void add(const std::vector<Index>& S, double* G, Index ld) = 0;
   // u -= Z b over the features k listed, u (n,) weighted by sqrt(omega)
   virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
-  // c (size,) = Z'u
-  virtual void correlate(const double* u, double* c) const = 0;
+  // c_k = z_k'u for the features from `first` on, c (size,)
+  virtual void correlate(const double* u, double* c, Index first = 0) const = 0;
   // out (n,) = scale z_k
   virtual void copy(Index k, double scale, double* out) const = 0;
   // upper triangle of M (n x n) += sign sum_k z_k z_k' / divisor_k over the features k listed
-  virtual void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+  virtual void add_outer(const std::vector<Index>& which, double sign, const PerFeature& divisor,
                          double* M) const = 0;
   virtual double bytes() const = 0;
   virtual double stored() const = 0;  // values
@@ -85,15 +85,14 @@ class DenseFeatures final : public FeatureSet {
       for (Index i = 0; i < n; ++i) u[i] += sums[std::size_t(i + n * block)];
   }
 
-  void correlate(const double* u, double* c) const override {
-    const Index n = design_.X.n,
+  void correlate(const double* u, double* c, Index first) const override {
+    const Index n = design_.X.n, m = size_ - first,
                 width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
-    parallel_blocks(size_ > width ? design_.n_threads : 1, (size_ + width - 1) / width,
-                    [&](Index block) {
-                      const Index j0 = block * width;
-                      gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0,
-                           Z_.data() + n * j0, int(n), u, 0.0, c + j0);
-                    });
+    parallel_blocks(m > width ? design_.n_threads : 1, (m + width - 1) / width, [&](Index block) {
+      const Index j0 = first + block * width;
+      gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0, Z_.data() + n * j0,
+           int(n), u, 0.0, c + j0);
+    });
   }
 
   void copy(Index k, double scale, double* out) const override {
@@ -101,14 +100,14 @@ class DenseFeatures final : public FeatureSet {
     for (Index i = 0; i < design_.X.n; ++i) out[i] = scale * z[i];
   }
 
-  void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+  void add_outer(const std::vector<Index>& which, double sign, const PerFeature& divisor,
                  double* M) const override {
     const Index n = design_.X.n, m = Index(which.size()), width = 64;
     if (m == 0) return;
     std::vector<double> A(std::size_t(n * m));
     for (Index k = 0; k < m; ++k) {
       const double* z = column(which[std::size_t(k)]);
-      const double scale = 1.0 / std::sqrt(divisor[which[std::size_t(k)]]);
+      const double scale = 1.0 / std::sqrt(divisor[std::size_t(which[std::size_t(k)])]);
       for (Index i = 0; i < n; ++i) A[std::size_t(i + k * n)] = scale * z[i];
     }
     parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n * n) / 16.0),
@@ -191,15 +190,15 @@ class SparseFeatures final : public FeatureSet {
     for (Index i = 0; i < design_.X.n; ++i) u[i] += shift * design_.root[std::size_t(i)];
   }
 
-  void correlate(const double* u, double* c) const override {
+  void correlate(const double* u, double* c, Index first) const override {
     const double sum = dot_dense(design_.root.data(), u, design_.X.n);
-    const Index width = 64;
-    parallel_blocks(worthwhile(design_.n_threads, stored()), (size_ + width - 1) / width,
-                    [&](Index block) {
-                      const Index end = std::min(size_, (block + 1) * width);
-                      for (Index k = block * width; k < end; ++k)
-                        c[k] = dot(k, u) - sum * mu_[std::size_t(k)];
-                    });
+    const Index width = 64, m = size_ - first;
+    const double values = double(Index(row_.size()) - start_[std::size_t(first)]);
+    parallel_blocks(
+        worthwhile(design_.n_threads, values), (m + width - 1) / width, [&](Index block) {
+          const Index begin = first + block * width, end = std::min(size_, begin + width);
+          for (Index k = begin; k < end; ++k) c[k] = dot(k, u) - sum * mu_[std::size_t(k)];
+        });
   }
 
   void copy(Index k, double scale, double* out) const override {
@@ -209,12 +208,12 @@ class SparseFeatures final : public FeatureSet {
       out[row_[std::size_t(e)]] += scale * value_[std::size_t(e)];
   }
 
-  void add_outer(const std::vector<Index>& which, double sign, const double* divisor,
+  void add_outer(const std::vector<Index>& which, double sign, const PerFeature& divisor,
                  double* M) const override {
     const Index n = design_.X.n;
     std::vector<double> z(static_cast<std::size_t>(n));
     for (Index k : which) {
-      const double scale = sign / divisor[k], mu = mu_[std::size_t(k)];
+      const double scale = sign / divisor[std::size_t(k)], mu = mu_[std::size_t(k)];
       const Index begin = start_[std::size_t(k)], end = start_[std::size_t(k + 1)];
       if (mu == 0.0) {
         for (Index e = begin; e < end; ++e)

@@ -12,11 +12,13 @@ namespace REGSOLVE_TARGET {
 // The same bounds without penalty; penalised features are out: the null model's problem.
 template <class Penalty>
 ElasticNet null_penalty(const Penalty& penalty, const Problem& problem, const Statistics& stats) {
-  ElasticNet out = elastic_net(problem, stats);
-  for (std::size_t j = 0; j < stats.norm.size(); ++j) {
-    out.factor1[j] = out.factor2[j] = 0.0;
-    if (penalty.penalised(Index(j))) out.lower[j] = out.upper[j] = 0.0;
-  }
+  const std::size_t p = stats.inv.size();
+  ElasticNet out;
+  out.factor1.assign(p, 0.0);
+  out.factor2 = out.lower = out.upper = PerFeature(0.0);
+  for (std::size_t j = 0; j < p; ++j)
+    if (!penalty.penalised(Index(j)) && !left_out(problem, stats, Index(j)))
+      set_bounds(problem, stats, j, out);
   return out;
 }
 
@@ -125,7 +127,7 @@ class GramPath {
     null_.reached = 0.5 * reached;
     null_.unfitted = 0.5 * t_square;
     null_.size = size;
-    null_.gradient = steepest(penalty_, c, stats_.norm);
+    null_.gradient = steepest(penalty_, c, stats_.inv);
     alpha_max_ = largest_alpha(penalty_, c);
     b_ = b;
   }
@@ -133,7 +135,7 @@ class GramPath {
   void start_from(const double* coef) {
     if (coef)
       for (Index j = 0; j < model_.p; ++j) {
-        const double b = penalty_.excluded(j) ? 0.0 : coef[j] * stats_.norm[std::size_t(j)];
+        const double b = penalty_.excluded(j) ? 0.0 : coef[j] * stats_.norm(std::size_t(j));
         b_[std::size_t(j)] = std::isfinite(penalty_.value(j, b)) ? b : 0.0;
       }
     model_.refresh(b_.data());
@@ -230,7 +232,7 @@ class GramPath {
     for (Index j = 0; j < model_.p; ++j) {
       is_null = is_null && (b[j] == 0.0 || !penalty_.penalised(j));
       if (W && b[j] == 0.0) continue;
-      violation = std::max(violation, stats_.norm[std::size_t(j)] *
+      violation = std::max(violation, stats_.norm(std::size_t(j)) *
                                           penalty_.distance(j, b[j], gradient[std::size_t(j)]));
     }
     return judge_against(null_, primal, dual, violation, is_null);

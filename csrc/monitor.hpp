@@ -132,8 +132,8 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
   for (std::size_t k = 0; k < support.size(); ++k) {
     const std::size_t j = std::size_t(support[k]);
     double w = b[k] * stats.inv[j];
-    if (problem.lower && b[k] <= stats.norm[j] * problem.lower[j]) w = problem.lower[j];
-    if (problem.upper && b[k] >= stats.norm[j] * problem.upper[j]) w = problem.upper[j];
+    if (problem.lower && b[k] <= stats.norm(j) * problem.lower[j]) w = problem.lower[j];
+    if (problem.upper && b[k] >= stats.norm(j) * problem.upper[j]) w = problem.upper[j];
     point.coef.push_back(w);
     point.intercept -= stats.mean[j] * w;
   }

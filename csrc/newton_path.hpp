@@ -54,7 +54,7 @@ class NewtonPath {
       null_u_ = design_.weighted(r);
     }
     correlate(null_u_, c_);
-    null_.gradient = steepest(penalty_, c_, design_.stats.norm);
+    null_.gradient = steepest(penalty_, c_, design_.stats.inv);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
@@ -84,7 +84,7 @@ class NewtonPath {
     penalty_.alpha = alpha;
     base_ = intercept;
     for (std::size_t j = 0; j < b_.size(); ++j) {
-      b_[j] = coef[j] * design_.stats.norm[j];
+      b_[j] = coef[j] * design_.stats.norm(j);
       base_ += design_.stats.mean[j] * coef[j];
     }
     predict();
@@ -118,7 +118,7 @@ class NewtonPath {
 
   void start_from(const double* coef) {
     for (std::size_t j = 0; j < b_.size(); ++j) {
-      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm[j];
+      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm(j);
       b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
     }
     predict();
@@ -172,7 +172,7 @@ class NewtonPath {
         primal += penalty_.value(k, b_[j]);
         is_null = is_null && !penalty_.penalised(k);
       }
-      violation = std::max(violation, design_.stats.norm[j] * penalty_.distance(k, b_[j], c_[j]));
+      violation = std::max(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
     }
     double dual = std::numeric_limits<double>::quiet_NaN();
     if (design_.problem.loss.quadratic) {
@@ -252,7 +252,7 @@ class NewtonPath {
       const std::size_t k = std::size_t(j);
       const double c = design_.X.dot(j, u_.data()) * design_.stats.inv[k];
       solution_.report.x_bytes += design_.X.column_bytes(j);
-      largest = std::max(largest, design_.stats.norm[k] * penalty.distance(j, b_[k], c));
+      largest = std::max(largest, design_.stats.norm(k) * penalty.distance(j, b_[k], c));
     }
     const double scale = null_.gradient > 0.0 ? null_.gradient : first_gradient_;
     if (first_gradient_ == 0.0) first_gradient_ = largest;
@@ -274,7 +274,7 @@ class NewtonPath {
     auto solved = [&] {
       double largest = 0.0;
       for (Index j : W)
-        largest = std::max(largest, design_.stats.norm[std::size_t(j)] *
+        largest = std::max(largest, design_.stats.norm(std::size_t(j)) *
                                         penalty.distance(j, b_[std::size_t(j)], model.gradient(j)));
       const double scale = null_.gradient > 0.0 ? null_.gradient : first_gradient_;
       return largest <= std::max(0.1 * target, 0.01 * violation) * scale;

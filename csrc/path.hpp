@@ -91,16 +91,14 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
   std::vector<double> pilot;
   open(X)->sums(root.data(), zero.data(), centred, {}, blas, n_threads, M, pilot, never);
   scale_gram(M, pilot, centred, n_threads, stats);
-  std::copy(stats.mean.begin(), stats.mean.end(), mean);
-  std::copy(stats.norm.begin(), stats.norm.end(), norm);
+  stats.copy(mean, norm);
 }
 inline void column_statistics(const MatrixRef& X, const double* weight, bool centred, int n_threads,
                               double* mean, double* norm) {
   Statistics stats(X.p);
   std::vector<double> zero(std::size_t(X.n), 0.0);
   open(X)->statistics({{weight, zero.data(), centred, &stats}}, n_threads);
-  std::copy(stats.mean.begin(), stats.mean.end(), mean);
-  std::copy(stats.norm.begin(), stats.norm.end(), norm);
+  stats.copy(mean, norm);
 }
 
 inline Target make_target(const char* name) {

@@ -30,11 +30,34 @@ inline double soft_threshold(double v, double t) {
   return v > t ? v - t : (v < -t ? v + t : 0.0);
 }
 
+// A number of each feature, or one for them all: memory for what differs only.
+class PerFeature {
+ public:
+  PerFeature() = default;
+  explicit PerFeature(double one) : value_(1, one), mask_(0) {}
+
+  double operator[](std::size_t j) const { return value_[j & mask_]; }
+  void push_back(double value) { value_.push_back(value); }
+  void set(std::size_t j, double value, std::size_t p) {
+    if (mask_ == 0 && value == value_[0]) return;
+    if (mask_ == 0) {
+      value_.resize(p, double(value_[0]));
+      mask_ = ~std::size_t(0);
+    }
+    value_[j] = value;
+  }
+
+ private:
+  std::vector<double> value_;
+  std::size_t mask_ = ~std::size_t(0);
+};
+
 // l1_j |b| + l2_j b^2 / 2 on lower_j <= b <= upper_j
 struct ElasticNet {
   static constexpr bool has_argument = true;
-  std::vector<double> factor1, factor2;  // (p,) l1 and l2 strengths at alpha = 1
-  std::vector<double> lower, upper;      // (p,) both 0: excluded
+  std::vector<double> factor1;  // (p,) l1 strengths at alpha = 1
+  PerFeature factor2;           // l2 strengths
+  PerFeature lower, upper;      // both 0: excluded
   double alpha = 1.0;
 
   double l1(Index j) const { return alpha * factor1[std::size_t(j)]; }
@@ -42,6 +65,11 @@ struct ElasticNet {
   double lo(Index j) const { return lower[std::size_t(j)]; }
   double hi(Index j) const { return upper[std::size_t(j)]; }
   bool excluded(Index j) const { return lo(j) == 0.0 && hi(j) == 0.0; }
+  // Feature j of p is held at 0.
+  void exclude(std::size_t j, std::size_t p) {
+    lower.set(j, 0.0, p);
+    upper.set(j, 0.0, p);
+  }
 
   double value(Index j, double b) const {
     if (b < lo(j) || b > hi(j)) return infinity;

@@ -51,11 +51,12 @@ class ResidualPath {
     null_.reached = 0.5 * square();
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
-    if (std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
+    if (design_.stats.q.empty() ||
+        std::any_of(b_.begin(), b_.end(), [](double v) { return v != 0.0; }))
       design_.correlate(design_.weighted(r).data(), 1, c_, solution_.report);
     else
       c_ = design_.stats.q;
-    null_.gradient = steepest(penalty_, c_, design_.stats.norm);
+    null_.gradient = steepest(penalty_, c_, design_.stats.inv);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
@@ -104,7 +105,7 @@ class ResidualPath {
   void start_from(const double* coef) {
     if (!coef || null_.exact()) return;
     for (std::size_t j = 0; j < b_.size(); ++j) {
-      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm[j];
+      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm(j);
       b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
     }
     refresh();
@@ -151,7 +152,7 @@ class ResidualPath {
         primal += penalty_.value(k, b_[j]);
         is_null = is_null && !penalty_.penalised(k);
       }
-      violation = std::max(violation, design_.stats.norm[j] * penalty_.distance(k, b_[j], c_[j]));
+      violation = std::max(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
     }
     return judge_against(null_, primal, quadratic_dual(penalty_, z, ut, uu), violation, is_null);
   }

@@ -2,6 +2,8 @@
 // in doubt, and who is likely to violate.
 #pragma once
 
+#include <atomic>
+
 #include "directions.hpp"
 #include "working_set.hpp"
 
@@ -41,8 +43,7 @@ class Screener {
     const double rest = directions_.split(v.data(), a, e);
     Screening out;
     if (!within_reach(v)) reach_from(v, a, rest);
-    const bool listed = 4 * Index(near_.size()) < design_.X.p;
-    const Index count = listed ? Index(near_.size()) : design_.X.p;
+    const Index count = listed_ ? Index(near_.size()) : design_.X.p;
     const double typical = kappa / std::sqrt(double(design_.X.n));
     double size = 0.0;
     for (double value : a) size += std::fabs(value);
@@ -57,7 +58,7 @@ class Screener {
         classify(j, reach(j, c), room, std::min(room, typical * r), part);
       };
       directions_.ask({a, rest, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0},
-                      listed ? near_.data() : nullptr, begin, end, look);
+                      listed_ ? near_.data() : nullptr, begin, end, look);
     });
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
@@ -118,7 +119,9 @@ class Screener {
     far_ = 0.6 * penalty_.alpha;
     const Index p = design_.X.p;
     std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
+    std::atomic<Index> listed{0};  // a list of a quarter of the features saves nothing
     over_blocks(p, [&](Index block, Index begin, Index end) {
+      if (4 * listed.load() >= p) return;
       auto list = [&](Index j, double c, double r, double rounding) {
         if (penalty_.excluded(j)) return;
         const double most = reach(j, c) + r + rounding + 1.001 * radius_;
@@ -126,8 +129,13 @@ class Screener {
       };
       directions_.ask({a, rest, penalty_.factor1.data(), far_, 1.001 * radius_}, nullptr, begin,
                       end, list);
+      listed += Index(parts[std::size_t(block)].size());
     });
+    listed_ = 4 * listed.load() < p;
     near_.clear();
+    near_.shrink_to_fit();
+    if (!listed_) return;
+    near_.reserve(std::size_t(listed.load()));
     for (const std::vector<Index>& part : parts)
       near_.insert(near_.end(), part.begin(), part.end());
   }
@@ -139,6 +147,7 @@ class Screener {
   std::vector<double> centre_;  // dual point about which near_ was listed
   double radius_ = 0.0, far_ = 0.0;
   std::vector<Index> near_;
+  bool listed_ = false;  // whether near_ holds them, being few
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -19,11 +19,12 @@ namespace REGSOLVE_TARGET {
 
 struct Statistics {
   std::vector<double> mean;  // m, (p,)
-  std::vector<double> norm;  // d, (p,); 0 for a feature that is constant to rounding
-  std::vector<double> inv;   // 1 / d, 0 where d is 0
+  std::vector<double> inv;   // 1 / d, (p,); 0 for a feature that is constant to rounding
   std::vector<double> q;     // z_j't = q_j / d_j, (p,)
-  explicit Statistics(Index p = 0)
-      : mean(std::size_t(p)), norm(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
+  explicit Statistics(Index p = 0) : mean(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
+
+  // d_j
+  double norm(std::size_t j) const { return inv[j] == 0.0 ? 0.0 : 1.0 / inv[j]; }
 
   std::vector<Index> pilot_rows;  // rows whose average is a feature's pilot
 
@@ -37,16 +38,19 @@ struct Statistics {
     const double noise = std::max(rounding * rounding * m * m, centred ? rounding * s1 * s1 : 0.0);
     const bool constant = !(variance > noise);
     mean[std::size_t(j)] = m;
-    norm[std::size_t(j)] = constant ? 0.0 : std::sqrt(variance);
-    inv[std::size_t(j)] = constant ? 0.0 : 1.0 / norm[std::size_t(j)];
+    inv[std::size_t(j)] = constant ? 0.0 : 1.0 / std::sqrt(variance);
     q[std::size_t(j)] = s3 * inv[std::size_t(j)];
     if (!(std::isfinite(s1) && std::isfinite(s2) && std::isfinite(s3)))
-      norm[std::size_t(j)] = std::numeric_limits<double>::quiet_NaN();
+      inv[std::size_t(j)] = std::numeric_limits<double>::quiet_NaN();
+  }
+  void copy(double* means, double* norms) const {
+    std::copy(mean.begin(), mean.end(), means);
+    for (std::size_t j = 0; j < inv.size(); ++j) norms[j] = norm(j);
   }
   // First column with NaN, infinity or an overflow in its squares; -1: none.
   Index bad_column() const {
-    for (std::size_t j = 0; j < norm.size(); ++j)
-      if (!std::isfinite(norm[j])) return Index(j);
+    for (std::size_t j = 0; j < inv.size(); ++j)
+      if (std::isnan(inv[j])) return Index(j);
     return -1;
   }
 };

@@ -75,7 +75,7 @@ inline double squared_error(const Design& design, const double* G, const Point& 
   std::vector<double> b;
   for (std::size_t k = 0; k < point.support.size(); ++k) {
     const std::size_t j = std::size_t(point.support[k]);
-    b.push_back(point.coef[k] * stats.norm[j]);
+    b.push_back(point.coef[k] * stats.norm(j));
     shift -= point.coef[k] * stats.mean[j];
   }
   for (std::size_t k = 0; k < b.size(); ++k) {

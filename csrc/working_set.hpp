@@ -13,14 +13,14 @@ namespace REGSOLVE_TARGET {
 class WorkingSet {
  public:
   std::vector<Index> features;  // of X, in the order of joining; local index k is features[k]
-  std::vector<Index> position;  // (p,) local index, -1 outside
-  ElasticNet penalty;           // on W
-  std::vector<double> b;        // (|W|,)
-  std::vector<double> u;        // (n,) t - Zb weighted by sqrt(omega)
-  std::vector<double> dual;     // (n,) u less its part in the span of what no penalty holds
-  std::vector<double> c;        // (|W|,) Z_W' dual
-  double violation = 0.0;       // largest over W, in X's units
-  double least_alpha = 0.0;     // of those to come
+  std::vector<std::int32_t> position;  // (p,) local index, -1 outside
+  ElasticNet penalty;                  // on W
+  std::vector<double> b;               // (|W|,)
+  std::vector<double> u;               // (n,) t - Zb weighted by sqrt(omega)
+  std::vector<double> dual;            // (n,) u less its part in the span of what no penalty holds
+  std::vector<double> c;               // (|W|,) Z_W' dual
+  double violation = 0.0;              // largest over W, in X's units
+  double least_alpha = 0.0;            // of those to come
 
   WorkingSet(const Design& design, const ElasticNet& all, const std::vector<double>& target)
       : position(std::size_t(design.X.p), -1),
@@ -57,19 +57,20 @@ class WorkingSet {
     if (!on_rows_) reserve(m);
     columns_->add(S, on_rows_ ? nullptr : G_.get(), ld_);
     for (Index j : S) {
-      position[std::size_t(j)] = size();
+      position[std::size_t(j)] = std::int32_t(size());
       features.push_back(j);
       const std::size_t k = std::size_t(j);
       penalty.factor1.push_back(all_.factor1[k]);
       penalty.factor2.push_back(all_.factor2[k]);
       penalty.lower.push_back(all_.lower[k]);
       penalty.upper.push_back(all_.upper[k]);
-      q_.push_back(design_.stats.q[k]);
       report.x_bytes += design_.X.column_bytes(j);
     }
     b.resize(std::size_t(m), 0.0);
     c.resize(std::size_t(m), 0.0);
     if (on_rows_) return;
+    q_.resize(std::size_t(m));
+    columns_->correlate(target_.data(), q_.data(), old);
     model_.G = G_.get();
     model_.ld = ld_;
     model_.p = m;
@@ -143,7 +144,7 @@ class WorkingSet {
         q_[k] += c[k] - model_.g[k];
         model_.g[k] = c[k];
       }
-      violation = std::max(violation, design_.stats.norm[std::size_t(features[k])] *
+      violation = std::max(violation, design_.stats.norm(std::size_t(features[k])) *
                                           penalty.distance(Index(k), b[k], c[k]));
     }
     if (!on_rows_) {
@@ -186,7 +187,7 @@ class WorkingSet {
   bool rows_serve(Index m) const {
     const Index n = design_.X.n;
     if (m < n || (m < 2 * n && 3 * n_free() < n) || n > 6000) return false;
-    for (std::size_t j = 0; j < all_.factor2.size(); ++j)
+    for (std::size_t j = 0; j < position.size(); ++j)
       if (!all_.excluded(Index(j)) && !(least_alpha * all_.factor2[j] > 1e-5)) return false;
     return true;
   }

@@ -29,7 +29,7 @@ class WorkingSetPath {
         solution_(solution),
         target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
-        directions_(design, design.X.sparse() ? 8 : 32),
+        directions_(design, most_directions(design)),
         screener_(design, penalty_, W_, directions_) {
     find_null();
   }
@@ -80,6 +80,13 @@ class WorkingSetPath {
     double excess = 0.0;
   };
 
+  // As many as pay; of very many sparse features, what fits beside X: four at least.
+  static Index most_directions(const Design& design) {
+    if (!design.X.sparse()) return 32;
+    const double fit = 0.4 * design.X.size() / (8.0 * double(std::max<Index>(design.X.p, 1)));
+    return Index(std::min(8.0, std::max(4.0, fit)));
+  }
+
   void find_null() {
     const std::size_t p = std::size_t(design_.X.p);
     std::vector<Index> S;
@@ -100,40 +107,45 @@ class WorkingSetPath {
     for (double& v : q) v /= norm > 0.0 ? norm : 1.0;
     const bool known = std::all_of(W_.b.begin(), W_.b.end(), [](double v) { return v == 0.0; });
     if (known) {
-      c_ = design_.stats.q;
+      c_.swap(design_.stats.q);
       for (double& v : c_) v /= norm > 0.0 ? norm : 1.0;
       directions_.add_known(q, c_);
     } else {
       directions_.add(q, 1, solution_.report);
     }
+    std::vector<double>().swap(design_.stats.q);  // not read from here on
     c_.assign(directions_.correlations(0), directions_.correlations(0) + p);
     for (double& v : c_) v *= norm;
-    null_.gradient = steepest(penalty_, c_, design_.stats.norm);
+    null_.gradient = steepest(penalty_, c_, design_.stats.inv);
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
   // W: besides what is there, coef_init's support and the features nearest to entering.
   void start_set() {
-    std::vector<Index> S;
-    std::vector<std::pair<double, Index>> ranked;
-    for (Index j = 0; j < design_.X.p; ++j) {
-      if (penalty_.excluded(j) || W_.position[std::size_t(j)] >= 0) continue;
-      if (options_.coef_init && options_.coef_init[j] != 0.0)
-        S.push_back(j);
-      else if (penalty_.slack(j, c_[std::size_t(j)]) < infinity)
-        ranked.emplace_back(-std::fabs(c_[std::size_t(j)]) / penalty_.factor1[std::size_t(j)], j);
-    }
-    set_strength();
     const double wide =
         std::min(std::sqrt(12.0 * double(design_.X.p)), 2.0 * double(design_.X.n) + 20.0);
-    const std::size_t most =
-        std::min(ranked.size(), std::size_t(design_.X.sparse() ? 0.08 * wide : wide));
-    const auto end = ranked.begin() + std::ptrdiff_t(most);
-    std::nth_element(ranked.begin(), end, ranked.end());
-    std::sort(ranked.begin(), end);
-    for (std::size_t k = 0; k < most; ++k) S.push_back(ranked[k].second);
-    W_.add(S, solution_.report);
+    const std::size_t most = std::size_t(design_.X.sparse() ? 0.08 * wide : wide);
+    std::vector<Index> S;
+    std::vector<std::pair<double, Index>> nearest;  // a heap, the farthest of them in front
+    for (Index j = 0; j < design_.X.p; ++j) {
+      if (penalty_.excluded(j) || W_.position[std::size_t(j)] >= 0) continue;
+      if (options_.coef_init && options_.coef_init[j] != 0.0) {
+        S.push_back(j);
+      } else if (most > 0 && penalty_.slack(j, c_[std::size_t(j)]) < infinity) {
+        const double c = std::fabs(c_[std::size_t(j)]) / penalty_.factor1[std::size_t(j)];
+        if (nearest.size() == most && !(std::pair(-c, j) < nearest.front())) continue;
+        nearest.emplace_back(-c, j);
+        std::push_heap(nearest.begin(), nearest.end());
+        if (nearest.size() <= most) continue;
+        std::pop_heap(nearest.begin(), nearest.end());
+        nearest.pop_back();
+      }
+    }
     std::vector<double>().swap(c_);
+    set_strength();
+    std::sort_heap(nearest.begin(), nearest.end());
+    for (const auto& [c, j] : nearest) S.push_back(j);
+    W_.add(S, solution_.report);
   }
 
   // b from coef where its objective is less than the null model's: one reading of its residual says
@@ -145,7 +157,7 @@ class WorkingSetPath {
       const Index j = W_.features[std::size_t(k)];
       null_support.push_back(k);
       null_b.push_back(W_.b[std::size_t(k)]);
-      const double value = coef[j] * design_.stats.norm[std::size_t(j)];
+      const double value = coef[j] * design_.stats.norm(std::size_t(j));
       if (value == 0.0 || !std::isfinite(penalty_.value(j, value))) continue;
       support.push_back(k);
       b.push_back(value);
@@ -173,10 +185,10 @@ class WorkingSetPath {
     reached_ = std::max(std::min(alpha_max_, largest_alpha(penalty_, c)), grid_.front());
   }
 
-  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed.
+  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed, about.
   void set_strength() {
     std::vector<double> f;
-    for (Index j = 0; j < design_.X.p; ++j)
+    for (Index j = 0; j < design_.X.p; j += 1 + design_.X.p / 20000)
       if (!penalty_.excluded(j) && penalty_.factor1[std::size_t(j)] > 0.0)
         f.push_back(penalty_.factor1[std::size_t(j)]);
     if (f.empty()) return;
@@ -355,6 +367,7 @@ class WorkingSetPath {
   // Reads directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
   void read(std::vector<std::vector<double>> rests) {
+    const bool for_waiting = !rests.empty();
     std::vector<double> a, e;
     auto offer = [&](const std::vector<double>& v, double scale) {
       directions_.split(v.data(), a, e);
@@ -364,16 +377,20 @@ class WorkingSetPath {
     if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
-    const std::vector<double> fresh = directions_.choose(rests, design_.X.share(), kFlat);
+    const int most = std::min(design_.X.share(), directions_.room());
+    std::vector<double> fresh = directions_.choose(rests, most, kFlat);
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
-    if (directions_.full(k)) forget();
+    if (directions_.full(k)) forget(for_waiting);
     directions_.add(fresh, k, solution_.report);
   }
 
-  // Directions that the latest residuals are not made of are given up.
-  void forget() {
-    std::vector<const std::vector<double>*> latest{&W_.dual};
+  // Directions that the latest residuals are not made of are given up. What the reading is for
+  // comes first: with the directions to be added it is known to the last digit.
+  void forget(bool for_waiting) {
+    std::vector<const std::vector<double>*> latest;
+    if (for_waiting) latest.push_back(&waiting_.front().dual);
+    latest.push_back(&W_.dual);
     for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w) latest.push_back(&w->dual);
     for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(&*v);
     directions_.compress(latest);
@@ -475,7 +492,7 @@ class WorkingSetPath {
         z.c[i] = w.c[std::size_t(W_.position[i])];
       else
         w.violation =
-            std::max(w.violation, design_.stats.norm[i] * penalty_.distance(j, 0.0, z.c[i]));
+            std::max(w.violation, design_.stats.norm(i) * penalty_.distance(j, 0.0, z.c[i]));
     }
     record(w, dual_value(penalty_, w, z, infinity),
            solution_.stopped ? monitor_.status : Status::max_iter);

@@ -44,20 +44,24 @@ class Floors(NamedTuple):
     descent: float  # KKT violation at which coordinate descent has nothing left to gain
 
 
-def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> Floors:
+def rounding_floors(
+    problem: Problem, alpha: float, coef: np.ndarray, intercept: float, dual_value: float
+) -> Floors:
     """Rounding errors of primal, relative_gap and kkt_violation, from the size of the data.
 
     With u the unit of rounding times the length of the sums, a residual r_i is known to
     e_i = u (|y_i| + |offset_i| + |b| + sum_j |x_ij w_j|) and a gradient c_j to
     d_j = sum_i s_i |x_ij| (e_i + u |r_i|), sum_i s_i = 1. The primal then moves by sum_i s_i |r_i|
     e_i, the dual by sum_j t_j d_j, t_j the larger of |w_j| and its bounds, and, where it is scaled
-    to |c_j| <= l_j, by the share max_j d_j / l_j of its quadratic. The gap is relative to the null
+    to |c_j| <= l_j, by the share max_j d_j / l_j of its quadratic. A dual point s r scaled up to
+    D = (r't)^2 / (2 Q) moves by s = 2 D / r't times what r't does. The gap is relative to the null
     objective, the violation to the largest gradient there. One coordinate of curvature L_j lowers
     P by g_j^2 / (2 L_j), which is below u P from g_j = sqrt(2 u P L_j) on.
     """
     s, X, t = problem.root**2, np.abs(problem.dense), problem.target
     u = 4.0 * EPS * (len(t) + X.shape[1] + 8)
-    residual = np.abs(t - problem.dense @ coef - intercept)
+    signed = t - problem.dense @ coef - intercept
+    residual = np.abs(signed)
     size = np.abs(problem.y) + np.abs(problem.options.get("offset", 0.0)) + abs(intercept)
     e = u * (size + X @ np.abs(coef))
     d = X.T @ (s * (e + u * residual))
@@ -73,6 +77,8 @@ def rounding_floors(problem: Problem, alpha: float, coef: np.ndarray, intercept:
         reach = np.maximum(reach, np.where(np.isfinite(bound), np.abs(bound), 0.0))
     dual = reach @ d + share * (s @ (residual + np.abs(null)) ** 2)
     dual += curvature_floor(problem, alpha, coef, intercept, d)
+    if (along := s @ (signed * t)) > 0.0:
+        dual += 2.0 * abs(dual_value) / along * (s @ (e * np.abs(t)))
     slopes = np.abs(problem.dense.T @ (s * null))[finite]
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.float64(primal + dual) / (s @ null**2 / 2.0)
@@ -97,12 +103,10 @@ def curvature_floor(
     l1, l2 = problem.l1_ratio * strength, (1.0 - problem.l1_ratio) * strength * spread
     c = problem.dense.T @ (problem.root**2 * (problem.target - problem.dense @ coef - intercept))
     missed = np.abs(np.maximum(np.abs(c) - l1, 0.0) - l2 * np.abs(coef))
-    curved = l2 > 0
-    for bound in (
-        problem.constraints.get("lower", -np.inf),
-        problem.constraints.get("upper", np.inf),
-    ):
-        curved = curved & np.isinf(bound)
+    ahead = np.where(  # the bound that |c_j| / l2_j may reach, beyond which nothing is curved
+        c > 0, problem.constraints.get("upper", np.inf), problem.constraints.get("lower", -np.inf)
+    )
+    curved = (l2 > 0) & np.isinf(ahead)
     if problem.constraints.get("positive"):
         curved = curved & (c > 0)
     return float(np.sum(((missed * d + d**2 / 2.0)[curved]) / l2[curved]))
@@ -179,7 +183,7 @@ def check_solver(problem: Problem) -> None:
                 penalty=problem.penalty(alpha),
                 **problem.options,
             )
-            floors = rounding_floors(problem, alpha, coef, intercept)
+            floors = rounding_floors(problem, alpha, coef, intercept, judged.dual)
             value = objective(problem, alpha, coef, intercept)
             assert abs(judged.primal - value) <= floors.primal, (
                 f"primal {judged.primal} {value}: {where}"
