@@ -63,6 +63,9 @@ struct Problem {
 };
 
 enum class Status { optimal, stationary, stalled, max_iter, time_limit, interrupted };
+// Whose Gram matrix: of features of unit norm; of standardised ones, or of features centred only,
+// with the row weights as they are.
+enum class GramOf { unit_norm, standardised, centred };
 enum class Solver { automatic, cd, gram, working_set };
 
 struct Step {  // what a callback is told
@@ -150,8 +153,8 @@ struct Target {
   double (*dot)(const MatrixRef&, Index j, const double* u);
   void (*axpy)(const MatrixRef&, Index j, double a, const double* weight, double* u);
   // centred, scaled Gram matrix (p x p, column-major, both triangles) and its statistics
-  void (*gram)(const MatrixRef&, const double* weight, bool centred, const Blas&, int n_threads,
-               double* G, double* mean, double* norm);
+  void (*gram)(const MatrixRef&, const double* weight, bool centred, GramOf, const Blas&,
+               int n_threads, double* G, double* mean, double* norm);
   void (*statistics)(const MatrixRef&, const double* weight, bool centred, int n_threads,
                      double* mean, double* norm);
 };

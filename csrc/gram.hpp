@@ -253,11 +253,11 @@ std::vector<double> gram_pilots(const Kind& X, bool centred, const std::vector<I
   return pilot;
 }
 
-// The sums M (P x P, upper) of some rows, about a pilot, become their scaled Gram matrix G in the
-// leading p x p block, both triangles, and their statistics; the row weights need not sum to 1, nor
-// the target's mean be 0.
+// The sums M (P x P, upper) of some rows, about a pilot, become their Gram matrix in the leading
+// p x p block, both triangles, and their statistics; the row weights need not sum to 1, nor the
+// target's mean be 0.
 inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred, int n_threads,
-                       Statistics& out) {
+                       Statistics& out, GramOf of = GramOf::unit_norm) {
   const Index p = Index(pilot.size()), P = p + 2, tile = 64;
   const double *one = M + (p + 1) * P, total = one[p + 1], mean_t = centred ? one[p] / total : 0.0;
   for (Index j = 0; j < p; ++j) {
@@ -265,12 +265,18 @@ inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred
     out.set(j, centred, pilot[std::size_t(j)], s1, M[j + j * P] / total,
             M[j + p * P] / total - mean_t * s1);
   }
+  std::vector<double> plain;
+  if (of == GramOf::centred)
+    for (double inv : out.inv) plain.push_back(inv > 0.0 ? 1.0 : 0.0);
+  const double* factor = of == GramOf::centred ? plain.data() : out.inv.data();
+  const double whole = of == GramOf::unit_norm ? 1.0 : total;
   parallel_blocks(n_threads, (p + tile - 1) / tile, [&](Index block) {
     for (Index j = block * tile; j < std::min(p, (block + 1) * tile); ++j) {
-      const double shift = centred ? one[j] / total : 0.0, scale = out.inv[std::size_t(j)] / total;
+      const double shift = centred ? one[j] / total : 0.0, scale = factor[j] * (whole / total);
       for (Index k = 0; k < j; ++k)
-        M[k + j * P] = (M[k + j * P] - shift * one[k]) * scale * out.inv[std::size_t(k)];
-      M[j + j * P] = scale > 0.0 ? 1.0 : 0.0;
+        M[k + j * P] = (M[k + j * P] - shift * one[k]) * scale * factor[k];
+      const double norm = out.norm(std::size_t(j)) * factor[j];
+      M[j + j * P] = factor[j] > 0.0 ? whole * norm * norm : 0.0;
     }
   });
   for (Index j0 = 0; j0 < p; j0 += tile)

@@ -81,8 +81,8 @@ inline void axpy(const MatrixRef& X, Index j, double a, const double* weight, do
   else
     open(X)->add(j, a, u);
 }
-inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, const Blas& blas,
-                        int n_threads, double* M, double* mean, double* norm) {
+inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, GramOf of,
+                        const Blas& blas, int n_threads, double* M, double* mean, double* norm) {
   const std::size_t n = std::size_t(X.n);
   Statistics stats(X.p);
   std::vector<double> root(n), zero(n, 0.0);
@@ -90,7 +90,7 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
   StopSign never;
   std::vector<double> pilot;
   open(X)->sums(root.data(), zero.data(), centred, {}, blas, n_threads, M, pilot, never);
-  scale_gram(M, pilot, centred, n_threads, stats);
+  scale_gram(M, pilot, centred, n_threads, stats, of);
   stats.copy(mean, norm);
 }
 inline void column_statistics(const MatrixRef& X, const double* weight, bool centred, int n_threads,

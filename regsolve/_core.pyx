@@ -70,6 +70,11 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
     cdef enum class Status:
         pass
 
+    cdef enum class GramOf:
+        unit_norm
+        standardised
+        centred
+
     cdef enum class Solver:
         automatic
         cd
@@ -133,7 +138,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
-        void (*gram)(const MatrixRef&, const double*, cbool, const Blas&, int, double*, double*,
+        void (*gram)(const MatrixRef&, const double*, cbool, GramOf, const Blas&, int, double*, double*,
                      double*) except +
         void (*statistics)(const MatrixRef&, const double*, cbool, int, double*,
                            double*) except +
@@ -286,16 +291,25 @@ cdef class Matrix:
         """u += a weight * x_j, in place; weight None: 1."""
         target.axpy(self.ref, j, a, doubles(weight), <double*> doubles(u))
 
-    def gram(self, weight, cbool centred, int n_threads=1):
-        """Scaled (and centred) Gram matrix (p, p), means (p,), norms (p,); sum(weight) = 1."""
+    def gram(self, weight, cbool centred, int n_threads=1, of="unit_norm"):
+        """Gram matrix (p, p), means (p,), norms (p,), the last two under weights scaled to sum 1.
+
+        ``of`` "unit_norm" features, "standardised" ones, or those "centred" only: the last two
+        with the weights as they are.
+        """
         p = self.ref.p
+        cdef GramOf whose = GramOf.unit_norm
+        if of == "standardised":
+            whose = GramOf.standardised
+        elif of == "centred":
+            whose = GramOf.centred
         M, mean, norm = np.zeros((p + 2, p + 2), order="F"), np.empty(p), np.empty(p)
         cdef const double* w = doubles(weight)
         cdef double* m = <double*> doubles(M)
         cdef double* means = <double*> doubles(mean)
         cdef double* norms = <double*> doubles(norm)
         with nogil:
-            target.gram(self.ref, w, centred, blas, n_threads, m, means, norms)
+            target.gram(self.ref, w, centred, whose, blas, n_threads, m, means, norms)
         return M[:p, :p], mean, norm
 
     def statistics(self, weight, cbool centred, int n_threads=1):

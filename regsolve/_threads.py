@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 
@@ -36,14 +37,22 @@ def available_memory() -> float:
 
 
 class _LimitedBlas:
-    """SciPy's BLAS limited to some threads from the first of concurrent calls to the last."""
+    """BLAS limited to some threads from the first of concurrent calls to the last.
 
-    def __init__(self, n_threads: int) -> None:
+    ``package`` limits the libraries that come with it, all if it is empty.
+    """
+
+    def __init__(self, n_threads: int, package: str = "") -> None:
         self._n_threads = n_threads
+        self._package = package
         self._lock = threading.Lock()
         self._depth = 0
         self._controller: Any = None
         self._limiter: Any = None
+
+    def _ships(self, path: str) -> bool:
+        """Wheels keep their libraries in numpy.libs, on macOS in numpy/.dylibs."""
+        return any(part.startswith(self._package) for part in Path(path).parts[-3:-1])
 
     def _take_control(self) -> None:
         """Some versions of threadpoolctl heed only the first Python thread that set a limit."""
@@ -59,7 +68,11 @@ class _LimitedBlas:
                 if self._controller is None:
                     from threadpoolctl import ThreadpoolController
 
-                    self._controller = ThreadpoolController().select(user_api="blas")
+                    found = ThreadpoolController().select(user_api="blas")
+                    paths = [library.filepath for library in found.lib_controllers]
+                    self._controller = found.select(
+                        filepath=[path for path in paths if self._ships(path)]
+                    )
                 self._take_control()
                 self._limiter = self._controller.limit(limits=self._n_threads)
             self._depth += 1
@@ -75,6 +88,7 @@ class _LimitedBlas:
 
 
 one_thread_blas = _LimitedBlas(1)
+_one_thread_numpy = _LimitedBlas(1, "numpy")
 _limits: dict[int, _LimitedBlas] = {1: one_thread_blas}
 
 
@@ -83,3 +97,13 @@ def blas_threads(n_threads: int | None) -> AbstractContextManager[None]:
     if n_threads is None:
         return nullcontext()
     return _limits.setdefault(n_threads, _LimitedBlas(n_threads))()
+
+
+@contextmanager
+def scipy_blas(n_threads: int | None) -> Iterator[None]:
+    """The same where SciPy's BLAS does all that is large: NumPy's keeps to one thread.
+
+    Where both packages share one library, both have ``n_threads``.
+    """
+    with blas_threads(n_threads), _one_thread_numpy():
+        yield

@@ -199,7 +199,7 @@ def _from_design(design: Design, R: Array) -> Any:
         G = design.read_gram()
         return _data(G, design.tdot(R[:, None])[:, 0], float(R @ R), total)
     Z = np.empty((design.n, design.p), order="F")
-    for j, block in design.columns(find_means=True):
+    for j, block in design.columns():
         Z[:, j] = block
     return likelihood(Z, R, total, gram=False)
 

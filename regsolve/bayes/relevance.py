@@ -272,7 +272,7 @@ class _Dense:
 
     def __init__(self, design: Design, R: Array) -> None:
         Z = np.empty((design.n, design.p), order="F")
-        for j, block in design.columns(find_means=True):
+        for j, block in design.columns():
             Z[:, j] = block
         self.Z, self.R = Z, R
 

@@ -30,9 +30,15 @@ FLOPS = 9e10  # a second in products of matrices
 CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 1.25e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
 SPARSE = 2.5e9  # products of stored values with k columns a second, of which few are met
 BANDWIDTH = 8e9  # bytes a second
+STREAM = 2e10  # bytes of dense X a second for a product with one vector
+CACHE = 1e8  # bytes of X up to which most come from cache
 ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
 CALL = 1e-4  # seconds that a step costs beyond its arithmetic
 PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of
+GLANCE = 8  # steps of Lanczos that tell the largest eigenvalue
+GAIN = 0.75  # of a factor's seconds that a dense iteration may be predicted to take
+SHORT = 12.0, 0.03  # steps, and seconds, below which a factor of dense X is not doubted
+CLOSE = 1e-10  # gap to which a dense iteration goes, where tol asks for less
 MOST_RANK = 128
 ITERATIVE = ("krylov", "conjugate_gradients")
 
@@ -86,6 +92,25 @@ def may_iterate(design: Design, plan: Plan, solver: str) -> bool:
     return too_large(design) or plan.seconds > PATIENCE * _product(design, EIGHT)
 
 
+def may_attempt(design: Design, plan: Plan, solver: str, n_targets: int) -> bool:
+    """Whether a well-conditioned dense problem would be solved before its factor is there."""
+    if plan.precise or solver != "auto" or design.storage.sparse or n_targets > EIGHT:
+        return False
+    steps, seconds = SHORT
+    return plan.seconds > max(seconds, steps * _step(design))
+
+
+def short(normal: Normal, outlook: Outlook, tol: float) -> float:
+    """Seconds to finish, at the pace so far or by the bound 2 rho^k, whichever is less.
+
+    rho belongs to the condition of S + a I.
+    """
+    top, least = 1.3 * float(outlook.ritz[0]), float(outlook.a.min())
+    root = math.sqrt((top + least) / least)
+    steps = min(0.5 * root * math.log(2.0 / math.sqrt(tol)), 1.2 * outlook.more)
+    return (steps + 3.0) * outlook.going * _step(normal.design)
+
+
 def too_large(design: Design) -> bool:
     """Whether a factor would take more than half of the memory that is free."""
     return 24.0 * min(design.n, design.p) ** 2 > 0.5 * available_memory()
@@ -132,6 +157,12 @@ class Prospects:
 def rank_of(k: int) -> int:
     """Of the sketch of a k x k matrix."""
     return int(min(MOST_RANK, k // 4))
+
+
+def _step(design: Design) -> float:
+    """Seconds of a step of Lanczos on dense X."""
+    n_bytes = float(design.storage.n_bytes)
+    return 3.0 * CALL + 2.0 * n_bytes / (STREAM if n_bytes > CACHE else 2.0 * STREAM)
 
 
 def _product(design: Design, width: int) -> float:

@@ -35,6 +35,7 @@ import numpy as np
 from scipy import linalg
 
 from .._threads import one_thread_blas
+from .blas import product
 from .design import WIDE_ENTRIES, Design, Targets, slices
 from .factors import Spectrum
 
@@ -165,9 +166,9 @@ class Criteria:
         shrink, Z = self.spectrum.shrink(a), self.design.unweighted_rows(rows)
         out = np.empty((len(Z), self.projections.shape[1], len(a)))
         for t in range(out.shape[1]):
-            W = self.spectrum.vectors @ (self.projections[:, t, None] * shrink)
+            W = product(self.spectrum.vectors, self.projections[:, t, None] * shrink)
             W = W if self.primal else self.design.tdot(W)
-            out[:, t] = Z @ W + self.targets.mean[t]
+            out[:, t] = product(Z, W) + self.targets.mean[t]
         return out
 
     def folds_left_out(self, folds: Iterable[Any], a: Array) -> Array:
@@ -181,7 +182,7 @@ class Criteria:
         for fold in folds:
             F = np.asarray(fold)
             features = (
-                self.design.chosen_rows(F) @ self.spectrum.vectors
+                product(self.design.chosen_rows(F), self.spectrum.vectors)
                 if self.primal
                 else self.spectrum.vectors[F]
             )

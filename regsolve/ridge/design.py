@@ -21,6 +21,7 @@ from scipy import sparse
 from .. import _core, _validate
 from .._threads import one_thread_blas
 from ..certificate import NULL
+from .blas import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 BLOCK_ENTRIES = 1 << 18  # entries of Z made dense at a time, 2 MB: what stays in cache
 WIDE_ENTRIES = 1 << 21  # the same where products with many vectors pay for it
-CONSTANT = 8.0 * float(np.finfo(np.float64).eps)  # deviations below so many means are rounding
 EIGHT = 8  # vectors that the core's X'R takes in one reading
 
 
@@ -48,7 +48,7 @@ class _Columns:
     def dot(self, W: Array) -> Array:
         """X W, (n, q)."""
         if self.wide:
-            return np.asarray(self.X @ W)
+            return product(self.X, W)
         out = np.empty((self.n, W.shape[1]))
         for i in slices(self.n, BLOCK_ENTRIES, self.p):
             out[i] = self.rows(i) @ W
@@ -56,7 +56,7 @@ class _Columns:
 
     def tdot(self, R: Array) -> Array:
         """X'R, (p, q), by BLAS; only where ``wide``."""
-        return np.asarray(self.X.T @ R)
+        return product(self.X.T, R)
 
     def rows(self, i: Any) -> Array:
         """Rows i of X as float64."""
@@ -181,49 +181,27 @@ class Design:
     def read_gram(self) -> Array:
         """C = Z'Z (p, p); also means and norms: one reading."""
         with one_thread_blas():
-            gram, mean, norm = self.matrix.gram(self.omega, self.fit_intercept, self.n_threads)
+            gram, mean, norm = self.matrix.gram(
+                self.weight,
+                self.fit_intercept,
+                self.n_threads,
+                "standardised" if self.standardize else "centred",
+            )
         self.passes += 1.0
         self._set(mean, norm)
-        size = norm * self.scale * np.sqrt(self.total)
-        gram *= size
-        gram *= size[:, None]
         return gram
 
-    def sparse_kernel(self, far: float) -> Array | None:
-        """K = Z Z' (n, n) as a sparse product, its centring done on K.
-
-        None where X is dense, or where a mean exceeds ``far`` deviations.
-        """
-        if not self.storage.sparse:
-            return None
-        self.read_statistics()
-        if np.any(np.abs(self.mean) > far * self.norm):
-            return None
-        self.passes += 2.0
-        K = np.asfortranarray(self.storage.kernel(self.scale))
-        K *= self.root
-        K *= self.root[:, None]
+    def centre_kernel(self, K: Array) -> None:
+        """X E^2 X' becomes Z Z' = (I - uu') D X E^2 X' D (I - uu'), in place."""
+        if self.sample_weight is not None:
+            K *= self.root
+            K *= self.root[:, None]
         if self.fit_intercept:
             u = np.sqrt(self.omega)
-            v = K @ u
+            v = product(K, u[:, None])[:, 0]
             v -= 0.5 * (u @ v) * u
             K -= np.outer(u, v)
             K -= np.outer(v, u)
-        return K
-
-    def _measure(self, j: slice, block: Array) -> None:
-        mean = self.omega @ block if self.fit_intercept else np.zeros(block.shape[1])
-        if self.fit_intercept:
-            mean = mean + self.omega @ (block - mean)
-        norm = np.sqrt(self.omega @ (block - mean) ** 2)
-        norm[norm <= CONSTANT * np.abs(mean)] = 0.0
-        bad = ~(np.isfinite(mean) & np.isfinite(norm))
-        if bad.any():
-            raise _validate.explain_column(self.X, j.start + int(np.argmax(bad)))
-        self.mean[j], self.norm[j] = mean, norm
-        if self.standardize:
-            self.scale[j] = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
-        self.measured = j.stop == self.p
 
     def _set(self, mean: Array, norm: Array) -> None:
         bad = ~(np.isfinite(mean) & np.isfinite(norm))
@@ -240,9 +218,13 @@ class Design:
         return np.asarray(self.root[:, None] * (self.storage.dot(V) - self.mean @ V))
 
     def tdot(self, R: Array) -> Array:
-        """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS."""
+        """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS.
+
+        BLAS is the quicker for one vector too, and between calls its threads wait in a loop that
+        leaves no core to others.
+        """
         weighted = self.root[:, None] * R
-        by_blas = self.storage.wide and R.shape[1] > EIGHT
+        by_blas = self.storage.wide and not 1 < R.shape[1] <= EIGHT
         self.n_rhs += R.shape[1]
         self.passes += 1.0 if by_blas else -(-R.shape[1] // EIGHT)
         if by_blas:
@@ -259,24 +241,26 @@ class Design:
         for i in slices(self.n, entries, self.p):
             yield i, self.chosen_rows(i)
 
-    def columns(
-        self, entries: int = BLOCK_ENTRIES, find_means: bool = False
-    ) -> Iterator[tuple[slice, Array]]:
-        """Z by blocks of columns, dense; together one reading.
-
-        ``find_means``: means and norms are taken on the way, and X is held to be finite.
-        """
+    def columns(self, entries: int = BLOCK_ENTRIES) -> Iterator[tuple[slice, Array]]:
+        """Z by blocks of columns, dense; together one reading, after that for the means."""
+        if not self.measured:
+            self.read_statistics()
         self.passes += 1.0
         for j in slices(self.p, entries, self.n):
-            block = self.storage.columns(j)
-            if find_means:
-                with np.errstate(all="ignore"):
-                    self._measure(j, block)
-            block = block - self.mean[j]
-            block *= self.root[:, None]
+            block = self.storage.columns(j) - self.mean[j]
+            if self.sample_weight is not None:
+                block *= self.root[:, None]
             if self.standardize:
                 block *= self.scale[j]
             yield j, block
+
+    def plain_columns(self, width: int) -> Iterator[Array]:
+        """X E by blocks of columns: neither centred nor weighted; together one reading."""
+        self.passes += 1.0
+        for start in range(0, self.p, width):
+            j = slice(start, start + width)
+            block = self.storage.columns(j)
+            yield block * self.scale[j] if self.standardize else block
 
     def chosen_rows(self, i: Any) -> Array:
         """Rows i of Z, dense."""

@@ -11,6 +11,7 @@ instead, and its answer is refined on residuals of twice the precision where X i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from . import proof
 from .answer import Answer
+from .blas import product
 from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
@@ -153,7 +155,9 @@ class _Primal:
 
     def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
         """Coefficients and their proof."""
-        found = proof.from_gram(self.S @ C, _norm(self.S), self.right, C, a, t, self.targets)
+        found = proof.from_gram(
+            product(self.S, C), _norm(self.S), self.right, C, a, t, self.targets
+        )
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, self.right, C, a, t, self.targets)
         return C, found
@@ -177,7 +181,7 @@ class _Dual:
         both = self.design.tdot(np.hstack([C, self.right]))
         W, B = np.asfortranarray(both[:, : len(a)]), both[:, len(a) :]
         found = proof.from_kernel(
-            self.design, self.S @ C, _norm(self.S), C, W, B, a, t, self.targets
+            self.design, product(self.S, C), _norm(self.S), C, W, B, a, t, self.targets
         )
         if _blunt(found, self.targets, t):
             found = proof.from_data(self.design, B, W, a, t, self.targets)
@@ -185,7 +189,7 @@ class _Dual:
 
 
 def _norm(S: Array) -> float:
-    return float(np.linalg.norm(S))
+    return math.sqrt(float(np.einsum("ij,ij->", S, S)))
 
 
 def _blunt(found: proof.Proof, targets: Targets, t: Integers) -> bool:

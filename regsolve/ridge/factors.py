@@ -22,6 +22,8 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
+from .blas import product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,11 +43,12 @@ class Breakdown(ArithmeticError):
 
 @dataclass
 class Cholesky:
-    """A factor for each distinct a, of the matrix scaled to a unit diagonal."""
+    """A factor for each distinct a, of the matrix scaled to a unit diagonal; the last is kept."""
 
     S: Array
     limit: float = np.inf  # on the condition
     seen: dict[float, float] = field(default_factory=dict)  # conditions by strength
+    last: tuple[float, Array, Array] | None = None  # strength, L, 1 / root of the diagonal
 
     def conditions(self, a: Array) -> Array:
         """Estimates for strengths solved already, (Q,)."""
@@ -60,6 +63,14 @@ class Cholesky:
         return out
 
     def _solve_one(self, B: Array, a: float) -> Array:
+        if self.last is None or self.last[0] != a:
+            self.last = None  # its memory serves the next
+            self.last = (a, *self._factor(a))
+        _, L, inverse = self.last
+        C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
+        return np.asarray(C * inverse[:, None])
+
+    def _factor(self, a: float) -> tuple[Array, Array]:
         size = np.sqrt(np.diag(self.S) + a)
         inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
         M = np.multiply(self.S, inverse, order="F")
@@ -73,8 +84,7 @@ class Cholesky:
         if reciprocal * self.limit < 1.0:
             raise Breakdown(1.0 / max(float(reciprocal), EPS**2))
         self.seen[a] = 1.0 / float(reciprocal) if reciprocal > 0.0 else np.inf
-        C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
-        return np.asarray(C * inverse[:, None])
+        return L, inverse
 
 
 class Tridiagonal:
@@ -140,11 +150,11 @@ class Spectrum:
 
     def projected(self, B: Array) -> Array:
         """V'B, (k, T)."""
-        return self.vectors.T @ B if self.projections is None else self.projections
+        return product(self.vectors.T, B) if self.projections is None else self.projections
 
     def solve(self, B: Array, a: Array, t: Integers) -> Array:
         """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
-        return np.asarray(self.vectors @ (self.projected(B)[:, t] * self.shrink(a)))
+        return product(self.vectors, self.projected(B)[:, t] * self.shrink(a))
 
     def shrink(self, a: Array) -> Array:
         """1 / (L + a), 0 where both are zero to rounding; (k, Q)."""

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, blas_threads
+from .._threads import available_threads, scipy_blas
 from ..certificate import verify
 from ..penalties import L2
 from ..solution import Certificate, Report
 from . import direct, iterative
 from .answer import Answer
-from .costs import Plan, choose, may_iterate, too_large
+from .costs import CLOSE, Plan, choose, may_attempt, may_iterate, too_large
 from .design import Design, Targets, targets
 from .normal import Normal
 
@@ -102,7 +102,7 @@ def fit_ridge(
     a = np.asarray([np.inf] if alphas is None else alphas, dtype=np.float64)
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
     threads = available_threads() if n_threads is None else n_threads
-    with blas_threads(n_threads):
+    with scipy_blas(n_threads):
         design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
         centred = targets(design, Y)
         plan = choose(design, len(np.unique(a)), float(a.min()), solver, pick is None)
@@ -135,6 +135,11 @@ def _answer(
         normal = Normal(design, centred)
         seconds = math.inf if too_large(design) else plan.seconds
         answer = iterative.solve(normal, a, t, tol, max_iter, solver, seconds)
+        if answer is not None:
+            return answer
+    elif a.min() > 0.0 and may_attempt(design, plan, solver, len(np.unique(t))):
+        close = min(tol, CLOSE)
+        answer = iterative.attempt(Normal(design, centred), a, t, close, max_iter, plan.seconds)
         if answer is not None:
             return answer
     return direct.solve(design, centred, a, t, plan)

@@ -9,7 +9,7 @@ import numpy as np
 from .._threads import available_memory
 from . import conjugate_gradients, krylov
 from .answer import Answer
-from .costs import Prospects, rank_of
+from .costs import GAIN, GLANCE, Prospects, rank_of, short
 from .design import EIGHT
 from .krylov import Outlook
 from .normal import Normal
@@ -76,6 +76,44 @@ def solve(
         n_iterations=steps,
         extra_bytes=found.bytes() + int(min(kept, 8.0 * normal.size * steps * EIGHT)),
         converged=steps < most,
+    )
+
+
+def attempt(
+    normal: Normal, a: Array, t: Integers, tol: float, most_steps: int | None, direct_seconds: float
+) -> Answer | None:
+    """Solutions from one short Krylov space, or None: a factor costs less.
+
+    A few steps tell the largest eigenvalue of S, and with it the condition that convergence
+    depends on at worst; and how fast it converges.
+    """
+    said, cheap = "few steps of Lanczos", True
+
+    def go_on(outlook: Outlook, _: Integers) -> bool:
+        nonlocal said, cheap
+        seconds = short(normal, outlook, tol)
+        said = (
+            f"after {outlook.steps} steps of Lanczos {seconds:.2g} s of them are predicted to "
+            f"finish, and {direct_seconds:.2g} s of a factor"
+        )
+        cheap = seconds < GAIN * direct_seconds
+        return cheap
+
+    most = normal.size if most_steps is None else most_steps
+    kept = 8.0 * normal.size * min(normal.size, 1024) * EIGHT
+    C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on, every=GLANCE)
+    if not cheap:
+        return None
+    found = _Found(normal, a, t, C)
+    if len(found.missed(tol)):
+        return None
+    return Answer(
+        found.W,
+        found.proof,
+        f"{'gram' if normal.primal else 'kernel'}-krylov",
+        said,
+        n_iterations=steps,
+        extra_bytes=found.bytes() + int(8.0 * normal.size * steps * EIGHT),
     )
 
 

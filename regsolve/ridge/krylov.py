@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
+from .blas import product
 from .design import EIGHT
 from .factors import EPS
 from .normal import Normal
@@ -65,11 +66,12 @@ def solve(
     most_steps: int,
     kept_bytes: float,
     go_on: Callable[[Outlook, Integers], bool],
+    every: int = BLOCK,
 ) -> tuple[Array, int]:
     """C (k, Q) with (S + a_q I) c_q = b of target t_q, and the steps of the longest run.
 
-    After each block of steps ``go_on`` is asked with the outlook and the targets still to come;
-    where it declines, what is found so far is returned.
+    After ``every`` steps ``go_on`` is asked with the outlook and the targets still to come; where
+    it declines, what is found so far is returned.
     """
     C, steps = np.zeros((normal.size, len(a)), order="F"), 0
     wanted = np.unique(t)
@@ -78,7 +80,9 @@ def solve(
         fits = int(kept_bytes // (8.0 * normal.size * len(group)))
         runs = [_Run(normal, target, np.flatnonzero(t == target), a, tol, fits) for target in group]
         to_come = wanted[start + EIGHT :]
-        taken, finished = _advance(normal, runs, most_steps, tol, partial(_ask, go_on, to_come))
+        taken, finished = _advance(
+            normal, runs, most_steps, tol, partial(_ask, go_on, to_come), every
+        )
         steps = max(steps, taken)
         for run in runs:
             C[:, run.which] = run.solutions()
@@ -92,7 +96,12 @@ def _ask(go_on: Callable[[Outlook, Integers], bool], to_come: Integers, outlook:
 
 
 def _advance(
-    normal: Normal, runs: list[_Run], most_steps: int, tol: float, go_on: Callable[[Outlook], bool]
+    normal: Normal,
+    runs: list[_Run],
+    most_steps: int,
+    tol: float,
+    go_on: Callable[[Outlook], bool],
+    every: int,
 ) -> tuple[int, bool]:
     """All runs until each is done, sharing readings of X; the steps made, and whether they are."""
     worst: list[float] = []
@@ -101,9 +110,10 @@ def _advance(
         if not going:
             return step, True
         worst.append(max(float(run.gap.max()) for run in going))
-        if step and step % BLOCK == 0:
-            fall = math.log(worst[-BLOCK // 2] / worst[-1]) if worst[-1] > 0.0 else math.inf
-            more = BLOCK / 2 * math.log(worst[-1] / (SURE * tol)) / fall if fall > 0.0 else math.inf
+        if step and step % every == 0:
+            behind = min(BLOCK // 2, every)
+            fall = math.log(worst[-behind] / worst[-1]) if worst[-1] > 0.0 else math.inf
+            more = behind * math.log(worst[-1] / (SURE * tol)) / fall if fall > 0.0 else math.inf
             unfinished = np.concatenate([run.a[run.active] for run in going])
             ahead = min(max(more, 1.0), max(1.0, normal.size - step))
             if not go_on(Outlook(step, ahead, len(going), unfinished, going[0].ritz())):
@@ -173,7 +183,7 @@ class Basis:
         if lost or self.again:
             for index, block in enumerate(self.blocks):
                 vectors = block[: self.count - index * BLOCK]
-                q -= (vectors @ q) @ vectors
+                q -= product(vectors.T, product(vectors, q[:, None]))[:, 0]
             self.s[-1] = float(np.linalg.norm(q))
             new[: j + 1] = EPS
         self.again = lost and not self.again
@@ -246,8 +256,8 @@ class _Run:
             Y.append(own)
             D.append(direction)
         first = self.lower[0]
-        self.X[:, self.active] += block.T @ np.array(Y[::-1]) - self.P * (first * own)
-        self.P = block.T @ np.array(D[::-1]) - self.P * (first * direction)
+        self.X[:, self.active] += product(block.T, np.array(Y[::-1])) - self.P * (first * own)
+        self.P = product(block.T, np.array(D[::-1])) - self.P * (first * direction)
         self.lower, self.share = [], []
 
     def ritz(self) -> Array:

@@ -1,8 +1,8 @@
 """The small matrices of ridge regression, each from one reading of X: Z'Z, Z Z', and their roots.
 
-The kernel of a dense X is summed over blocks of centred columns, so that a mean far above the
-deviation costs no digits; that of a sparse X is (I - uu') D X X' D (I - uu'), D = diag(sqrt s) and
-u = sqrt(omega), where the means are moderate. The triangular roots are QR factorisations by
+The kernel is (I - uu') D X X' D (I - uu'), D = diag(sqrt s) and u = sqrt(omega), where the means
+are moderate, and summed over blocks of centred columns elsewhere, so that a mean far above the
+deviation costs no digits. The triangular roots are QR factorisations by
 blocks of rows (columns): the root of the blocks so far is stacked on the next block.
 
 References
@@ -27,19 +27,36 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-KERNEL_COLUMNS = 512  # columns of a block of the kernel, at least
-FAR_MEANS = 1e3  # means over deviations beyond which the kernel is summed centred
+KERNEL_COLUMNS = 1024  # of a block of the kernel
+FAR_MEANS = 1e3  # means over deviations beyond which the kernel of a sparse X is summed centred
+NEAR_MEANS = 4.0  # the same for a dense X: centring the kernel costs a digit there
 _syrk: Any = blas.dsyrk
 
 
 def kernel(design: Design) -> Array:
-    """K = Z Z' (n, n); a dense X is read once, for its means and norms as well."""
-    product = design.sparse_kernel(FAR_MEANS)
-    if product is not None:
-        return product
+    """K = Z Z' (n, n); one reading of X besides that for its means."""
+    storage = design.storage
+    design.read_statistics()
+    if storage.sparse:
+        if np.any(np.abs(design.mean) > FAR_MEANS * design.norm):
+            return _summed(design, (block for _, block in design.columns()))
+        design.passes += 2.0
+        K = np.asfortranarray(storage.kernel(design.scale))
+        design.centre_kernel(K)
+        return K
+    mean, norm = design.mean * design.scale, design.norm * design.scale
+    if mean @ mean > NEAR_MEANS**2 * (norm @ norm):
+        entries = max(BLOCK_ENTRIES, KERNEL_COLUMNS * design.n)
+        return _summed(design, (block for _, block in design.columns(entries)))
+    K = _summed(design, design.plain_columns(KERNEL_COLUMNS))
+    design.centre_kernel(K)
+    return K
+
+
+def _summed(design: Design, blocks: Iterator[Array]) -> Array:
+    """The sum of B B' over blocks of columns B, (n, n)."""
     K = np.zeros((design.n, design.n), order="F")
-    entries = max(BLOCK_ENTRIES, KERNEL_COLUMNS * design.n)
-    for _, block in design.columns(entries, find_means=True):
+    for block in blocks:
         row_major = block.flags.c_contiguous
         operand = block.T if row_major else block
         K = _syrk(1.0, operand, beta=1.0, c=K, trans=int(row_major), lower=1, overwrite_c=1)
