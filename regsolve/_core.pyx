@@ -138,7 +138,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
-        void (*gram)(const MatrixRef&, const double*, cbool, GramOf, const Blas&, int, double*, double*,
+        void (*gram)(const MatrixRef&, const double*, cbool, GramOf, const Blas&, int, double*,
+                     double*,
                      double*) except +
         void (*statistics)(const MatrixRef&, const double*, cbool, int, double*,
                            double*) except +
