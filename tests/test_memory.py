@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from problems import regression
+from resident import in_child, stored
 from scipy import sparse
 
 from regsolve import path, solve
@@ -30,13 +28,6 @@ KINDS: dict[str, Callable[[np.ndarray], Any]] = {
 def allowed(n: int, p: int) -> float:
     """8 (G + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, G = p^2 and m = 30 directions."""
     return 8.0 * (p**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
-
-
-def size(X: Any) -> int:
-    """Bytes of X's storage."""
-    if sparse.issparse(X):
-        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
-    return int(X.nbytes)
 
 
 def frozen(X: Any) -> Any:
@@ -57,7 +48,7 @@ def test_no_copy_of_X_is_made(kind: str, solver: str) -> None:
     report = path(X, y, n_alphas=5, solver=solver).report
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.6 * size(X), f"{peak / size(X):.2f} times X"
+    assert peak < 0.6 * stored(X), f"{peak / stored(X):.2f} times X"
     assert 0 < report.peak_bytes < allowed(40_000, 30)
 
 
@@ -132,22 +123,11 @@ def test_answer_does_not_share_memory_with_input() -> None:
     assert not np.shares_memory(path(X, y, alphas=alphas).alphas, alphas)
 
 
-def in_child(code: str) -> Any:
-    """What a fresh interpreter prints, as JSON."""
-    call = [sys.executable, "-c", code]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 PEAK = """
-import json, resource, sys
+import json
 import numpy as np
 import regsolve
-
-def peak():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+from resident import peak
 
 n, p = 100_000, 200
 rng = np.random.default_rng(0)
@@ -176,46 +156,17 @@ def test_resident_memory_keeps_the_promise(dtype: str, solver: str) -> None:
 
 
 FIT = """
-import json, resource, sys
-import numpy as np
-from scipy import sparse
+import json
 from regsolve import Lasso
+from resident import begin, peak, problem, stored
 
-def peak():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-n, p, kind, file = {n}, {p}, {kind!r}, {file!r}
-rng = np.random.default_rng(0)
-if kind == "csc":
-    per, start = n // 2, np.arange(p + 1, dtype=np.int32)
-    data = np.empty(p * per)
-    for j in range(p):
-        data[j * per : (j + 1) * per] = rng.standard_normal(per)
-    rows = np.tile(2 * np.arange(per, dtype=np.int32), p)
-    X = sparse.csc_array((data, rows, per * start), shape=(n, p))
-else:
-    X = np.empty((n, p), dtype="f4" if kind == "float32" else "f8", order="F")
-    for j in range(p):
-        X[:, j] = rng.standard_normal(n)
-if kind == "memmap":
-    np.save(file, X)
-    X = np.load(file, mmap_mode="r")
-    X.sum()  # its pages are resident, and this process's, from now on
-y = 2.0 * X[:, [3]] - X[:, [5]]
-y = np.asarray(y.todense() if kind == "csc" else y, dtype=float).ravel() + rng.standard_normal(n)
+X, y = problem({n}, {p}, {kind!r}, {file!r})
 Lasso(0.1).fit(X[:100], y[:100])
-try:
-    with open("/proc/self/clear_refs", "w") as asked:
-        asked.write("5")  # Linux: the peak begins anew
-except OSError:
-    pass
-before = peak()
+before = begin()
 model = Lasso(0.05).fit(X, y)
 grown = peak() - before
-size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if kind == "csc" else X.nbytes
 assert model.certificate_.relative_gap < 1e-6
-print(json.dumps([grown, size, model.report_.peak_bytes]))
+print(json.dumps([grown, stored(X), model.report_.peak_bytes]))
 """
 
 
@@ -233,15 +184,12 @@ def test_a_fit_keeps_the_promise(n: int, p: int, kind: str, tmp_path: Path) -> N
 
 
 WIDE = """
-import json, resource, sys
+import json
 import numpy as np
 from scipy import sparse
 from regsolve import path
 from regsolve.penalties import L1
-
-def peak():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+from resident import begin, peak, stored
 
 n, p, per = 4000, 1_000_000, 8
 rng = np.random.default_rng(0)
@@ -251,17 +199,11 @@ start = np.arange(0, p * per + 1, per, dtype=np.int32)
 X = sparse.csc_array((np.abs(rng.standard_normal(p * per)), rows, start), shape=(n, p))
 y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
 path(X[:, :100], y, n_alphas=3)
-try:
-    with open("/proc/self/clear_refs", "w") as asked:
-        asked.write("5")  # Linux: the peak begins anew
-except OSError:
-    pass
-before = peak()
+before = begin()
 done = path(X, y, penalty=L1(), n_alphas=20, alpha_min_ratio=0.2)
 grown = peak() - before
 assert done.report.mode == "working_set" and done.relative_gaps.max() < 1e-9
-size = sum(a.nbytes for a in (X.data, X.indices, X.indptr))
-print(json.dumps([grown, size, done.report.peak_bytes]))
+print(json.dumps([grown, stored(X), done.report.peak_bytes]))
 """
 
 
