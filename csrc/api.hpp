@@ -152,7 +152,7 @@ struct Target {
   double (*stream)(const double* x, Index n, int n_threads);
   double (*dot)(const MatrixRef&, Index j, const double* u);
   void (*axpy)(const MatrixRef&, Index j, double a, const double* weight, double* u);
-  // centred, scaled Gram matrix (p x p, column-major, both triangles) and its statistics
+  // Gram matrix (p x p, leading dimension p + 2, column-major, both triangles) and its statistics
   void (*gram)(const MatrixRef&, const double* weight, bool centred, GramOf, const Blas&,
                int n_threads, double* G, double* mean, double* norm);
   void (*statistics)(const MatrixRef&, const double* weight, bool centred, int n_threads,

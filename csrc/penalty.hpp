@@ -38,10 +38,12 @@ class PerFeature {
 
   double operator[](std::size_t j) const { return value_[j & mask_]; }
   void push_back(double value) { value_.push_back(value); }
+  // j's own number, of p; all have one of their own from the first that differs.
   void set(std::size_t j, double value, std::size_t p) {
-    if (mask_ == 0 && value == value_[0]) return;
     if (mask_ == 0) {
-      value_.resize(p, double(value_[0]));
+      const double one = value_[0];
+      if (value == one) return;
+      value_.resize(p, one);
       mask_ = ~std::size_t(0);
     }
     value_[j] = value;

@@ -378,7 +378,7 @@ class WorkingSetPath {
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
     const int most = std::min(design_.X.share(), directions_.room());
-    std::vector<double> fresh = directions_.choose(rests, most, kFlat);
+    const std::vector<double> fresh = directions_.choose(rests, most, kFlat);
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget(for_waiting);

@@ -304,6 +304,8 @@ cdef class Matrix:
             whose = GramOf.standardised
         elif of == "centred":
             whose = GramOf.centred
+        elif of != "unit_norm":
+            raise ValueError(f"of={of!r}: expected unit_norm, standardised or centred")
         M, mean, norm = np.zeros((p + 2, p + 2), order="F"), np.empty(p), np.empty(p)
         cdef const double* w = doubles(weight)
         cdef double* m = <double*> doubles(M)

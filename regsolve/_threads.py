@@ -52,7 +52,8 @@ class _LimitedBlas:
 
     def _ships(self, path: str) -> bool:
         """Wheels keep their libraries in numpy.libs, on macOS in numpy/.dylibs."""
-        return any(part.startswith(self._package) for part in Path(path).parts[-3:-1])
+        folders = Path(path).parts[-3:-1]
+        return not self._package or any(part.startswith(self._package) for part in folders)
 
     def _take_control(self) -> None:
         """Some versions of threadpoolctl heed only the first Python thread that set a limit."""

@@ -173,7 +173,9 @@ class Design:
         return int(np.count_nonzero(self.omega))
 
     def read_statistics(self) -> None:
-        """Means and norms, and whether X is finite: one reading."""
+        """Means and norms, and whether X is finite: one reading, unless they are known."""
+        if self.measured:
+            return
         mean, norm = self.matrix.statistics(self.omega, self.fit_intercept, self.n_threads)
         self.passes += 1.0
         self._set(mean, norm)
@@ -243,8 +245,7 @@ class Design:
 
     def columns(self, entries: int = BLOCK_ENTRIES) -> Iterator[tuple[slice, Array]]:
         """Z by blocks of columns, dense; together one reading, after that for the means."""
-        if not self.measured:
-            self.read_statistics()
+        self.read_statistics()
         self.passes += 1.0
         for j in slices(self.p, entries, self.n):
             block = self.storage.columns(j) - self.mean[j]
@@ -257,8 +258,7 @@ class Design:
     def plain_columns(self, width: int) -> Iterator[Array]:
         """X E by blocks of columns: neither centred nor weighted; together one reading."""
         self.passes += 1.0
-        for start in range(0, self.p, width):
-            j = slice(start, start + width)
+        for j in slices(self.p, width, 1):
             block = self.storage.columns(j)
             yield block * self.scale[j] if self.standardize else block
 

@@ -122,8 +122,7 @@ class _Precise:
 
     def __init__(self, design: Design, targets: Targets, primal: bool, why: str) -> None:
         self.design, self.targets, self.primal, self.why = design, targets, primal, why
-        if not design.measured:
-            design.read_statistics()
+        design.read_statistics()
         root = root_of_gram(design, targets.R) if primal else (root_of_kernel(design),)
         self.spectrum = singular(*root)
         self.gradient = design.tdot(targets.R)

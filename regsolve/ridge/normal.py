@@ -42,8 +42,7 @@ class Normal:
 
     def __post_init__(self) -> None:
         design = self.design
-        if not design.measured:
-            design.read_statistics()
+        design.read_statistics()
         self.primal = design.n >= design.p
         self.gradient = design.tdot(self.targets.R)
         constant = self.targets.constant(design.weight)

@@ -1,9 +1,10 @@
-"""The small matrices of ridge regression, each from one reading of X: Z'Z, Z Z', and their roots.
+"""The small matrices of ridge regression: Z'Z, Z Z', and their roots.
 
-The kernel is (I - uu') D X X' D (I - uu'), D = diag(sqrt s) and u = sqrt(omega), where the means
-are moderate, and summed over blocks of centred columns elsewhere, so that a mean far above the
-deviation costs no digits. The triangular roots are QR factorisations by
-blocks of rows (columns): the root of the blocks so far is stacked on the next block.
+Each is made in one reading of X, before which that of a kernel or root needs the means. The kernel
+is (I - uu') D X X' D (I - uu'), D = diag(sqrt s) and u = sqrt(omega), where the means are
+moderate, and summed over blocks of centred columns elsewhere, so that a mean far above the
+deviation costs no digits. The triangular roots are QR factorisations by blocks of rows (columns):
+the root of the blocks so far is stacked on the next block.
 
 References
 ----------

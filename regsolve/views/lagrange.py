@@ -366,8 +366,7 @@ def _on(design: Design, support: NDArray[np.intp]) -> Design:
 
 def _correlations(design: Design, R: Array) -> Array:
     """Z'R / sum s for R (n, q), (p, q)."""
-    if not design.measured:
-        design.read_statistics()
+    design.read_statistics()
     product = design.tdot(R) / design.total
     product[design.norm == 0.0] = 0.0  # constant columns: what is left is rounding
     return np.asarray(product)
