@@ -1,6 +1,6 @@
-// X D X'V in one reading of a sparse X (n x p, compressed columns), D = diag(d) and V (n x k), k =
-// 1..8: each column meets V, d_j and the sum while it is in cache. float32 is widened as it is
-// read.
+// X Z in one reading of a sparse X (n x p, compressed columns), where Z = D (X'V - 1 c'), D =
+// diag(d), V (n x k) and c (k,), k = 1..8; and 1'Z besides. Each column meets V, d_j and the sum
+// while it is in cache. float32 is widened as it is read.
 //
 // Shares of the columns have sums of their own, added in their order at the end; how many there are
 // depends on X alone, so the bits do not depend on the threads.
@@ -42,12 +42,19 @@ REGSOLVE_INLINE void scatter_column(const T* data, const I* indices, Index start
   }
 }
 
-// out += sum over j0 <= j < j1 of X_j d_j X_j'V; V and out by rows of P packs
+// z_j = d_j (X_j'V - c) for j0 <= j < j1: out += sum of X_j z_j, total += sum of z_j; V and out by
+// rows of P packs, c and total one such row
 template <int P, class T, class I>
-void kernel_columns(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
-                    const double* d, const double* V, double* out) {
+void kernel_csc_columns(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
+                        const double* d, const double* c, const double* V, double* out,
+                        double* total) {
   const auto always = [](Index) { return true; };
   const Index last = indptr[j1];
+  Pack offset[P], all[P];
+  for (int q = 0; q < P; ++q) {
+    offset[q] = load(c + q * kLanes);
+    all[q] = broadcast(0.0);
+  }
   for (Index j = j0; j < j1; ++j) {
     const Index start = indptr[j], end = indptr[j + 1];
     Pack z[P];
@@ -57,51 +64,61 @@ void kernel_columns(const T* data, const I* indices, const I* indptr, Index j0, 
     else
       add_rows<P, false>(data, indices, start, end, V, z, always);
     const Pack scale = broadcast(d[j]);
-    for (int q = 0; q < P; ++q) z[q] = z[q] * scale;
+    for (int q = 0; q < P; ++q) {
+      z[q] = (z[q] - offset[q]) * scale;
+      all[q] += z[q];
+    }
     scatter_column<P>(data, indices, start, end, last, z, out);
   }
+  for (int q = 0; q < P; ++q) store(total + q * kLanes, all[q]);
 }
 
 // The same for one vector.
 template <class T, class I>
-void kernel_columns1(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
-                     const double* d, const double* v, double* out) {
+void kernel_csc_columns1(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
+                         const double* d, double c, const double* v, double* out, double* total) {
   for (Index j = j0; j < j1; ++j) {
     const Index start = indptr[j], end = indptr[j + 1];
-    const double z = d[j] * dot_csc(data, indices, start, end, v);
+    const double z = d[j] * (dot_csc(data, indices, start, end, v) - c);
     for (Index t = start; t < end; ++t) out[indices[t]] += z * static_cast<double>(data[t]);
+    *total += z;
   }
 }
 
-// out (n x k, column-major) = X D X'V
+// out (n x k, column-major) = X Z and total (k,) = 1'Z, Z = D (X'V - 1 c')
 template <class T, class I>
 void kernel_csc(const T* data, const I* indices, const I* indptr, Index n, Index p, const double* d,
-                const double* V, int k, double* out, int n_threads) {
+                const double* c, const double* V, int k, double* out, double* total,
+                int n_threads) {
   const RowBlock rows(V, n, k, n_threads);
-  const Index width = rows.width;
-  const Index shares = kernel_shares(n, static_cast<Index>(indptr[p] - indptr[0]), rows.width);
-  const std::unique_ptr<double[]> sums(new double[static_cast<std::size_t>(shares * n * width)]);
+  const Index width = rows.width, numbers = (n + 1) * width;  // of one share, its total last
+  const Index shares = kernel_shares(n, static_cast<Index>(indptr[p] - indptr[0]), width);
+  const std::unique_ptr<double[]> sums(new double[static_cast<std::size_t>(shares * numbers)]);
+  double offset[8] = {};
+  std::copy_n(c, k, offset);
   parallel_blocks(n_threads, shares, [&](Index share) {
-    double* sum = sums.get() + share * n * width;
-    std::fill(sum, sum + n * width, 0.0);
+    double *sum = sums.get() + share * numbers, *all = sum + n * width;
+    std::fill(sum, sum + numbers, 0.0);
     const Index j0 = share_start(indptr, p, share, shares);
     const Index j1 = share_start(indptr, p, share + 1, shares);
     if (width == 1)
-      kernel_columns1(data, indices, indptr, j0, j1, d, rows.rows, sum);
+      kernel_csc_columns1(data, indices, indptr, j0, j1, d, *c, rows.rows, sum, all);
     else if (width == 8)
-      kernel_columns<8 / kLanes>(data, indices, indptr, j0, j1, d, rows.rows, sum);
+      kernel_csc_columns<8 / kLanes>(data, indices, indptr, j0, j1, d, offset, rows.rows, sum, all);
     else if constexpr (kLanes <= 4)
-      kernel_columns<4 / kLanes>(data, indices, indptr, j0, j1, d, rows.rows, sum);
+      kernel_csc_columns<4 / kLanes>(data, indices, indptr, j0, j1, d, offset, rows.rows, sum, all);
   });
+  const auto added = [&](Index number) {
+    double value = 0.0;
+    for (Index share = 0; share < shares; ++share) value += sums[share * numbers + number];
+    return value;
+  };
   constexpr Index block = 1 << 12;
   parallel_blocks(n_threads, (n + block - 1) / block, [&](Index b) {
     for (Index i = b * block; i < std::min(n, (b + 1) * block); ++i)
-      for (int v = 0; v < k; ++v) {
-        double total = 0.0;
-        for (Index share = 0; share < shares; ++share) total += sums[(share * n + i) * width + v];
-        out[i + v * n] = total;
-      }
+      for (int v = 0; v < k; ++v) out[i + v * n] = added(i * width + v);
   });
+  for (int v = 0; v < k; ++v) total[v] = added(n * width + v);
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -9,7 +9,8 @@
 //   gather(j, out)                      out (n,) = column j
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
-//   kernel(d, V, k, out, n_threads)     out (n x k) = X diag(d) X'V, k <= 8 (sparse kinds)
+//   kernel(d, c, V, k, out, total, n_threads)
+//                                       out = X Z and total = 1'Z for Z = diag(d) (X'V - 1 c')
 // and overloads of column_statistics, pack_rows and cross_products in statistics.hpp and gram.hpp.
 // To add a kind: give it these members, name it in visit() below, and add its layout to LAYOUTS in
 // tests/test_matrix.py, which holds every kind to its dense array.
@@ -22,6 +23,7 @@
 
 #include "api.hpp"
 #include "kernel_csc.hpp"
+#include "kernel_dense.hpp"
 #include "simd.hpp"
 #include "threads.hpp"
 #include "xtr_csc.hpp"
@@ -92,6 +94,10 @@ struct Columns {
       xtr_columns(data, ld, n, j0, j1, R, k, out, ldo);
     });
   }
+  void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
+              int n_threads) const {
+    kernel_columns(data, ld, n, p, d, c, V, k, out, total, n_threads);
+  }
 };
 
 // Dense, C-order: row i is contiguous.
@@ -130,6 +136,10 @@ struct Rows {
   }
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
     xtr_rows(data, ld, n, p, R, k, out, ldo, n_threads);
+  }
+  void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
+              int n_threads) const {
+    kernel_rows(data, ld, n, p, d, c, V, k, out, total, n_threads);
   }
 };
 
@@ -198,8 +208,9 @@ struct Csc {
               share_start(indptr, p, share + 1, shares), rows, out, ldo);
     });
   }
-  void kernel(const double* d, const double* V, int k, double* out, int n_threads) const {
-    kernel_csc(data, indices, indptr, n, p, d, V, k, out, n_threads);
+  void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
+              int n_threads) const {
+    kernel_csc(data, indices, indptr, n, p, d, c, V, k, out, total, n_threads);
   }
 };
 

@@ -48,14 +48,9 @@ inline Judgement judge(const Problem& given, double alpha, const double* coef, d
 inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
   open(X)->xtr(R, k, out, X.p, n_threads);
 }
-inline void kernel(const MatrixRef& X, const double* d, const double* V, int k, double* out,
-                   int n_threads) {
-  visit(X, [&](const auto& kind) {
-    if constexpr (std::decay_t<decltype(kind)>::sparse)
-      kind.kernel(d, V, k, out, n_threads);
-    else
-      throw std::invalid_argument("X D X'V in one reading needs compressed columns");
-  });
+inline void kernel(const MatrixRef& X, const double* d, const double* c, const double* V, int k,
+                   double* out, double* total, int n_threads) {
+  visit(X, [&](const auto& kind) { kind.kernel(d, c, V, k, out, total, n_threads); });
 }
 inline double stream(const double* x, Index n, int n_threads) {
   const Index length = Index(1) << 16, n_blocks = (n + length - 1) / length;

@@ -5,6 +5,8 @@
 // partial sums. Which columns are asked for together, and which vectors stand beside it, do not
 // change its bits; for row-major X the slabs of xtr_rows do, and they depend on n and p alone.
 //
+// `onto` adds to what is in out.
+//
 // Reading X is what costs. Four streams at a time outrun one, so a tile takes columns that lie some
 // way apart; blocks of more vectors than the registers hold meet X twice, the second time in cache.
 #pragma once
@@ -124,7 +126,7 @@ REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pac
 // out[j + v ldo] (+)= sum_i x[i + j ld] r_iv for C spacing columns j and k vectors v of one block
 template <int k, int C, int streams, class T>
 REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, const double* packed,
-                           bool first_rows, double* out, Index ldo, Ahead* ahead) {
+                           bool fresh, double* out, Index ldo, Ahead* ahead) {
   using S = Shape<k>;
   Pack sums[C * S::spacing * k];
   for (Index s = 0; s < C * spacing * k; ++s) sums[s] = broadcast(0.0);
@@ -142,18 +144,19 @@ REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, cons
   for (Index j = 0; j < C * spacing; ++j)
     for (int v = 0; v < k; ++v) {
       const double total = sum(sums[j * k + v]);
-      out[j + v * ldo] = first_rows ? total : out[j + v * ldo] + total;
+      out[j + v * ldo] = fresh ? total : out[j + v * ldo] + total;
     }
 }
 
 template <int k, class T>
 void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, double* out,
-                    Index ldo) {
+                    Index ldo, bool onto = false) {
   using S = Shape<k>;
   constexpr int streams = S::groups == 1 ? 0 : 2;
   alignas(kLineBytes) double packed[kRows * k];
   for (Index i = 0; i < n; i += kRows) {
     const Index rows = std::min(kRows, n - i);
+    const bool fresh = i == 0 && !onto;
     for (Index s = 0; s < rows; s += S::depth) {
       const Index height = std::min(S::depth, rows - s);
       const double* r = R + i + s;
@@ -167,12 +170,12 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const dou
       const T* next = j + 2 * S::panel <= j1 ? x + S::panel * ld : X + i + j0 * ld + rows;
       Ahead ahead[2] = {Ahead::from(next, ld, rows),
                         Ahead::from(next + S::panel / 2 * ld, ld, rows)};
-      panel<k, S::columns, streams>(x, ld, S::spacing, rows, packed, i == 0, out + j, ldo, ahead);
+      panel<k, S::columns, streams>(x, ld, S::spacing, rows, packed, fresh, out + j, ldo, ahead);
     }
     for (; j + S::columns <= j1; j += S::columns)
-      panel<k, S::columns, 0>(X + i + j * ld, ld, 1, rows, packed, i == 0, out + j, ldo, nullptr);
+      panel<k, S::columns, 0>(X + i + j * ld, ld, 1, rows, packed, fresh, out + j, ldo, nullptr);
     for (; j < j1; ++j)
-      panel<k, 1, 0>(X + i + j * ld, ld, 1, rows, packed, i == 0, out + j, ldo, nullptr);
+      panel<k, 1, 0>(X + i + j * ld, ld, 1, rows, packed, fresh, out + j, ldo, nullptr);
   }
 }
 
@@ -277,7 +280,7 @@ REGSOLVE_INLINE void row_band(const T* x, Index ld, Index rows, Index columns, c
 // out[j + v ldo] = sum_i X[i ld + j] R[i + v n],  i0 <= i < i1,  j0 <= j < j1
 template <int k, class T>
 void xtr_rows_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, Index j1,
-                 const double* R, double* out, Index ldo) {
+                 const double* R, double* out, Index ldo, bool onto = false) {
   constexpr Index width = kWidth<k>;
   alignas(kLineBytes) double z[k * width];
   alignas(kLineBytes) double r[kRows * k];
@@ -295,7 +298,7 @@ void xtr_rows_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, In
       for (int v = 0; v < k; ++v)
         for (Index c = j; c < j + columns; ++c) {
           const double total = z[c - j + v * width];
-          out[c + v * ldo] = i == i0 ? total : out[c + v * ldo] + total;
+          out[c + v * ldo] = i == i0 && !onto ? total : out[c + v * ldo] + total;
         }
     }
   }

@@ -133,8 +133,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         Judgement (*judge)(const Problem&, double, const double*, double, const Blas&,
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
-        void (*kernel)(const MatrixRef&, const double*, const double*, int, double*,
-                       int) except +
+        void (*kernel)(const MatrixRef&, const double*, const double*, const double*, int, double*,
+                       double*, int) except +
         double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
@@ -265,24 +265,27 @@ cdef class Matrix:
                 target.xtr(self.ref, r + v * n, min(8, k - v), result + v * p, n_threads)
         return out
 
-    def kernel(self, d, V, int n_threads=1):
-        """X diag(d) X' V for V (n, k): array (n, k), one reading for eight vectors.
+    def kernel(self, d, V, int n_threads=1, offset=None):
+        """X Z for V (n, k) and Z = diag(d) (X'V - 1 offset'): array (n, k); and 1'Z (k,).
 
-        Compressed columns only; ValueError otherwise.
+        One reading for eight vectors.
         """
         d = np.ascontiguousarray(d, dtype=np.float64)
         V = np.asfortranarray(V, dtype=np.float64)
-        out = np.empty((self.ref.n, V.shape[1]), order="F")
+        offset = np.zeros(V.shape[1]) if offset is None else np.ascontiguousarray(offset)
+        out, total = np.empty((self.ref.n, V.shape[1]), order="F"), np.empty(V.shape[1])
         cdef const double* scale = doubles(d)
+        cdef const double* c = doubles(offset)
         cdef const double* given = doubles(V)
         cdef double* result = <double*> doubles(out)
+        cdef double* sums = <double*> doubles(total)
         cdef Index n = self.ref.n
         cdef int v, k = V.shape[1]
         with nogil:
             for v in range(0, k, 8):
-                target.kernel(self.ref, scale, given + v * n, min(8, k - v), result + v * n,
-                              n_threads)
-        return out
+                target.kernel(self.ref, scale, c + v, given + v * n, min(8, k - v),
+                              result + v * n, sums + v, n_threads)
+        return out, total
 
     def dot(self, Index j, u):
         """Sum over i of x_ij u_i."""

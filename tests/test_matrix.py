@@ -162,25 +162,21 @@ def test_the_environment_names_the_target():
 
 
 @pytest.mark.usefixtures("target")
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (90, 2100)])
 @pytest.mark.parametrize("k", [1, 2, 4, 7, 11])
-@pytest.mark.parametrize("index", [np.int32, np.int64])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_kernel_of_compressed_columns(shape, k, index, dtype):
+def test_kernel_in_one_reading(shape, k, layout, tmp_path):
     n, p = shape
-    X = values(n, p).astype(dtype)
-    parts = sparse.csc_matrix(X)
-    kind = _core.Matrix(parts.data, parts.indices.astype(index), parts.indptr.astype(index), (n, p))
+    X = values(n, p)
+    kind = _validate.design(layout(X, tmp_path)).matrix
     rng = np.random.default_rng(k)
-    d, V = rng.uniform(0.5, 2.0, p), rng.standard_normal((n, k))
-    X = X.astype(np.float64)
-    out = kind.kernel(d, V)
-    bound = 1e-13 * (np.abs(X) * d @ (np.abs(X).T @ np.abs(V))) + 1e-300
-    assert np.all(np.abs(out - (X * d) @ (X.T @ V)) <= bound)
+    d, V, c = rng.uniform(0.5, 2.0, p), rng.standard_normal((n, k)), rng.standard_normal(k)
+    out, total = kind.kernel(d, V, 1, c)
+    Z = d[:, None] * (X.T @ V - c)
+    bound = d[:, None] * (np.abs(X).T @ np.abs(V) + np.abs(c))
+    assert np.all(np.abs(out - X @ Z) <= 1e-13 * (np.abs(X) @ bound) + 1e-300)
+    assert np.all(np.abs(total - Z.sum(axis=0)) <= 1e-13 * bound.sum(axis=0) + 1e-300)
     for n_threads in (2, 3):
-        np.testing.assert_array_equal(out, kind.kernel(d, V, n_threads))
-
-
-def test_kernel_needs_compressed_columns():
-    with pytest.raises(ValueError, match="compressed columns"):
-        _core.Matrix(np.ones((3, 2))).kernel(np.ones(2), np.ones((3, 1)))
+        for told, again in zip((out, total), kind.kernel(d, V, n_threads, c), strict=True):
+            np.testing.assert_array_equal(told, again)
+    plain, _ = kind.kernel(d, V)
+    assert np.all(np.abs(plain - X @ (d[:, None] * (X.T @ V))) <= 2e-13 * (np.abs(X) @ bound))

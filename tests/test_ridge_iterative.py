@@ -10,7 +10,7 @@ from scipy import sparse
 
 from regsolve import verify
 from regsolve.penalties import L2
-from regsolve.ridge import fit_ridge, ridge_path
+from regsolve.ridge import design, fit_ridge, ridge_path
 from regsolve.ridge.conjugate_gradients import sketch
 from regsolve.ridge.design import Design, targets
 from regsolve.ridge.krylov import Basis
@@ -90,21 +90,46 @@ def test_same_as_by_a_factor(shape: tuple[int, int], solver: str) -> None:
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("n", "p"), [(50, 20), (20, 50)])
-def test_the_operator_is_the_matrix(n: int, p: int, kind: str, standardize: bool) -> None:
+@pytest.mark.parametrize("cache", [design.CACHE, 0.0])
+def test_the_operator_is_the_matrix(
+    n: int, p: int, kind: str, standardize: bool, cache: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(design, "CACHE", cache)
     X, Y, s = _data(n, p)
-    normal = _normal(KINDS[kind](X), Y, s, standardize)
-    design = normal.design
+    equations = _normal(KINDS[kind](X), Y, s, standardize)
     Z = np.sqrt(s)[:, None] * (X - s @ X / s.sum())
     if standardize:
         Z /= np.sqrt((Z**2).sum(axis=0) / s.sum())
     S = Z.T @ Z if n >= p else Z @ Z.T
     V = np.random.default_rng(0).standard_normal((len(S), 3))
-    np.testing.assert_allclose(normal.apply(V), S @ V, rtol=1e-11, atol=1e-11 * np.abs(S).max())
-    np.testing.assert_allclose(normal.diagonal(), np.diag(S), rtol=1e-11, atol=1e-12)
-    np.testing.assert_allclose(normal.trace, np.trace(S), rtol=1e-12)
-    before = design.passes
-    normal.apply(V)
-    assert design.passes - before == (1.0 if kind.startswith("cs") else 2.0)
+    product = equations.apply(V)
+    np.testing.assert_allclose(product, S @ V, rtol=1e-11, atol=1e-11 * np.abs(S).max())
+    np.testing.assert_allclose(equations.diagonal(), np.diag(S), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(equations.trace, np.trace(S), rtol=1e-12)
+    before = equations.design.passes
+    equations.apply(V)
+    stays = cache > 0.0 and kind in ("rows", "columns")
+    assert equations.design.passes - before == pytest.approx(2.0 if stays else 1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "p"), [(50, 20), (20, 50)])
+@pytest.mark.parametrize("cache", [design.CACHE, 0.0])
+def test_a_mean_costs_its_own_digits_once(
+    n: int, p: int, kind: str, cache: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not twice: errors are of the order of mean times EPS, although S has squares of X."""
+    monkeypatch.setattr(design, "CACHE", cache)
+    X, Y, s = _data(n, p)
+    mean = 2.0 ** (12 if "float32" in kind else 20)
+    X = KINDS[kind](np.round(X * 2.0**8) / 2.0**8 + mean)  # exact in either precision
+    equations = _normal(X, Y, s, False)
+    dense = (X.toarray() if sparse.issparse(X) else X).astype(np.float64) - mean
+    Z = np.sqrt(s)[:, None] * (dense - s @ dense / s.sum())
+    S = Z.T @ Z if n >= p else Z @ Z.T
+    V = np.random.default_rng(0).standard_normal((len(S), 3))
+    error = np.abs(equations.apply(V) - S @ V).max()
+    assert error <= 100.0 * mean * np.finfo(float).eps * np.abs(S).max()
 
 
 def test_all_alphas_read_no_more_than_the_smallest() -> None:

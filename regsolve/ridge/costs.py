@@ -30,11 +30,11 @@ FLOPS = 9e10  # a second in products of matrices
 CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 1.25e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
 SPARSE = 2.5e9  # products of stored values with k columns a second, of which few are met
 BANDWIDTH = 8e9  # bytes a second
-STREAM = 2e10  # bytes of dense X a second for a product with one vector
-CACHE = 1e8  # bytes of X up to which most come from cache
+STREAM, EIGHT_STREAM = 2e10, 1e10  # bytes of dense X a second for S v, and for S V, V (k, 8)
 ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
 CALL = 1e-4  # seconds that a step costs beyond its arithmetic
-PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of
+PATIENCE = 40.0  # products with S, in seconds, below which nothing but a factor is thought of,
+DENSE_PATIENCE = 100.0  # of sparse X, and of dense X
 GLANCE = 8  # steps of Lanczos that tell the largest eigenvalue
 GAIN = 0.75  # of a factor's seconds that a dense iteration may be predicted to take
 SHORT = 12.0, 0.03  # steps, and seconds, below which a factor of dense X is not doubted
@@ -89,7 +89,8 @@ def may_iterate(design: Design, plan: Plan, solver: str) -> bool:
         return True
     if plan.precise or solver != "auto":
         return False
-    return too_large(design) or plan.seconds > PATIENCE * _product(design, EIGHT)
+    patience = PATIENCE if design.storage.sparse else DENSE_PATIENCE
+    return too_large(design) or plan.seconds > patience * _product(design, EIGHT)
 
 
 def may_attempt(design: Design, plan: Plan, solver: str, n_targets: int) -> bool:
@@ -161,8 +162,7 @@ def rank_of(k: int) -> int:
 
 def _step(design: Design) -> float:
     """Seconds of a step of Lanczos on dense X."""
-    n_bytes = float(design.storage.n_bytes)
-    return 3.0 * CALL + 2.0 * n_bytes / (STREAM if n_bytes > CACHE else 2.0 * STREAM)
+    return 3.0 * CALL + float(design.storage.n_bytes) / STREAM
 
 
 def _product(design: Design, width: int) -> float:
@@ -170,4 +170,4 @@ def _product(design: Design, width: int) -> float:
     storage = design.storage
     if storage.sparse:
         return CALL + float(storage.n_values) * (ONE_VALUE if width == 1 else EIGHT_VALUES)
-    return CALL + 2.0 * float(storage.n_bytes) / BANDWIDTH
+    return CALL + float(storage.n_bytes) / (STREAM if width == 1 else EIGHT_STREAM)

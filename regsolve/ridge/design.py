@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BLOCK_ENTRIES = 1 << 18  # entries of Z made dense at a time, 2 MB: what stays in cache
 WIDE_ENTRIES = 1 << 21  # the same where products with many vectors pay for it
 EIGHT = 8  # vectors that the core's X'R takes in one reading
+CACHE = 4e7  # bytes of X that stay in the last cache of a common server
 
 
 class _Columns:
@@ -57,6 +58,11 @@ class _Columns:
     def tdot(self, R: Array) -> Array:
         """X'R, (p, q), by BLAS; only where ``wide``."""
         return product(self.X.T, R)
+
+    @cached_property
+    def transposed(self) -> _core.Matrix:
+        """X', the same memory."""
+        return _core.Matrix(self.X.T)
 
     def rows(self, i: Any) -> Array:
         """Rows i of X as float64."""
@@ -205,6 +211,13 @@ class Design:
             K -= np.outer(u, v)
             K -= np.outer(v, u)
 
+    def centred(self, V: Array) -> Array:
+        """(I - uu') V for V (n, q) and u = sqrt(omega); V without an intercept."""
+        if not self.fit_intercept:
+            return V
+        u = np.sqrt(self.omega)
+        return np.asarray(V - np.outer(u, u @ V))
+
     def _set(self, mean: Array, norm: Array) -> None:
         bad = ~(np.isfinite(mean) & np.isfinite(norm))
         if bad.any():
@@ -213,22 +226,34 @@ class Design:
         if self.standardize:
             self.scale = np.divide(1.0, norm, out=np.zeros(self.p), where=norm > 0)
 
+    @property
+    def streamed(self) -> bool:
+        """Whether few vectors are multiplied by the core: it reads a large X the quicker.
+
+        Nor do its threads wait between calls, as those of BLAS do, in a loop that leaves no core to
+        others.
+        """
+        storage = self.storage
+        return bool(storage.sparse or not storage.wide or storage.n_bytes > CACHE)
+
     def dot(self, W: Array) -> Array:
         """Z W for W (p, q): (n, q), one reading."""
         V = W * self.scale[:, None]
         self.passes += 1.0
-        return np.asarray(self.root[:, None] * (self.storage.dot(V) - self.mean @ V))
+        if self.streamed and not self.storage.sparse and W.shape[1] <= EIGHT:
+            product = self.storage.transposed.xtr(V, self.n_threads)
+        else:
+            product = self.storage.dot(V)
+        product -= self.mean @ V
+        product *= self.root[:, None]
+        return np.asarray(product)
 
     def tdot(self, R: Array) -> Array:
-        """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS.
-
-        BLAS is the quicker for one vector too, and between calls its threads wait in a loop that
-        leaves no core to others.
-        """
-        weighted = self.root[:, None] * R
-        by_blas = self.storage.wide and not 1 < R.shape[1] <= EIGHT
-        self.n_rhs += R.shape[1]
-        self.passes += 1.0 if by_blas else -(-R.shape[1] // EIGHT)
+        """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS."""
+        weighted, q = self.root[:, None] * R, R.shape[1]
+        by_blas = self.storage.wide and (q > EIGHT or (q == 1 and not self.streamed))
+        self.n_rhs += q
+        self.passes += 1.0 if by_blas else -(-q // EIGHT)
         if by_blas:
             product = self.storage.tdot(weighted)
         else:

@@ -3,13 +3,14 @@
     rows of X fewer than columns    S = Z Z' (n, n),  b = R,     w = Z'c
     otherwise                       S = Z'Z  (p, p),  b = Z'R,   w = c
 
-and (S + a I) c = b either way. For a sparse X whose means are moderate, one reading makes S V for
-eight vectors: with D = diag(sqrt s), E = diag(1 / e), q = X E^2 X'D v and h = X E^2 m,
+and (S + a I) c = b either way. One reading of X makes S V for up to eight vectors; where X stays in
+cache between them, two products do. With D = diag(sqrt s), E = diag(1 / e), u = sqrt(omega) and
+P = I - uu' (I without an intercept),
 
-    Z Z'v = D [q - 1 (h'D v) - h (1'D v) + 1 (m'E^2 m) (1'D v)],
-    Z'Z w = E [X'D^2 X E w - m (sum s) (m'E w)].
+    Z Z'v = P D X E^2 X'D P v,
+    Z'Z w = E (X'z - m 1'z),   z = D^2 (X E w - 1 m'E w),
 
-Otherwise S V is two products, each a reading.
+both of which a mean far above the deviation costs as many digits as a product with Z does.
 """
 
 from __future__ import annotations
@@ -49,23 +50,11 @@ class Normal:
         self.right = np.where(constant, 0.0, self.gradient if self.primal else self.targets.R)
         self.square = design.norm * design.scale
         self.trace = design.total * float(self.square @ self.square)
-        near = bool(np.all(np.abs(design.mean) <= FAR_MEANS * design.norm))
-        self.at_once = design.storage.sparse and near
-        if self.at_once:
-            self._ready()
-
-    def _ready(self) -> None:
-        design = self.design
-        if self.primal:
-            self.kernel = design.storage.transposed.kernel
-            design.passes += 1.0
-            return
         self.kernel = design.matrix.kernel
+        if self.primal and design.streamed:
+            self.kernel = design.storage.transposed.kernel
+            design.passes += float(design.storage.sparse)
         self.squared_scale = design.scale**2
-        weighted = self.squared_scale * design.mean
-        self.h = np.asarray(design.storage.dot(weighted[:, None]))[:, 0]
-        self.mm = float(weighted @ design.mean)
-        design.passes += 1.0
 
     @property
     def size(self) -> int:
@@ -74,33 +63,33 @@ class Normal:
 
     def apply(self, V: Array) -> Array:
         """S V, (k, q)."""
-        design = self.design
-        if not self.at_once:
+        design, q = self.design, V.shape[1]
+        if not design.streamed or (q > EIGHT and design.storage.wide):
             return design.tdot(design.dot(V)) if self.primal else design.dot(design.tdot(V))
-        design.passes += -(-V.shape[1] // EIGHT)
-        design.n_rhs += V.shape[1]
+        design.passes += -(-q // EIGHT)
+        design.n_rhs += q
         if self.primal:
             U = V * design.scale[:, None]
-            out = self.kernel(design.weight, U, design.n_threads)
-            out -= np.outer(design.total * design.mean, design.mean @ U)
+            out, total = self.kernel(design.weight, U, design.n_threads, design.mean @ U)
+            out -= np.outer(design.mean, total)
             out *= design.scale[:, None]
             return np.asarray(out)
-        U = V * design.root[:, None]
-        out = self.kernel(self.squared_scale, U, design.n_threads)
-        if design.fit_intercept:
-            ones = U.sum(axis=0)
-            out -= np.outer(self.h, ones)
-            out += self.mm * ones - self.h @ U
+        U = design.centred(V) * design.root[:, None]
+        out, _ = self.kernel(self.squared_scale, U, design.n_threads)
         out *= design.root[:, None]
-        return np.asarray(out)
+        return design.centred(out)
 
     def diagonal(self) -> Array:
         """The diagonal of S, (k,)."""
         design = self.design
         if self.primal:
             return np.asarray(design.total * self.square**2)
-        if self.at_once:
-            squares = design.storage.row_squares(self.squared_scale) - 2.0 * self.h + self.mm
+        if design.storage.sparse and np.all(np.abs(design.mean) <= FAR_MEANS * design.norm):
+            weighted = self.squared_scale * design.mean
+            squares = design.storage.row_squares(self.squared_scale)
+            squares -= 2.0 * design.storage.dot(weighted[:, None])[:, 0]
+            squares += weighted @ design.mean
+            design.passes += 2.0
             return np.asarray(design.weight * np.maximum(squares, 0.0))
         blocks = [np.einsum("ij,ij->i", block, block) for _, block in design.rows()]
         return np.concatenate(blocks)
