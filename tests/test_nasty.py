@@ -22,7 +22,7 @@ SEEDS = range(int(os.environ.get("REGSOLVE_FUZZ", "300")))
 BLOCK = 100
 # Hard ones far behind those: nearly parallel columns, spans known only to rounding, null models
 # that leave next to nothing.
-HARD = [1935, 2150, 8735, 13658, 15180, 16384, 20835, 30411, 40076]
+HARD = [1935, 2150, 2497, 3212, 8735, 12073, 13658, 15180, 16384, 20835, 24585, 30411, 40076]
 
 
 def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> float:
@@ -79,16 +79,39 @@ def rounding_floors(
     dual += curvature_floor(problem, alpha, coef, intercept, d)
     if (along := s @ (signed * t)) > 0.0:
         dual += 2.0 * abs(dual_value) / along * (s @ (e * np.abs(t)))
-    slopes = np.abs(problem.dense.T @ (s * null))[finite]
+    # what is unpenalised is at its best in the null model: the gradient there is rounding
+    slopes = np.abs(problem.dense.T @ (s * null))[finite & (problem.factors > 0)]
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.float64(primal + dual) / (s @ null**2 / 2.0)
         kkt = np.float64(np.max(d, initial=s @ e)) / np.max(slopes, initial=0.0)
         curved = np.sqrt(2.0 * u * value * np.max(s @ X**2, initial=0.0))
         descent = np.float64(curved) / np.max(slopes, initial=0.0)
+    if span_is_rounding(problem):
+        gap = np.float64(np.inf)
     # from 0.1 on, or NaN, the null model's objective or gradient is rounding itself
     gap = gap if gap < 0.1 else np.float64(np.inf)
     kkt = kkt if kkt < 0.1 and np.isfinite(gap) else np.float64(np.inf)
     return Floors(float(primal), float(gap), float(kkt), float(max(kkt, descent)))
+
+
+def span_is_rounding(problem: Problem) -> bool:
+    """Whether rounding of the unpenalised columns decides what they span.
+
+    Means far above the deviations leave few digits of a centred column; what such columns span
+    beyond their numerical rank is anybody's guess, and with it the null model.
+    """
+    free = problem.dense[:, problem.factors == 0] * problem.root[:, None]
+    if free.shape[1] == 0 or not problem.options["fit_intercept"]:
+        return False
+    u = problem.root
+    centred = free - np.outer(u, u @ free)
+    size, length = np.linalg.norm(free, axis=0), np.linalg.norm(centred, axis=0)
+    known = 8.0 * EPS * size < length
+    if not known.any():
+        return False
+    noise = EPS * float(np.max((size / np.where(length > 0, length, 1.0))[known]))
+    values = np.linalg.svd((centred / np.where(length > 0, length, 1.0))[:, known])[1]
+    return noise > 1e4 * EPS and bool(np.any(values < 1e2 * noise * values[0]))
 
 
 def curvature_floor(
@@ -229,9 +252,9 @@ def check_honest(
         room = 4.0 * floors.gap + 1e-11 + 1e-6 * abs(judged.relative_gap)
         told = f"gap {gap:.3e}, judge {judged.relative_gap:.3e}, room {room:.1e}"
         # both project off a numerically dependent span, each by its own factorisation: a claim may
-        # be the looser of two valid bounds, if it still proves the answer or by a factor of two
+        # be the looser of two valid bounds, if it still proves the answer or by a factor of four
         loose = judged.relative_gap <= gap and (
-            status == "optimal" or gap <= 2.0 * judged.relative_gap
+            status == "optimal" or gap <= 4.0 * judged.relative_gap
         )
         assert loose or is_near(gap, judged.relative_gap, room), f"{told}: {where}"
     if np.isfinite(floors.kkt):
