@@ -18,8 +18,8 @@ double gram_flop_seconds(const Kind& X) {  // n p^2 flops by BLAS3 at 3e10 a sec
 }
 template <class T, class I>
 double gram_flop_seconds(const Csc<T, I>& X) {  // sum of squared row counts, if they were equal
-  const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
-  return double(X.nnz()) * per_row / 5e8;
+  const double per_row = double(X.nnz) / double(std::max<Index>(X.n, 1));
+  return double(X.nnz) * per_row / 5e8;
 }
 
 template <class Kind>

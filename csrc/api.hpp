@@ -25,6 +25,10 @@ struct MatrixRef {
   const void* data = nullptr;     // dense values, or the stored values of csc
   const void* indices = nullptr;  // (nnz,) row of each stored value, ascending in a column
   const void* indptr = nullptr;   // (p + 1,)
+  // Where csc columns are stored that X does without: those of X, ascending, their values, and how
+  // many columns there are in all
+  const std::int32_t* columns = nullptr;  // (p,), or null: all
+  Index nnz = 0, n_stored = 0;
 };
 
 // A loss as functions of (y_i, z_i); null conjugate: none is known.

@@ -13,6 +13,13 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// As many as pay; of very many sparse features, what fits beside X: four at least.
+inline Index most_directions(const AnyMatrix& X) {
+  if (!X.sparse()) return 32;
+  const double fit = 0.4 * X.size() / (8.0 * double(std::max<Index>(X.p, 1)));
+  return Index(std::min(8.0, std::max(4.0, fit)));
+}
+
 class Directions {
  public:
   Directions(const Design& design, Index most)

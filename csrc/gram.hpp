@@ -151,15 +151,15 @@ struct SparseBlock {
 
 // Reads rows i0 .. i1, of which column j goes on at next_j, and moves next_j behind them.
 template <class T, class I>
-void read_block(const Csc<T, I>& X, Index i0, Index i1, const double* pilot, std::vector<I>& next,
-                SparseBlock& out) {
+void read_block(const Csc<T, I>& X, Index i0, Index i1, const double* pilot,
+                std::vector<Index>& next, SparseBlock& out) {
   out.column_start.assign(std::size_t(X.p + 1), 0);
   out.row_start.assign(std::size_t(i1 - i0 + 1), 0);
   out.row.clear();
   out.by_column.clear();
   for (Index j = 0; j < X.p; ++j) {
-    I& k = next[std::size_t(j)];
-    for (; k < X.indptr[j + 1] && X.indices[k] < i1; ++k) {
+    Index& k = next[std::size_t(j)];
+    for (const Index end = X.offsets.end(j); k < end && X.indices[k] < i1; ++k) {
       const std::size_t i = std::size_t(Index(X.indices[k]) - i0);
       out.row.push_back(std::int32_t(i));
       out.by_column.push_back(static_cast<double>(X.data[k]) - pilot[j]);
@@ -212,9 +212,10 @@ template <class T, class I>
 void cross_products(const Csc<T, I>& X, const double* root, const double* t, const double* pilot,
                     const Cells& cells, const Blas&, int n_threads, double* M, StopSign& stop) {
   const Index p = X.p, P = p + 2, width = 32, n_panels = (p + width - 1) / width;
-  const double per_row = double(X.nnz()) / double(std::max<Index>(X.n, 1));
+  const double per_row = double(X.nnz) / double(std::max<Index>(X.n, 1));
   const Index rows = std::max<Index>(256, Index(double(Index(1) << 20) / (per_row + 1.0)));
-  std::vector<I> next(X.indptr, X.indptr + p);
+  std::vector<Index> next(static_cast<std::size_t>(p));
+  for (Index j = 0; j < p; ++j) next[std::size_t(j)] = X.offsets.begin(j);
   SparseBlock block;
   for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows) {
     read_block(X, i0, std::min(X.n, i0 + rows), pilot, next, block);
@@ -243,7 +244,7 @@ double gram_pilot(const Kind& X, Index j, const std::vector<Index>& rows) {
 template <class T, class I>
 double gram_pilot(const Csc<T, I>& X, Index j, const std::vector<Index>& rows) {
   // a shift keeps zeros only in full columns
-  return X.indptr[j + 1] - X.indptr[j] == X.n ? pilot_of(X, j, rows) : 0.0;
+  return X.offsets.length(j) == X.n ? pilot_of(X, j, rows) : 0.0;
 }
 
 template <class Kind>

@@ -45,18 +45,18 @@ REGSOLVE_INLINE void scatter_column(const T* data, const I* indices, Index start
 // z_j = d_j (X_j'V - c) for j0 <= j < j1: out += sum of X_j z_j, total += sum of z_j; V and out by
 // rows of P packs, c and total one such row
 template <int P, class T, class I>
-void kernel_csc_columns(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
-                        const double* d, const double* c, const double* V, double* out,
+void kernel_csc_columns(const T* data, const I* indices, const Offsets<I>& offsets, Index j0,
+                        Index j1, const double* d, const double* c, const double* V, double* out,
                         double* total) {
   const auto always = [](Index) { return true; };
-  const Index last = indptr[j1];
+  const Index last = j0 < j1 ? offsets.end(j1 - 1) : 0;
   Pack offset[P], all[P];
   for (int q = 0; q < P; ++q) {
     offset[q] = load(c + q * kLanes);
     all[q] = broadcast(0.0);
   }
   for (Index j = j0; j < j1; ++j) {
-    const Index start = indptr[j], end = indptr[j + 1];
+    const Index start = offsets.begin(j), end = offsets.end(j);
     Pack z[P];
     for (int q = 0; q < P; ++q) z[q] = broadcast(0.0);
     if (end + kDistance <= last)
@@ -75,10 +75,11 @@ void kernel_csc_columns(const T* data, const I* indices, const I* indptr, Index 
 
 // The same for one vector.
 template <class T, class I>
-void kernel_csc_columns1(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
-                         const double* d, double c, const double* v, double* out, double* total) {
+void kernel_csc_columns1(const T* data, const I* indices, const Offsets<I>& offsets, Index j0,
+                         Index j1, const double* d, double c, const double* v, double* out,
+                         double* total) {
   for (Index j = j0; j < j1; ++j) {
-    const Index start = indptr[j], end = indptr[j + 1];
+    const Index start = offsets.begin(j), end = offsets.end(j);
     const double z = d[j] * (dot_csc(data, indices, start, end, v) - c);
     for (Index t = start; t < end; ++t) out[indices[t]] += z * static_cast<double>(data[t]);
     *total += z;
@@ -87,26 +88,28 @@ void kernel_csc_columns1(const T* data, const I* indices, const I* indptr, Index
 
 // out (n x k, column-major) = X Z and total (k,) = 1'Z, Z = D (X'V - 1 c')
 template <class T, class I>
-void kernel_csc(const T* data, const I* indices, const I* indptr, Index n, Index p, const double* d,
-                const double* c, const double* V, int k, double* out, double* total,
-                int n_threads) {
+void kernel_csc(const T* data, const I* indices, const Offsets<I>& offsets, Index nnz, Index n,
+                Index p, const double* d, const double* c, const double* V, int k, double* out,
+                double* total, int n_threads) {
   const RowBlock rows(V, n, k, n_threads);
   const Index width = rows.width, numbers = (n + 1) * width;  // of one share, its total last
-  const Index shares = kernel_shares(n, static_cast<Index>(indptr[p] - indptr[0]), width);
+  const Index shares = kernel_shares(n, nnz, width);
   const std::unique_ptr<double[]> sums(new double[static_cast<std::size_t>(shares * numbers)]);
   double offset[8] = {};
   std::copy_n(c, k, offset);
   parallel_blocks(n_threads, shares, [&](Index share) {
     double *sum = sums.get() + share * numbers, *all = sum + n * width;
     std::fill(sum, sum + numbers, 0.0);
-    const Index j0 = share_start(indptr, p, share, shares);
-    const Index j1 = share_start(indptr, p, share + 1, shares);
+    const Index j0 = share_start(offsets, p, share, shares);
+    const Index j1 = share_start(offsets, p, share + 1, shares);
     if (width == 1)
-      kernel_csc_columns1(data, indices, indptr, j0, j1, d, *c, rows.rows, sum, all);
+      kernel_csc_columns1(data, indices, offsets, j0, j1, d, *c, rows.rows, sum, all);
     else if (width == 8)
-      kernel_csc_columns<8 / kLanes>(data, indices, indptr, j0, j1, d, offset, rows.rows, sum, all);
+      kernel_csc_columns<8 / kLanes>(data, indices, offsets, j0, j1, d, offset, rows.rows, sum,
+                                     all);
     else if constexpr (kLanes <= 4)
-      kernel_csc_columns<4 / kLanes>(data, indices, indptr, j0, j1, d, offset, rows.rows, sum, all);
+      kernel_csc_columns<4 / kLanes>(data, indices, offsets, j0, j1, d, offset, rows.rows, sum,
+                                     all);
   });
   const auto added = [&](Index number) {
     double value = 0.0;

@@ -143,74 +143,67 @@ struct Rows {
   }
 };
 
-// Compressed sparse columns, rows ascending and unique in each.
+// Compressed sparse columns, rows ascending and unique in each; or some of them.
 template <class T, class I>
 struct Csc {
   const T* data;
   const I* indices;
-  const I* indptr;
-  Index n, p;
+  Offsets<I> offsets;
+  Index n, p, nnz;
 
   static constexpr bool by_rows = false, sparse = true;
 
-  Index nnz() const { return static_cast<Index>(indptr[p]) - static_cast<Index>(indptr[0]); }
-  double size() const {
-    return double(nnz()) * (sizeof(T) + sizeof(I)) + double(p + 1) * sizeof(I);
-  }
-  double column_bytes(Index j) const {
-    return double(indptr[j + 1] - indptr[j]) * (sizeof(T) + sizeof(I));
-  }
+  double size() const { return double(nnz) * (sizeof(T) + sizeof(I)) + double(p + 1) * sizeof(I); }
+  double column_bytes(Index j) const { return double(offsets.length(j)) * (sizeof(T) + sizeof(I)); }
   double at(Index i, Index j) const {
-    const I* begin = indices + indptr[j];
-    const I* end = indices + indptr[j + 1];
+    const I* begin = indices + offsets.begin(j);
+    const I* end = indices + offsets.end(j);
     const I* found = std::lower_bound(begin, end, static_cast<I>(i));
-    return found != end && *found == static_cast<I>(i)
-               ? static_cast<double>(data[indptr[j] + (found - begin)])
-               : 0.0;
+    return found != end && *found == static_cast<I>(i) ? static_cast<double>(data[found - indices])
+                                                       : 0.0;
   }
   double dot(Index j, const double* u) const {
-    double out;
-    xtr_csc1(data, indices, indptr + j, 0, 1, u, &out);
-    return out;
+    return dot_csc(data, indices, offsets.begin(j), offsets.end(j), u);
   }
   double square(Index j, const double* omega) const {
     double sum = 0.0;
-    for (I k = indptr[j]; k < indptr[j + 1]; ++k) {
+    for (Index k = offsets.begin(j), end = offsets.end(j); k < end; ++k) {
       const double x = data[k];
       sum += omega[indices[k]] * x * x;
     }
     return sum;
   }
   void axpy(Index j, double a, const double* omega, double* u) const {
-    for (I k = indptr[j]; k < indptr[j + 1]; ++k) {
+    for (Index k = offsets.begin(j), end = offsets.end(j); k < end; ++k) {
       const Index i = indices[k];
       u[i] += a * omega[i] * static_cast<double>(data[k]);
     }
   }
   void add(Index j, double a, double* z) const {
-    for (I k = indptr[j]; k < indptr[j + 1]; ++k) z[indices[k]] += a * static_cast<double>(data[k]);
+    for (Index k = offsets.begin(j), end = offsets.end(j); k < end; ++k)
+      z[indices[k]] += a * static_cast<double>(data[k]);
   }
   void gather(Index j, double* out) const {
     std::fill(out, out + n, 0.0);
-    for (I k = indptr[j]; k < indptr[j + 1]; ++k) out[indices[k]] = data[k];
+    for (Index k = offsets.begin(j), end = offsets.end(j); k < end; ++k) out[indices[k]] = data[k];
   }
   // appends the rows and values stored of column j
   void stored(Index j, std::vector<std::int32_t>& rows, std::vector<double>& values) const {
-    rows.insert(rows.end(), indices + indptr[j], indices + indptr[j + 1]);
-    values.insert(values.end(), data + indptr[j], data + indptr[j + 1]);
+    rows.insert(rows.end(), indices + offsets.begin(j), indices + offsets.end(j));
+    values.insert(values.end(), data + offsets.begin(j), data + offsets.end(j));
   }
   // R is laid out by rows first, so that a stored value meets its k numbers in one cache line.
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
     const RowBlock rows(R, n, k, n_threads);
     const Index shares = csc_shares(n, n_threads);
     parallel_blocks(n_threads, shares, [&](Index share) {
-      xtr_csc(data, indices, indptr, share_start(indptr, p, share, shares),
-              share_start(indptr, p, share + 1, shares), rows, out, ldo);
+      xtr_csc(data, indices, offsets, share_start(offsets, p, share, shares),
+              share_start(offsets, p, share + 1, shares), rows, out, ldo);
     });
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
               int n_threads) const {
-    kernel_csc(data, indices, indptr, n, p, d, c, V, k, out, total, n_threads);
+    kernel_csc(data, indices, offsets, nnz, n, p, d, c, V, k, out, total, n_threads);
   }
 };
 
@@ -227,7 +220,9 @@ void visit(const MatrixRef& X, const Work& work) {
   auto sparse = [&](auto* data, auto* indices) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(data)>>;
     using I = std::remove_const_t<std::remove_pointer_t<decltype(indices)>>;
-    work(Csc<T, I>{data, indices, static_cast<const I*>(X.indptr), X.n, X.p});
+    const I* indptr = static_cast<const I*>(X.indptr);
+    const Index nnz = X.columns ? X.nnz : static_cast<Index>(indptr[X.p] - indptr[0]);
+    work(Csc<T, I>{data, indices, {indptr, X.columns}, X.n, X.p, nnz});
   };
   auto by_scalar = [&](auto* data) {
     if (X.storage != Storage::csc)

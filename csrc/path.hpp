@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "distinct.hpp"
 #include "together.hpp"
 
 namespace regsolve {
@@ -96,8 +97,37 @@ inline void column_statistics(const MatrixRef& X, const double* weight, bool cen
   stats.copy(mean, norm);
 }
 
+// The path and the paths of problems whose copied columns are left out.
+inline void distinct_path(const Problem& problem, const Options& options, const Blas& blas,
+                          Solution& solution) {
+  const Distinct distinct(problem, options);
+  path(distinct.fewer() ? distinct.reduce(problem) : problem, options, blas, solution);
+  solution.report.x_bytes += distinct.bytes();
+  if (distinct.fewer()) distinct.restore(solution);
+}
+inline void distinct_paths(const std::vector<Problem>& problems,
+                           const std::vector<Options>& options, const std::int32_t* cell,
+                           Index n_cells, Index per_round, const Blas& blas,
+                           std::vector<Solution>& solutions) {
+  const Problem& first = problems[0];
+  const bool alike = std::all_of(problems.begin(), problems.end(), [&](const Problem& other) {
+    return other.l1_ratio == first.l1_ratio && other.factor == first.factor &&
+           other.lower == first.lower && other.upper == first.upper;
+  });
+  if (!alike) return paths(problems, options, cell, n_cells, per_round, blas, solutions);
+  const Distinct distinct(first, options[0]);
+  std::vector<Problem> reduced = problems;
+  if (distinct.fewer())
+    for (Problem& problem : reduced) problem = distinct.reduce(problem);
+  paths(reduced, options, cell, n_cells, per_round, blas, solutions);
+  solutions[0].report.x_bytes += distinct.bytes();
+  if (distinct.fewer())
+    for (Solution& solution : solutions) distinct.restore(solution);
+}
+
 inline Target make_target(const char* name) {
-  return {name, path, paths, judge, xtr, kernel, stream, dot, axpy, gram_matrix, column_statistics};
+  return {name, distinct_path, distinct_paths,   judge, xtr, kernel, stream, dot,
+          axpy, gram_matrix,   column_statistics};
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -104,16 +104,17 @@ void column_statistics(const Columns<T>& X, Index j, const double* omega, bool c
 template <class T, class I>
 void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool centred,
                        const double* omega_t, Statistics& out) {
+  const Index begin = X.offsets.begin(j), end = X.offsets.end(j);
   double mass = 0.0, s1 = 0.0;
-  for (I k = X.indptr[j]; k < X.indptr[j + 1]; ++k) {
+  for (Index k = begin; k < end; ++k) {
     const double w = omega[X.indices[k]];
     mass += w;
     s1 += w * static_cast<double>(X.data[k]);
   }
-  const bool full = X.indptr[j + 1] - X.indptr[j] == X.n;
+  const bool full = end - begin == X.n;
   const double m = centred ? (full ? s1 / mass : s1) : 0.0;
   double s2 = 0.0, s3 = 0.0, rest = 0.0;
-  for (I k = X.indptr[j]; k < X.indptr[j + 1]; ++k) {
+  for (Index k = begin; k < end; ++k) {
     const Index i = X.indices[k];
     const double v = static_cast<double>(X.data[k]) - m;
     rest += omega[i] * v;

@@ -211,6 +211,17 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   });
 }
 
+// How many problems fit in memory together: in `most` bytes if given, in what one path may take (30
+// directions of float32, ten numbers a row and feature, 64 MB), or in a quarter of X.
+inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, double most) {
+  const double n = double(X.n), p = double(X.p), all = double(std::max(stored.p, stored.n_stored));
+  const double each = 8.0 * (140.0 * n + (18.0 + double(most_directions(X))) * p);
+  const double one_path = 64e6 + 8.0 * (30.0 * (n + 0.5 * all) + 10.0 * (n + all));
+  double room = std::max(one_path, 0.25 * X.size());
+  if (most > 0.0) room = std::min(room, most);
+  return std::max<Index>(1, std::min<Index>(16, Index(room / each)));
+}
+
 // Problems that share X and differ in their targets, or come in rounds of `per_round` that differ
 // in the rows they are trained on: solved in lockstep, sharing what they read.
 inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
@@ -249,9 +260,7 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
       gram_targets(problems, options, blas, poll, solutions);
     return;
   }
-  const double memory = options[0].max_bytes > 0.0 ? options[0].max_bytes : 8e9,
-               needed = 8.0 * 40.0 * double(X->n + X->p);
-  const Index most = std::max<Index>(1, std::min<Index>(16, Index(memory / needed)));
+  const Index most = lockstep_members(*X, problems[0].X, options[0].max_bytes);
   for (Index begin = 0; begin < targets; begin += most) {
     const Index members = std::min(most, targets - begin);
     SharedReading reading(*X, members, options[0].n_threads);

@@ -29,7 +29,7 @@ class WorkingSetPath {
         solution_(solution),
         target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
-        directions_(design, most_directions(design)),
+        directions_(design, most_directions(design.X)),
         screener_(design, penalty_, W_, directions_) {
     find_null();
   }
@@ -79,13 +79,6 @@ class WorkingSetPath {
     bool certified = false, violates = false;
     double excess = 0.0;
   };
-
-  // As many as pay; of very many sparse features, what fits beside X: four at least.
-  static Index most_directions(const Design& design) {
-    if (!design.X.sparse()) return 32;
-    const double fit = 0.4 * design.X.size() / (8.0 * double(std::max<Index>(design.X.p, 1)));
-    return Index(std::min(8.0, std::max(4.0, fit)));
-  }
 
   void find_null() {
     const std::size_t p = std::size_t(design_.X.p);

@@ -20,6 +20,19 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// Where the stored values of a column lie. columns (p,), ascending: which of the stored columns
+// make X; null: all.
+template <class I>
+struct Offsets {
+  const I* indptr;
+  const std::int32_t* columns;
+
+  Index at(Index j) const { return columns ? Index(columns[j]) : j; }
+  Index begin(Index j) const { return static_cast<Index>(indptr[at(j)]); }
+  Index end(Index j) const { return static_cast<Index>(indptr[at(j) + 1]); }
+  Index length(Index j) const { return end(j) - begin(j); }
+};
+
 // R (n x k, column-major) by rows of `width` numbers, zeros beyond k; one vector stays where it is.
 class RowBlock {
  public:
@@ -126,26 +139,28 @@ REGSOLVE_INLINE void whole_column(const T* data, const I* indices, Index start, 
 }
 
 template <int P, class T, class I>
-void xtr_csc_near(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
+void xtr_csc_near(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
                   const RowBlock& R, double* out, Index ldo) {
-  const Index last = indptr[j1];
+  if (j0 >= j1) return;
+  const Index last = offsets.end(j1 - 1);
   for (Index j = j0; j < j1; ++j)
-    whole_column<P>(data, indices, indptr[j], indptr[j + 1], last, R, out + j, ldo);
+    whole_column<P>(data, indices, offsets.begin(j), offsets.end(j), last, R, out + j, ldo);
 }
 
 // Long columns go through kNear rows of R together before any of them goes on to the next rows.
 // Rows that do not ascend within a column cost time, never the answer.
 template <int P, class T, class I>
-void xtr_csc_far(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
+void xtr_csc_far(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
                  const RowBlock& R, double* out, Index ldo) {
+  if (j0 >= j1) return;
   constexpr Index batch = 256;
-  const Index blocks = (R.n + kNear - 1) / kNear, last = indptr[j1];
+  const Index blocks = (R.n + kNear - 1) / kNear, last = offsets.end(j1 - 1);
   Index column[batch], at[batch];
   Pack z[batch][P];
   for (Index j = j0; j < j1;) {
     Index count = 0;
     for (; j < j1 && count < batch; ++j) {
-      const Index start = indptr[j], end = indptr[j + 1];
+      const Index start = offsets.begin(j), end = offsets.end(j);
       if (end - start < blocks * kRun) {
         whole_column<P>(data, indices, start, end, last, R, out + j, ldo);
         continue;
@@ -159,8 +174,8 @@ void xtr_csc_far(const T* data, const I* indices, const I* indptr, Index j0, Ind
       const I stop = b < blocks ? static_cast<I>(b * kNear) : std::numeric_limits<I>::max();
       const auto within = [&](Index t) { return indices[t] < stop; };
       for (Index c = 0; c < count; ++c)
-        at[c] = add_rows<P, false>(data, indices, at[c], static_cast<Index>(indptr[column[c] + 1]),
-                                   R.rows, z[c], within);
+        at[c] =
+            add_rows<P, false>(data, indices, at[c], offsets.end(column[c]), R.rows, z[c], within);
     }
     for (Index c = 0; c < count; ++c) write_row<P>(z[c], R.k, out + column[c], ldo);
   }
@@ -185,23 +200,24 @@ REGSOLVE_INLINE double dot_csc(const T* data, const I* indices, Index begin, Ind
 
 // out[j] = sum_i x_ij r_i,  j0 <= j < j1
 template <class T, class I>
-void xtr_csc1(const T* data, const I* indices, const I* indptr, Index j0, Index j1, const double* r,
-              double* out) {
-  for (Index j = j0; j < j1; ++j) out[j] = dot_csc(data, indices, indptr[j], indptr[j + 1], r);
+void xtr_csc1(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
+              const double* r, double* out) {
+  for (Index j = j0; j < j1; ++j)
+    out[j] = dot_csc(data, indices, offsets.begin(j), offsets.end(j), r);
 }
 
 // out[j + v ldo] = sum_i x_ij R_iv,  j0 <= j < j1,  v < k
 template <class T, class I>
-void xtr_csc(const T* data, const I* indices, const I* indptr, Index j0, Index j1,
+void xtr_csc(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
              const RowBlock& R, double* out, Index ldo) {
   auto run = [&](auto packs) {
     if (R.n > kFar)
-      xtr_csc_far<packs()>(data, indices, indptr, j0, j1, R, out, ldo);
+      xtr_csc_far<packs()>(data, indices, offsets, j0, j1, R, out, ldo);
     else
-      xtr_csc_near<packs()>(data, indices, indptr, j0, j1, R, out, ldo);
+      xtr_csc_near<packs()>(data, indices, offsets, j0, j1, R, out, ldo);
   };
   if (R.width == 1)
-    xtr_csc1(data, indices, indptr, j0, j1, R.rows, out);
+    xtr_csc1(data, indices, offsets, j0, j1, R.rows, out);
   else if (R.width == 8)
     run(std::integral_constant<int, 8 / kLanes>());
   else if constexpr (kLanes <= 4)
@@ -216,8 +232,11 @@ inline Index csc_shares(Index n, int n_threads) {
 
 // First column of a share when stored values and columns are shared out evenly.
 template <class I>
-Index share_start(const I* indptr, Index p, Index share, Index shares) {
-  const auto cost = [&](Index j) { return static_cast<Index>(indptr[j] - indptr[0]) + j; };
+Index share_start(const Offsets<I>& offsets, Index p, Index share, Index shares) {
+  if (p == 0) return 0;
+  const auto cost = [&](Index j) {
+    return (j < p ? offsets.begin(j) : offsets.end(p - 1)) - offsets.begin(0) + j;
+  };
   const double wanted = static_cast<double>(cost(p)) * static_cast<double>(share) / shares;
   Index low = 0, high = p;
   while (low < high) {

@@ -214,6 +214,32 @@ def test_a_million_sparse_features_take_less_than_x_again() -> None:
     assert told <= matrix
 
 
+FOLDS = """
+import json
+import numpy as np
+from scipy import sparse
+from resident import begin, peak
+from regsolve import LassoCV
+n, p, per = 2000, 300_000, 8
+rng = np.random.default_rng(0)
+rows = rng.integers(n // per, size=p * per, dtype=np.int32)
+rows += np.tile(np.arange(per, dtype=np.int32) * (n // per), p)
+start = np.arange(0, p * per + 1, per, dtype=np.int32)
+X = sparse.csc_array((np.abs(rng.standard_normal(p * per)), rows, start), shape=(n, p))
+y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
+LassoCV(alphas=3, cv=2).fit(X[:, :100], y)
+before = begin()
+LassoCV(alphas=20, eps=0.2).fit(X, y)
+print(json.dumps([peak() - before, 64e6 + 8 * (30 * (n + p / 2) + 10 * (n + p))]))
+"""
+
+
+def test_folds_go_together_as_far_as_memory_allows() -> None:
+    """Each keeps numbers of its own for every feature: six at once would be too many here."""
+    grown, allowed = in_child(FOLDS)
+    assert grown <= allowed, f"{grown / 1e6:.0f} MB, {allowed / 1e6:.0f} MB promised"
+
+
 def test_import_is_light() -> None:
     """scikit-learn, Numba and the plotting libraries are imported by those who use them."""
     code = (

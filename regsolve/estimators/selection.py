@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
@@ -296,7 +297,11 @@ class ElasticNetCV(LinearPredictor):
                 f"{', '.join(sorted(params))} for the splitter is only supported if "
                 "enable_metadata_routing=True: see sklearn.set_config"
             )
-        return list(check_cv(self.cv).split(X, y, **routed))
+        splitter = check_cv(self.cv)
+        # scikit-learn's count rows, before which they would copy X to compressed rows
+        if sparse.issparse(X) and type(splitter).__module__.startswith("sklearn."):
+            X = np.empty((len(y), 0))
+        return list(splitter.split(X, y, **routed))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Which metadata ``fit`` takes, and which the splitter does."""
