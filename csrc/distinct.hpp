@@ -20,7 +20,7 @@ class Distinct {
     const bool whole = problem.loss.quadratic && !problem.custom && problem.l1_ratio == 1.0 &&
                        !options.coef_init && options.solver != Solver::cd &&
                        problem.X.storage == Storage::csc && !problem.X.columns &&
-                       problem.X.p >= kMany;
+                       problem.X.p >= kMany && problem.X.p <= kMost;
     if (!whole) return;
     visit(problem.X, [&](const auto& X) {
       if constexpr (std::decay_t<decltype(X)>::sparse) {
@@ -48,24 +48,28 @@ class Distinct {
     return problem;
   }
 
+  // Readings are counted in X's size, that of the search among them.
+  void begin(Report& report) const {
+    report.x_size = size_;
+    report.x_bytes += size_;
+  }
+
   // Its solution in terms of X.
   void restore(Solution& solution) const {
     for (Point& point : solution.points)
       for (Index& j : point.support) j = columns_[std::size_t(j)];
     if (solution.bad_column >= 0) solution.bad_column = columns_[std::size_t(solution.bad_column)];
-    solution.report.x_size = size_;
-    solution.report.peak_bytes += 4.0 * double(columns_.size());
+    const std::size_t held = factor_.size() + lower_.size() + upper_.size();
+    solution.report.peak_bytes += 4.0 * double(columns_.size()) + 8.0 * double(held);
     solution.report.why += "; of " + std::to_string(problem_.X.p) + " columns " +
                            std::to_string(columns_.size()) + " are distinct";
   }
 
-  // Bytes of X that the search has read.
-  double bytes() const { return size_; }
-
  private:
   static constexpr Index kMany = 50'000;  // columns for whose copies it is worth to look
-  static constexpr Index kFew = 32;       // values of a column that may have copies
-  static constexpr double kShare = 0.9;   // of the columns that may be distinct
+  static constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
+  static constexpr Index kFew = 32;      // values of a column that may have copies
+  static constexpr double kShare = 0.9;  // of the columns that may be distinct
 
   static std::uint64_t mix(std::uint64_t h, std::uint64_t value) {
     h = (h ^ value) * 0x9E3779B97F4A7C15u;
@@ -101,8 +105,9 @@ class Distinct {
     if (length != X.offsets.length(k)) return false;
     for (const double* given : {problem_.factor, problem_.lower, problem_.upper})
       if (given && given[j] != given[k]) return false;
-    return std::equal(X.indices + a, X.indices + a + length, X.indices + b) &&
-           std::equal(X.data + a, X.data + a + length, X.data + b);
+    const std::size_t count = std::size_t(length);  // bit by bit: NaN equals itself
+    return std::memcmp(X.indices + a, X.indices + b, count * sizeof(I)) == 0 &&
+           std::memcmp(X.data + a, X.data + b, count * sizeof(T)) == 0;
   }
 
   // columns_: every column but later copies. Columns go through tables by the first bits of their

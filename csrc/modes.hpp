@@ -235,7 +235,7 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
                  Solution& solution) {
   Monitor monitor(options, solution);
   Design design(problem, blas, options.n_threads);
-  solution.report.x_size = design.X.size();
+  if (solution.report.x_size == 0.0) solution.report.x_size = design.X.size();
   if (!problem.loss.quadratic) {
     newton_mode(design, options, monitor, solution);
     return;

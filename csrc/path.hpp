@@ -101,26 +101,33 @@ inline void column_statistics(const MatrixRef& X, const double* weight, bool cen
 inline void distinct_path(const Problem& problem, const Options& options, const Blas& blas,
                           Solution& solution) {
   const Distinct distinct(problem, options);
+  distinct.begin(solution.report);
   path(distinct.fewer() ? distinct.reduce(problem) : problem, options, blas, solution);
-  solution.report.x_bytes += distinct.bytes();
   if (distinct.fewer()) distinct.restore(solution);
 }
 inline void distinct_paths(const std::vector<Problem>& problems,
                            const std::vector<Options>& options, const std::int32_t* cell,
                            Index n_cells, Index per_round, const Blas& blas,
                            std::vector<Solution>& solutions) {
+  solutions.resize(problems.size());
   const Problem& first = problems[0];
+  const auto equal = [&](const double* a, const double* b) {
+    return a == b || (a && b && std::equal(a, a + first.X.p, b));
+  };
   const bool alike = std::all_of(problems.begin(), problems.end(), [&](const Problem& other) {
-    return other.l1_ratio == first.l1_ratio && other.factor == first.factor &&
-           other.lower == first.lower && other.upper == first.upper;
+    return other.l1_ratio == first.l1_ratio && equal(other.factor, first.factor) &&
+           equal(other.lower, first.lower) && equal(other.upper, first.upper);
   });
   if (!alike) return paths(problems, options, cell, n_cells, per_round, blas, solutions);
   const Distinct distinct(first, options[0]);
+  distinct.begin(solutions[0].report);
   std::vector<Problem> reduced = problems;
   if (distinct.fewer())
-    for (Problem& problem : reduced) problem = distinct.reduce(problem);
+    for (std::size_t k = 0; k < reduced.size(); ++k) {
+      reduced[k] = distinct.reduce(problems[k]);
+      solutions[k].report.x_size = solutions[0].report.x_size;
+    }
   paths(reduced, options, cell, n_cells, per_round, blas, solutions);
-  solutions[0].report.x_bytes += distinct.bytes();
   if (distinct.fewer())
     for (Solution& solution : solutions) distinct.restore(solution);
 }

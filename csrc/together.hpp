@@ -212,12 +212,14 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
 }
 
 // How many problems fit in memory together: in `most` bytes if given, in what one path may take (30
-// directions of float32, ten numbers a row and feature, 64 MB), or in a quarter of X.
+// directions of float32, ten numbers a row and feature, 64 MB), or in a quarter of X; two share a
+// reading at least.
 inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, double most) {
   const double n = double(X.n), p = double(X.p), all = double(std::max(stored.p, stored.n_stored));
   const double each = 8.0 * (140.0 * n + (18.0 + double(most_directions(X))) * p);
   const double one_path = 64e6 + 8.0 * (30.0 * (n + 0.5 * all) + 10.0 * (n + all));
   double room = std::max(one_path, 0.25 * X.size());
+  room = std::max(room, 2.0 * each);
   if (most > 0.0) room = std::min(room, most);
   return std::max<Index>(1, std::min<Index>(16, Index(room / each)));
 }
@@ -230,7 +232,8 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   const Index targets = Index(problems.size());
   solutions.resize(problems.size());
   const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
-  for (Solution& solution : solutions) solution.report.x_size = X->size();
+  for (Solution& solution : solutions)
+    if (solution.report.x_size == 0.0) solution.report.x_size = X->size();
   GroupPoll poll{options[0]};
   if (targets == 1 || !problems[0].loss.quadratic || use_kernel(problems[0], options[0])) {
     one_by_one(problems, options, blas, poll, solutions);

@@ -124,6 +124,29 @@ def test_a_bad_value_is_named_by_its_place_in_x() -> None:
         regsolve.solve(X, y, penalty=L1(0.1))
 
 
+def test_copies_without_a_number_end_at_once() -> None:
+    X, y = copied(40, 300)
+    X.data[:] = np.nan
+    with pytest.raises(ValueError, match="column 0"):
+        regsolve.solve(X, y, penalty=L1(0.1))
+
+
+def test_progress_counts_readings_of_the_whole() -> None:
+    X, y = copied(60, 200)
+    told: list[float] = []
+    path = regsolve.path(
+        X, y, n_alphas=6, alpha_min_ratio=0.05, callback=lambda step: told.append(step.n_passes)
+    )
+    assert 1.0 <= told[0] <= told[-1] <= path.report.n_passes + 1e-9
+
+
+def test_signs_do_not_hide_copies_from_folds() -> None:
+    X, y = copied(60, 700)
+    model = regsolve.LassoCV(alphas=5, eps=0.1, positive=True).fit(X, y)
+    assert "are distinct" in model.report_.why
+    assert np.all(model.coef_ >= 0.0)
+
+
 def test_folds_and_targets() -> None:
     X, y = copied(60, 700)
     copies = later_copies(X)

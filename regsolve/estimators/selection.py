@@ -298,8 +298,10 @@ class ElasticNetCV(LinearPredictor):
                 "enable_metadata_routing=True: see sklearn.set_config"
             )
         splitter = check_cv(self.cv)
+        inner = getattr(splitter, "cv", splitter)  # of what repeats another's splits, its class
+        owner = inner if isinstance(inner, type) else type(inner)
         # scikit-learn's count rows, before which they would copy X to compressed rows
-        if sparse.issparse(X) and type(splitter).__module__.startswith("sklearn."):
+        if sparse.issparse(X) and owner.__module__.startswith("sklearn."):
             X = np.empty((len(y), 0))
         return list(splitter.split(X, y, **routed))
 
