@@ -195,10 +195,10 @@ struct Csc {
   // R is laid out by rows first, so that a stored value meets its k numbers in one cache line.
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
     const RowBlock rows(R, n, k, n_threads);
-    const Index shares = csc_shares(n, n_threads);
-    parallel_blocks(n_threads, shares, [&](Index share) {
-      xtr_csc(data, indices, offsets, share_start(offsets, p, share, shares),
-              share_start(offsets, p, share + 1, shares), rows, out, ldo);
+    const std::vector<Index> starts = share_starts(offsets, p, rows, n_threads);
+    parallel_blocks(n_threads, Index(starts.size()) - 1, [&](Index share) {
+      const std::size_t k = std::size_t(share);
+      xtr_csc(data, indices, offsets, starts[k], starts[k + 1], rows, out, ldo);
     });
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,

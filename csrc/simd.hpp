@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <xmmintrin.h>
@@ -132,6 +133,29 @@ REGSOLVE_INLINE double sum(const Pack& x) {
 #else
   return x[0] + x[1];
 #endif
+}
+
+// work(std::integral_constant<int, k>) for k = 1..8
+template <class Work>
+REGSOLVE_INLINE void with_count(int k, const Work& work) {
+  switch (k) {
+    case 1:
+      return work(std::integral_constant<int, 1>());
+    case 2:
+      return work(std::integral_constant<int, 2>());
+    case 3:
+      return work(std::integral_constant<int, 3>());
+    case 4:
+      return work(std::integral_constant<int, 4>());
+    case 5:
+      return work(std::integral_constant<int, 5>());
+    case 6:
+      return work(std::integral_constant<int, 6>());
+    case 7:
+      return work(std::integral_constant<int, 7>());
+    default:
+      return work(std::integral_constant<int, 8>());
+  }
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "api.hpp"
 #include "simd.hpp"
@@ -64,7 +65,7 @@ class RowBlock {
   std::unique_ptr<double[]> memory_;
 };
 
-constexpr Index kDistance = 16;  // stored values between asking for a row of R and meeting it
+constexpr Index kDistance = 32;  // stored values between asking for a row of R and meeting it
 constexpr Index kNear = 4096;    // rows of R that stay in cache
 constexpr Index kFar = 1 << 16;  // n beyond which even the last cache loses R between two columns
 constexpr Index kRun = 16;       // stored values a block of rows for which a column is worth a stop
@@ -147,37 +148,82 @@ void xtr_csc_near(const T* data, const I* indices, const Offsets<I>& offsets, In
     whole_column<P>(data, indices, offsets.begin(j), offsets.end(j), last, R, out + j, ldo);
 }
 
-// Long columns go through kNear rows of R together before any of them goes on to the next rows.
-// Rows that do not ascend within a column cost time, never the answer.
+// z_c += sum over i0 <= i < i1 of x_ci R[i, :] for C columns that store every row
+template <int P, int C, class T>
+REGSOLVE_INLINE void add_full(const T* const* x, Index i0, Index i1, const double* rows,
+                              Pack (*z)[P]) {
+  Pack sums[C][P];
+  for (int c = 0; c < C; ++c)
+    for (int q = 0; q < P; ++q) sums[c][q] = broadcast(0.0);
+  for (Index i = i0; i < i1; ++i)
+    for (int q = 0; q < P; ++q) {
+      const Pack r = load(rows + i * (P * kLanes) + q * kLanes);
+      for (int c = 0; c < C; ++c)
+        multiply_add(broadcast(static_cast<double>(x[c][i])), r, sums[c][q]);
+    }
+  for (int c = 0; c < C; ++c)
+    for (int q = 0; q < P; ++q) z[c][q] += sums[c][q];
+}
+
+// Some columns of a far R, which go through kNear rows of it together before any of them goes on to
+// the next rows: long ones, and those that store every row and so need no indices.
+template <int P, class T>
+struct FarColumns {
+  static constexpr Index most = 256;
+  Index n_long = 0, n_full = 0;
+  Index column[most], at[most], full[most];
+  const T* values[most];
+  Pack z[most][P], z_full[most][P];
+
+  bool room() const { return n_long < most && n_full < most; }
+  void add_long(Index j, Index start) {
+    column[n_long] = j;
+    at[n_long] = start;
+    for (int q = 0; q < P; ++q) z[n_long][q] = broadcast(0.0);
+    ++n_long;
+  }
+  void add_full_one(Index j, const T* x) {
+    full[n_full] = j;
+    values[n_full] = x;
+    for (int q = 0; q < P; ++q) z_full[n_full][q] = broadcast(0.0);
+    ++n_full;
+  }
+  void go_through(Index i0, Index i1, const double* rows) {
+    constexpr Index together = kRegisters == 32 ? 8 : 4;
+    for (Index c = 0; c < n_full; c += together)
+      with_count(int(std::min(together, n_full - c)),
+                 [&](auto count) { add_full<P, count()>(values + c, i0, i1, rows, z_full + c); });
+  }
+};
+
+// Rows that do not ascend within a column cost time, never the answer; a column that stores every
+// row stores them in order.
 template <int P, class T, class I>
 void xtr_csc_far(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
                  const RowBlock& R, double* out, Index ldo) {
   if (j0 >= j1) return;
-  constexpr Index batch = 256;
   const Index blocks = (R.n + kNear - 1) / kNear, last = offsets.end(j1 - 1);
-  Index column[batch], at[batch];
-  Pack z[batch][P];
   for (Index j = j0; j < j1;) {
-    Index count = 0;
-    for (; j < j1 && count < batch; ++j) {
+    FarColumns<P, T> far;
+    for (; j < j1 && far.room(); ++j) {
       const Index start = offsets.begin(j), end = offsets.end(j);
-      if (end - start < blocks * kRun) {
+      if (end - start == R.n && indices[start] == 0)
+        far.add_full_one(j, data + start);
+      else if (end - start >= blocks * kRun)
+        far.add_long(j, start);
+      else
         whole_column<P>(data, indices, start, end, last, R, out + j, ldo);
-        continue;
-      }
-      column[count] = j;
-      at[count] = start;
-      for (int q = 0; q < P; ++q) z[count][q] = broadcast(0.0);
-      ++count;
     }
     for (Index b = 1; b <= blocks; ++b) {
       const I stop = b < blocks ? static_cast<I>(b * kNear) : std::numeric_limits<I>::max();
       const auto within = [&](Index t) { return indices[t] < stop; };
-      for (Index c = 0; c < count; ++c)
-        at[c] =
-            add_rows<P, false>(data, indices, at[c], offsets.end(column[c]), R.rows, z[c], within);
+      far.go_through((b - 1) * kNear, std::min(R.n, b * kNear), R.rows);
+      for (Index c = 0; c < far.n_long; ++c)
+        far.at[c] = add_rows<P, false>(data, indices, far.at[c], offsets.end(far.column[c]), R.rows,
+                                       far.z[c], within);
     }
-    for (Index c = 0; c < count; ++c) write_row<P>(z[c], R.k, out + column[c], ldo);
+    for (Index c = 0; c < far.n_long; ++c) write_row<P>(far.z[c], R.k, out + far.column[c], ldo);
+    for (Index c = 0; c < far.n_full; ++c) write_row<P>(far.z_full[c], R.k, out + far.full[c], ldo);
   }
 }
 
@@ -224,12 +270,6 @@ void xtr_csc(const T* data, const I* indices, const Offsets<I>& offsets, Index j
     run(std::integral_constant<int, 4 / kLanes>());
 }
 
-// Shares of the columns for threads: a far R is read once a share, so there are no more than
-// threads.
-inline Index csc_shares(Index n, int n_threads) {
-  return n_threads == 1 ? 1 : n > kFar ? n_threads : 8 * n_threads;
-}
-
 // First column of a share when stored values and columns are shared out evenly.
 template <class I>
 Index share_start(const Offsets<I>& offsets, Index p, Index share, Index shares) {
@@ -247,6 +287,36 @@ Index share_start(const Offsets<I>& offsets, Index p, Index share, Index shares)
       high = middle;
   }
   return low;
+}
+
+// First columns of shares for threads, and p: stored values and columns are shared out evenly. A
+// far R is read once a share, so that there are no more than threads; and there a value of a block
+// costs six times as much in a column too short to go by blocks of rows, half in one that stores
+// them all.
+template <class I>
+std::vector<Index> share_starts(const Offsets<I>& offsets, Index p, const RowBlock& R,
+                                int n_threads) {
+  if (n_threads == 1 || p == 0) return {0, p};
+  const bool far = R.n > kFar;
+  const Index shares = far ? n_threads : 8 * n_threads;
+  std::vector<Index> starts;
+  if (!far || R.width == 1) {
+    for (Index k = 0; k <= shares; ++k) starts.push_back(share_start(offsets, p, k, shares));
+    return starts;
+  }
+  const Index run = (R.n + kNear - 1) / kNear * kRun;
+  const auto cost = [&](Index j) {
+    const Index length = offsets.length(j);
+    return 1.0 + (length == R.n ? 0.5 : length >= run ? 1.0 : 6.0) * double(length);
+  };
+  double all = 0.0, so_far = 0.0;
+  for (Index j = 0; j < p; ++j) all += cost(j);
+  for (Index j = 0; j < p; ++j) {
+    while (so_far >= all * double(starts.size()) / double(shares)) starts.push_back(j);
+    so_far += cost(j);
+  }
+  while (Index(starts.size()) <= shares) starts.push_back(p);
+  return starts;
 }
 
 }  // namespace REGSOLVE_TARGET

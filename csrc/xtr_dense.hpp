@@ -179,29 +179,6 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const dou
   }
 }
 
-// work(std::integral_constant<int, k>) for k = 1..8
-template <class Work>
-REGSOLVE_INLINE void with_count(int k, const Work& work) {
-  switch (k) {
-    case 1:
-      return work(std::integral_constant<int, 1>());
-    case 2:
-      return work(std::integral_constant<int, 2>());
-    case 3:
-      return work(std::integral_constant<int, 3>());
-    case 4:
-      return work(std::integral_constant<int, 4>());
-    case 5:
-      return work(std::integral_constant<int, 5>());
-    case 6:
-      return work(std::integral_constant<int, 6>());
-    case 7:
-      return work(std::integral_constant<int, 7>());
-    default:
-      return work(std::integral_constant<int, 8>());
-  }
-}
-
 // out[j + v ldo] = sum_i X[i + j ld] R[i + v n],  j0 <= j < j1,  v < k;  X column-major, ld >= n
 template <class T>
 void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, int k,

@@ -180,3 +180,27 @@ def test_kernel_in_one_reading(shape, k, layout, tmp_path):
             np.testing.assert_array_equal(told, again)
     plain, _ = kind.kernel(d, V)
     assert np.all(np.abs(plain - X @ (d[:, None] * (X.T @ V))) <= 2e-13 * (np.abs(X) @ bound))
+
+
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_many_rows_go_by_blocks(k):
+    """Full, long and short columns of more rows than stay in cache; each as if it were alone."""
+    n = 66_000
+    rng = np.random.default_rng(0)
+    lengths = [n, n, 40, 9000, n, 0, n, 700, n, 30_000, n, 5]
+    rows = [np.sort(rng.choice(n, size=length, replace=False)) for length in lengths]
+    values = [rng.standard_normal(length) for length in lengths]
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    X = sparse.csc_matrix(
+        (np.concatenate(values), np.concatenate(rows), indptr), shape=(n, len(lengths))
+    )
+    R = np.asfortranarray(rng.standard_normal((n, k)))
+    out = _validate.design(X).matrix.xtr(R)
+    bound = 1e-13 * (abs(X).T @ np.abs(R)) + 1e-300
+    assert np.all(np.abs(out - X.T @ R) <= bound)
+    for n_threads in (2, 3):
+        np.testing.assert_array_equal(out, _validate.design(X).matrix.xtr(R, n_threads))
+    for chosen in ([4], [0, 1, 3], [2, 6, 8, 10, 11]):
+        some = _validate.design(X[:, chosen]).matrix.xtr(R)
+        np.testing.assert_array_equal(some, out[chosen])
