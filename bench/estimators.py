@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.dummy import DummyRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Lasso as Peer
 from sklearn.model_selection import GridSearchCV
@@ -225,11 +226,14 @@ def search(repeats: int = 1) -> None:
     def alone(model: Any) -> None:
         GridSearchCV(model, {"alpha": alphas}, cv=5).fit(X, y)
 
-    def pipeline(model: Any) -> None:
+    def pipeline(model: Any, name: str = "lasso__alpha") -> None:
         with tempfile.TemporaryDirectory() as folder:  # each keeps its own five transformers
             pipe = make_pipeline(TfidfVectorizer(sublinear_tf=True), model, memory=folder)
-            GridSearchCV(pipe, {"lasso__alpha": alphas}, cv=5).fit(texts, y)
+            GridSearchCV(pipe, {name: alphas}, cv=5).fit(texts, y)
 
+    constant = partial(pipeline, DummyRegressor(strategy="constant"), "dummyregressor__constant")
+    empty = interleaved({"constant": constant}, repeats, warm=0)["constant"]
+    say("the pipeline with a constant for a model: what every model pays", "-", f"{empty:.2f} s")
     for name, work in (("on the ready matrix", alone), ("pipeline with memory", pipeline)):
         took = interleaved({k: partial(work, m) for k, m in models.items()}, repeats, warm=0)
         for peer, asked in (("equal", ">= 5"), ("default", "-")):

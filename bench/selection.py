@@ -4,9 +4,8 @@ Five folds of consecutive rows, 100 alphas down to 1e-3 of the largest, scikit-l
 LassoCV, or for wide X to ``--ratio``. Tall X: seconds of LassoCV and of ElasticNetCV with seven
 l1_ratios over SciPy's dsyrk of the same X, sparse X over our own X'X on one thread. Wide X: LassoCV
 over our own path on the same grid, and its readings of X; scikit-learn at its default tolerance and
-cv.glmnet at its own beside
-ours, scikit-learn in a process of its own that is ended after ``--cap`` seconds. Each line says
-what is asked and what is reached; every gap of ours must be below 1e-9.
+cv.glmnet at its own beside ours, scikit-learn in a process of its own that is ended after ``--cap``
+seconds. Each line says what is asked and what is reached; every gap of ours must be below 1e-9.
 
     python -m bench.selection [--data DIR] [--threads T] [--cap SECONDS] [--ratio R] [PROBLEM ...]
 """
