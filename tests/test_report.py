@@ -288,6 +288,17 @@ def _spin(seconds: float):
     return work
 
 
+def test_the_smoke_benchmark_keeps_the_slower_machine():
+    one = {"avx2": {"path": 2.0, "X'R": 0.1}, "baseline": {"path": 3.0}}
+    other = {"avx2": {"path": 1.0, "X'R": 0.2, "solve": 5.0}, "avx512": {"path": 1.5}}
+    assert smoke.larger(one, other) == {
+        "avx2": {"path": 2.0, "X'R": 0.2, "solve": 5.0},
+        "baseline": {"path": 3.0},
+        "avx512": {"path": 1.5},
+    }
+    assert one["avx2"] == {"path": 2.0, "X'R": 0.1}
+
+
 def test_the_smoke_benchmark_notices_what_is_slower():
     """The same work passes; twice the work fails, after a second look."""
     unit = _spin(1e-3)
