@@ -147,7 +147,7 @@ def glmnet(problem: Problem, alphas: Any, cap: float) -> Iterator[tuple[float, f
     library.release(prepared)
 
 
-def peer(X: Any, y: Any, threads: int, cap: float, ratio: float) -> float:
+def peer(X: Any, y: Any, threads: int, cap: float, ratio: float = EPS) -> float:
     """Seconds of scikit-learn's LassoCV at its default tolerance, at most ``cap``."""
     context = multiprocessing.get_context("spawn")
     seconds = context.Queue()
