@@ -52,6 +52,17 @@ def stored(X: Any) -> int:
     return int(X.nbytes)
 
 
+def few_values(n: int, p: int, per: int) -> tuple[Any, np.ndarray]:
+    """X (n, p) in compressed columns of ``per`` values each, in different rows, and y."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(n // per, size=p * per, dtype=np.int32)
+    rows += np.tile(np.arange(per, dtype=np.int32) * (n // per), p)
+    start = np.arange(0, p * per + 1, per, dtype=np.int32)
+    X = sparse.csc_array((np.abs(rng.standard_normal(p * per)), rows, start), shape=(n, p))
+    y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
+    return X, y
+
+
 def problem(n: int, p: int, kind: str, file: str) -> tuple[Any, np.ndarray]:
     """X (n, p) of a kind, made column by column without a copy of it, and y."""
     rng = np.random.default_rng(0)

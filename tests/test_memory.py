@@ -185,19 +185,11 @@ def test_a_fit_keeps_the_promise(n: int, p: int, kind: str, tmp_path: Path) -> N
 
 WIDE = """
 import json
-import numpy as np
-from scipy import sparse
 from regsolve import path
 from regsolve.penalties import L1
-from resident import begin, peak, stored
+from resident import begin, few_values, peak, stored
 
-n, p, per = 4000, 1_000_000, 8
-rng = np.random.default_rng(0)
-rows = rng.integers(n // per, size=p * per, dtype=np.int32)
-rows += np.tile(np.arange(per, dtype=np.int32) * (n // per), p)
-start = np.arange(0, p * per + 1, per, dtype=np.int32)
-X = sparse.csc_array((np.abs(rng.standard_normal(p * per)), rows, start), shape=(n, p))
-y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
+X, y = few_values(4000, 1_000_000, 8)
 path(X[:, :100], y, n_alphas=3)
 before = begin()
 done = path(X, y, penalty=L1(), n_alphas=20, alpha_min_ratio=0.2)
@@ -216,17 +208,10 @@ def test_a_million_sparse_features_take_less_than_x_again() -> None:
 
 FOLDS = """
 import json
-import numpy as np
-from scipy import sparse
-from resident import begin, peak
+from resident import begin, few_values, peak
 from regsolve import LassoCV
-n, p, per = 2000, 300_000, 8
-rng = np.random.default_rng(0)
-rows = rng.integers(n // per, size=p * per, dtype=np.int32)
-rows += np.tile(np.arange(per, dtype=np.int32) * (n // per), p)
-start = np.arange(0, p * per + 1, per, dtype=np.int32)
-X = sparse.csc_array((np.abs(rng.standard_normal(p * per)), rows, start), shape=(n, p))
-y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
+n, p = 2000, 300_000
+X, y = few_values(n, p, 8)
 LassoCV(alphas=3, cv=2).fit(X[:, :100], y)
 before = begin()
 LassoCV(alphas=20, eps=0.2).fit(X, y)

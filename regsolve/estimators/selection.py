@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
@@ -300,8 +299,8 @@ class ElasticNetCV(LinearPredictor):
         splitter = check_cv(self.cv)
         inner = getattr(splitter, "cv", splitter)  # of what repeats another's splits, its class
         owner = inner if isinstance(inner, type) else type(inner)
-        # scikit-learn's count rows, before which they would copy X to compressed rows
-        if sparse.issparse(X) and owner.__module__.startswith("sklearn."):
+        # scikit-learn's count rows, before which they would copy a sparse X to compressed rows
+        if owner.__module__.startswith("sklearn."):
             X = np.empty((len(y), 0))
         return list(splitter.split(X, y, **routed))
 
