@@ -1,9 +1,6 @@
 // The doors of a target: paths, the judge, and the pieces that tests reach by themselves.
 #pragma once
 
-#include <stdexcept>
-#include <type_traits>
-
 #include "distinct.hpp"
 #include "together.hpp"
 
