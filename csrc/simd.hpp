@@ -51,6 +51,10 @@ REGSOLVE_INLINE void hold(Pack& x) {
 REGSOLVE_INLINE void prefetch(const void* p) {
   __builtin_prefetch(p);
 }
+// into the second cache: for what is read tens of kilobytes from now
+REGSOLVE_INLINE void prefetch_far(const void* p) {
+  __builtin_prefetch(p, 0, 2);
+}
 
 #else
 
@@ -72,6 +76,13 @@ REGSOLVE_INLINE void hold(Pack&) {}
 REGSOLVE_INLINE void prefetch(const void* p) {
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+#else
+  (void)p;
+#endif
+}
+REGSOLVE_INLINE void prefetch_far(const void* p) {
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
 #else
   (void)p;
 #endif

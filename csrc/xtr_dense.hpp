@@ -9,6 +9,8 @@
 //
 // Reading X is what costs. Four streams at a time outrun one, so a tile takes columns that lie some
 // way apart; blocks of more vectors than the registers hold meet X twice, the second time in cache.
+// A processor sees a stream only some reads after it began, and has no time for that between two
+// tiles: the next panel is asked for while this one is multiplied.
 #pragma once
 
 #include <algorithm>
@@ -30,10 +32,11 @@ struct Shape {
   static constexpr int capacity = kRegisters == 32 ? 8 : 4;
   static constexpr int groups = (k + capacity - 1) / capacity;
   static constexpr int first = (k + groups - 1) / groups, second = k - first;
-  static constexpr int columns = k <= 2 ? 4 : 3;             // of a tile
+  static constexpr int columns = k > 2 ? 3 : kRegisters == 32 ? 6 : 4;  // of a tile
   static constexpr int spacing = groups == 1 ? 8 : 2;        // between the columns of a tile
   static constexpr Index depth = groups == 1 ? kRows : 256;  // rows before the group changes
   static constexpr int panel = columns * spacing;
+  static constexpr int streams = k <= 2 || groups == 2 ? 2 : columns;  // of the next panel
 };
 
 // The numbers of the next panel of columns, asked for a cache line at a time and column by column.
@@ -49,7 +52,7 @@ struct Ahead {
     return {start, start + height, height, ld * Index(sizeof(T))};
   }
   REGSOLVE_INLINE void next() {
-    prefetch(line);
+    prefetch_far(line);
     line += kLineBytes;
     if (line >= end) {
       end += stride;
@@ -152,7 +155,6 @@ template <int k, class T>
 void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, double* out,
                     Index ldo, bool onto = false) {
   using S = Shape<k>;
-  constexpr int streams = S::groups == 1 ? 0 : 2;
   alignas(kLineBytes) double packed[kRows * k];
   for (Index i = 0; i < n; i += kRows) {
     const Index rows = std::min(kRows, n - i);
@@ -168,9 +170,10 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const dou
     for (; j + S::panel <= j1; j += S::panel) {
       const T* x = X + i + j * ld;
       const T* next = j + 2 * S::panel <= j1 ? x + S::panel * ld : X + i + j0 * ld + rows;
-      Ahead ahead[2] = {Ahead::from(next, ld, rows),
-                        Ahead::from(next + S::panel / 2 * ld, ld, rows)};
-      panel<k, S::columns, streams>(x, ld, S::spacing, rows, packed, fresh, out + j, ldo, ahead);
+      Ahead ahead[S::streams];
+      for (int s = 0; s < S::streams; ++s)
+        ahead[s] = Ahead::from(next + s * (S::panel / S::streams) * ld, ld, rows);
+      panel<k, S::columns, S::streams>(x, ld, S::spacing, rows, packed, fresh, out + j, ldo, ahead);
     }
     for (; j + S::columns <= j1; j += S::columns)
       panel<k, S::columns, 0>(X + i + j * ld, ld, 1, rows, packed, fresh, out + j, ldo, nullptr);
@@ -205,15 +208,19 @@ constexpr Index kWidth = k <= 2   ? 2048
                          : k <= 4 ? 1024
                                   : 512;
 
-// z[j + v kWidth] += sum_i x[j + i ld] r[v + i ldr],  C packs of columns j, V vectors v, i < rows
+// z[j + v kWidth] += sum_i x[j + i ld] r[v + i ldr],  C packs of columns j, V vectors v, i < rows;
+// the packs read next lie `next` further on
 template <int C, int V, Index width, bool part, class T>
-REGSOLVE_INLINE void row_tile(const T* x, Index ld, Index rows, Index columns, const double* r,
-                              Index ldr, double* z) {
+REGSOLVE_INLINE void row_tile(const T* x, Index ld, Index next, Index rows, Index columns,
+                              const double* r, Index ldr, double* z) {
+  constexpr int asked = V <= 2 ? 1 : C;  // few vectors leave time to see a stream
   Pack sums[C][V], xs[C];
   REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
   for (int v = 0; v < V; ++v) sums[c][v] = broadcast(0.0);
   for (Index i = 0; i < rows; ++i) {
+    REGSOLVE_UNROLL
+    for (int c = 0; c < asked; ++c) prefetch_far(x + i * ld + next + c * kLanes);
     REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) {
       xs[c] = part ? load_part(x + i * ld, columns) : load(x + i * ld + c * kLanes);
@@ -237,21 +244,21 @@ REGSOLVE_INLINE void row_tile(const T* x, Index ld, Index rows, Index columns, c
 
 // The same for any number of columns up to kWidth and all k vectors.
 template <int k, class T>
-REGSOLVE_INLINE void row_band(const T* x, Index ld, Index rows, Index columns, const double* r,
-                              Index ldr, double* z) {
+REGSOLVE_INLINE void row_band(const T* x, Index ld, Index next, Index rows, Index columns,
+                              const double* r, Index ldr, double* z) {
   using S = Shape<k>;
   constexpr Index width = kWidth<k>;
-  constexpr int C = S::first <= 3 ? 4 : 3;
+  constexpr int C = S::first <= 2 ? 2 : S::first == 3 ? 4 : 3;
   Index j = 0;
   for (; j + C * kLanes <= columns; j += C * kLanes) {
-    row_tile<C, S::first, width, false>(x + j, ld, rows, 0, r, ldr, z + j);
+    row_tile<C, S::first, width, false>(x + j, ld, next, rows, 0, r, ldr, z + j);
     if constexpr (S::second > 0)
-      row_tile<C, S::second, width, false>(x + j, ld, rows, 0, r + S::first, ldr,
+      row_tile<C, S::second, width, false>(x + j, ld, next, rows, 0, r + S::first, ldr,
                                            z + j + S::first * width);
   }
   for (; j + kLanes <= columns; j += kLanes)
-    row_tile<1, k, width, false>(x + j, ld, rows, 0, r, ldr, z + j);
-  if (j < columns) row_tile<1, k, width, true>(x + j, ld, rows, columns - j, r, ldr, z + j);
+    row_tile<1, k, width, false>(x + j, ld, next, rows, 0, r, ldr, z + j);
+  if (j < columns) row_tile<1, k, width, true>(x + j, ld, next, rows, columns - j, r, ldr, z + j);
 }
 
 // out[j + v ldo] = sum_i X[i ld + j] R[i + v n],  i0 <= i < i1,  j0 <= j < j1
@@ -270,8 +277,8 @@ void xtr_rows_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, In
       const Index columns = std::min(width, j1 - j);
       std::fill(z, z + k * width, 0.0);
       for (Index u = 0; u < spacing; ++u)
-        row_band<k>(X + (i + u) * ld + j, spacing * ld, (rows - u + spacing - 1) / spacing, columns,
-                    r + u * k, spacing * k, z);
+        row_band<k>(X + (i + u) * ld + j, spacing * ld, u + 1 < spacing ? ld : 0,
+                    (rows - u + spacing - 1) / spacing, columns, r + u * k, spacing * k, z);
       for (int v = 0; v < k; ++v)
         for (Index c = j; c < j + columns; ++c) {
           const double total = z[c - j + v * width];
