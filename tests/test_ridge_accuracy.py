@@ -130,3 +130,28 @@ def test_each_regime_that_the_cost_model_picks(n: int, p: int, n_targets: int) -
             assert np.linalg.norm(ours - theirs) <= 1e-12 * np.linalg.norm(theirs)
     assert "cholesky" in modes
     assert len(modes) == 2
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "tridiagonal"])
+@pytest.mark.parametrize("shape", [(90, 60), (60, 90)])
+def test_corrections_stand_in_for_a_root_that_is_dear(
+    shape: tuple[int, int], solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A condition of 1e10, where the normal equations alone keep six digits."""
+    from regsolve.ridge import direct, fit_ridge
+
+    rng = np.random.default_rng(7)
+    k = min(shape)
+    U, V = (np.linalg.qr(rng.standard_normal((m, k)))[0] for m in shape)
+    X = U * np.geomspace(1.0, 1e-6, k) @ V.T
+    Y = rng.standard_normal((shape[0], 2))
+    a = np.array([1e-10, 1e-10])
+    given = {"fit_intercept": False, "tol": 1e-9}
+    exact = fit_ridge(X, Y, a, np.array([0, 1]), solver="svd", **given)
+    monkeypatch.setattr(direct, "SMALL", 0)
+    monkeypatch.setattr(direct, "DEAR", 0.0)
+    found = fit_ridge(X, Y, a, np.array([0, 1]), solver=solver, **given)
+    assert found.report.mode.endswith(solver)
+    for near, far in zip(found.certificates, exact.certificates, strict=True):
+        assert near.primal <= far.primal * (1.0 + 1e-12)
+    np.testing.assert_allclose(found.coefs, exact.coefs, rtol=0, atol=1e-7 * abs(exact.coefs).max())

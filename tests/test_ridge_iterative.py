@@ -233,3 +233,24 @@ def test_auto_iterates_where_a_factor_costs_more() -> None:
     assert "predicted" in path.report.why
     assert path.report.n_epochs < 200
     assert fit_ridge(X[:, :300], y, [1.0]).report.mode.startswith("gram-")
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5, 2.0])
+def test_steps_of_lanczos_are_foreseen(power: float) -> None:
+    """Eigenvalues that fall as a power of i: within a factor of two, long before the end."""
+    from regsolve.ridge import costs, krylov
+
+    rng, k = np.random.default_rng(3), 400
+    Q, _ = np.linalg.qr(rng.standard_normal((600, k)))
+    X = np.linalg.qr(rng.standard_normal((k, k)))[0] * np.arange(1.0, k + 1.0) ** (-power / 2.0)
+    normal = _normal(sparse.csc_matrix(X @ Q.T), rng.standard_normal((k, 1)))
+    told: list[float] = []
+
+    def go_on(outlook: krylov.Outlook, _: Any) -> bool:
+        told.append(costs.lanczos_steps(outlook.ritz, 1e-3, k, normal.trace, 1e-9))
+        return True
+
+    a, t = np.array([1e-3]), np.zeros(1, dtype=int)
+    _, steps = krylov.solve(normal, a, t, 1e-9, k, 1e9, go_on, every=8)
+    assert len(told) > 1
+    assert 0.5 * steps < told[0] < 2.0 * steps

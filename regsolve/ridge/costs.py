@@ -2,8 +2,15 @@
 
 Those of factorisations follow from shapes. Where one is dear, Lanczos begins, and after each block
 of steps its own convergence and its Ritz values theta_1 >= theta_2 ... predict what is left:
-conjugate gradients after a sketch of rank r see a condition of (theta_r + a) / a. Rates are those
+conjugate gradients after a sketch of rank r see a condition of (theta_r + a) / a. Lanczos, kept
+orthogonal, spends a step on each of i large eigenvalues and then sees (theta_{i+1} + a) / a; those
+that no step has told yet are taken to fall as a power of i that makes up the trace. Rates are those
 of two cores of a common server; their ratios are what decides.
+
+References
+----------
+Axelsson and Lindskog (1986), On the rate of convergence of the preconditioned conjugate gradient
+method: isolated large eigenvalues.
 """
 
 from __future__ import annotations
@@ -13,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import optimize
 
 from .._threads import available_memory
 from .design import EIGHT, Design
@@ -40,6 +48,8 @@ GAIN = 0.75  # of a factor's seconds that a dense iteration may be predicted to 
 SHORT = 12.0, 0.03  # steps, and seconds, below which a factor of dense X is not doubted
 CLOSE = 1e-10  # gap to which a dense iteration goes, where tol asks for less
 MOST_RANK = 128
+FASTEST_FALL = 8.0  # power of i that eigenvalues not seen yet may fall with
+DOUBT = 1.25  # of steps that the spectrum predicts
 ITERATIVE = ("krylov", "conjugate_gradients")
 
 
@@ -132,9 +142,15 @@ class Prospects:
         """The cheapest: "krylov", "conjugate_gradients" or "direct"."""
         k, design = self.normal.size, self.normal.design
         later = -(-len(to_come) // EIGHT)
-        steps, width = outlook.steps + outlook.more, outlook.going
+        width, more = outlook.going, outlook.more
+        expected = DOUBT * lanczos_steps(
+            outlook.ritz, float(outlook.a.min()), k, self.normal.trace, self.tol
+        )
+        if expected > outlook.steps:
+            more = min(more, expected - outlook.steps)
+        steps = outlook.steps + more
         every = _product(design, width) + 4.0 * k * steps * width / 8e9
-        krylov = every * (outlook.more + later * steps)
+        krylov = every * (more + later * steps)
         rank = rank_of(k)
         one = float(
             outlook.ritz[min(rank, len(outlook.ritz) // 4)]
@@ -153,6 +169,26 @@ class Prospects:
         told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
         self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
         return min(seconds, key=seconds.__getitem__)
+
+
+def lanczos_steps(ritz: Array, a: float, k: int, trace: float, tol: float) -> float:
+    """Min_i i + sqrt((l_{i+1} + a) / a) log(2 / sqrt(tol)) / 2 for eigenvalues l of S (k, k).
+
+    The first quarter of the Ritz values stands for as many eigenvalues, the trace for the others.
+    """
+    seen = max(1, len(ritz) // 4)
+    beyond = np.arange(seen + 1.0, k + 1.0) / seen
+    rest = trace - float(ritz[:seen].sum())
+
+    def excess(power: float) -> float:
+        return float(ritz[seen - 1] * (beyond**-power).sum()) - rest
+
+    power = 0.0 if excess(0.0) <= 0.0 else FASTEST_FALL
+    if excess(0.0) > 0.0 > excess(FASTEST_FALL):
+        power = optimize.brentq(excess, 0.0, FASTEST_FALL, rtol=1e-3)
+    values = np.concatenate([ritz[:seen], ritz[seen - 1] * beyond**-power])
+    steps = np.arange(k) + 0.5 * np.sqrt((values + a) / a) * math.log(2.0 / math.sqrt(tol))
+    return min(float(steps.min()), float(k))
 
 
 def rank_of(k: int) -> int:

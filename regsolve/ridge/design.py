@@ -72,11 +72,6 @@ class _Columns:
         """Columns of X as float64."""
         return np.asarray(self.X[:, j], dtype=np.float64)
 
-    def kernel(self, scale: Array) -> Array:
-        """X diag(scale^2) X', (n, n)."""
-        scaled = self.X * scale
-        return np.asarray(scaled @ scaled.T)
-
 
 class _Compressed(_Columns):
     """Sparse X in compressed columns; rows come from one copy by rows, made when first asked."""
@@ -122,19 +117,10 @@ class _Compressed(_Columns):
     def columns(self, j: slice) -> Array:
         return np.asarray(self.X[:, j].toarray(), dtype=np.float64)
 
-    def kernel(self, scale: Array) -> Array:
-        out = np.zeros((self.n, self.n))
-        entries = max(BLOCK_ENTRIES // 4, self.n * self.n // 4)  # a product may fill all of out
-        for j in slices(self.p, entries, max(1, self.n_values // max(1, self.p))):
-            part = self.X[:, j]
-            data = part.data * np.repeat(scale[j], np.diff(part.indptr))
-            scaled = sparse.csc_array((data, part.indices, part.indptr), shape=part.shape)
-            product = scaled @ scaled.T
-            product.sum_duplicates()
-            out[product.indices, np.repeat(np.arange(self.n), np.diff(product.indptr))] += (
-                product.data
-            )
-        return out
+    def kernel(self, scale: Array, n_threads: int) -> Array:
+        """X E^2 X' (n, n): the Gram matrix of X' with weighted rows."""
+        K: Array = self.transposed.gram(scale**2, False, n_threads, "centred")[0]
+        return K
 
 
 KINDS = {"columns": _Columns, "rows": _Columns, "csc": _Compressed}

@@ -6,7 +6,8 @@
 
 The normal equations lose about eps (L_max + a) / (L_min + a) of the answer. Where X is small their
 answer is corrected by residuals of X itself; where that condition exceeds 1e7 the root is taken
-instead, and its answer is refined on residuals of twice the precision where X is small.
+instead, and its answer is refined on residuals of twice the precision where X is small. A root that
+would take minutes is taken from a condition of 1e12 on: up to there corrections are worth as much.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .criteria import Criteria
 from .design import Design, Targets
 from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, eigen, singular
 from .products import kernel, root_of_gram, root_of_kernel
-from .refine import corrected, refined
+from .refine import LITTLE_WORK, corrected, polished, refined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 BLURRED = 10.0  # condition beyond which they lose more than Z itself would, and are corrected
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
 SMALL, CHEAP = 1 << 18, 1e3  # flops of a factor of Z up to which it is taken from CHEAP on
+DEAR, HOPELESS = 1e11, 1e12  # flops of a factor of Z from which it is taken from HOPELESS on
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
@@ -81,8 +83,10 @@ class _Normal:
         self.problem = (_Primal if plan.primal else _Dual)(design, targets)
         self.plan = plan
         S = self.problem.S
-        small = design.n * design.p * min(design.n, design.p) <= SMALL
-        lost = CHEAP if small else LOST
+        flops = float(design.n) * design.p * min(design.n, design.p)
+        lost = CHEAP if flops <= SMALL else LOST
+        if flops > DEAR and plan.factor != "eigen":  # whose spectrum would stay uncorrected
+            lost = HOPELESS
         self.factor: Cholesky | Tridiagonal | Spectrum
         if plan.factor == "cholesky":
             self.factor = Cholesky(S, lost)
@@ -97,12 +101,18 @@ class _Normal:
         """Solutions with their proof."""
         problem, factor = self.problem, self.factor
         C = factor.solve(problem.right, a, t)
-        q = np.flatnonzero(factor.conditions(a) > BLURRED)
+        conditions = factor.conditions(a)
+        q = np.flatnonzero(conditions > BLURRED)
         if len(q):
+            work = np.inf if np.any(conditions > LOST) else LITTLE_WORK
             C[:, q] = corrected(
-                problem.design, problem.targets, factor, self.plan.primal, C[:, q], a[q], t[q]
+                problem.design, problem.targets, factor, self.plan.primal, C[:, q], a[q], t[q], work
             )
         W, found = problem.prove(C, a, t)
+        if not self.plan.primal and np.any(conditions > LOST):
+            W = polished(problem.design, problem.targets, factor, W, a, t)
+            gradient = problem.design.tdot(problem.right)
+            found = proof.from_data(problem.design, gradient, W, a, t, problem.targets)
         mode = f"{problem.name}-{type(factor).__name__.lower()}"
         n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
         return Answer(W, found, mode, self.plan.why, n_solves=n_solves)

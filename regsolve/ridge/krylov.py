@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
 
-LOST = EPS**0.85  # of v_i'v_j: a vector is made orthogonal again
+LOST = EPS**0.75  # of v_i'v_j: a vector is made orthogonal again
 BLOCK = 64  # vectors of the basis that update the solutions together
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 

@@ -42,7 +42,7 @@ def kernel(design: Design) -> Array:
         if np.any(np.abs(design.mean) > FAR_MEANS * design.norm):
             return _summed(design, (block for _, block in design.columns()))
         design.passes += 2.0
-        K = np.asfortranarray(storage.kernel(design.scale))
+        K = np.asfortranarray(storage.kernel(design.scale, design.n_threads))
         design.centre_kernel(K)
         return K
     mean, norm = design.mean * design.scale, design.norm * design.scale

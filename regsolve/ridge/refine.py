@@ -23,10 +23,13 @@ from .design import Design, Targets
 from .factors import EPS, Spectrum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
+    Product = Callable[[Array], Array]
 
 LARGEST = 1 << 19  # entries of X that are made long
 MOST_WORK = 1 << 26  # products of entries and solutions
@@ -49,12 +52,13 @@ def corrected(
     C: Array,
     a: Array,
     t: Integers,
+    most_work: float = LITTLE_WORK,
 ) -> Array:
     """C (k, Q) of the normal equations after steps on residuals of X in float64.
 
     As it is where X has too many entries for so many solutions.
     """
-    if float(design.storage.n_values) * len(a) > LITTLE_WORK:
+    if float(design.storage.n_values) * len(a) > most_work:
         return C
     R, columns = targets.R[:, t], np.arange(len(a))
 
@@ -66,6 +70,24 @@ def corrected(
         return factor.solve(residual, a, columns)
 
     return np.asfortranarray(_iterated(step, C.copy(order="F")))
+
+
+def polished(
+    design: Design, targets: Targets, factor: Factor, W: Array, a: Array, t: Integers
+) -> Array:
+    """W = Z'c (p, Q) after steps on g = Z'(R - Z w) - a w itself, as c cancels in Z'c."""
+    R = targets.R[:, t]
+
+    def step(w: Array) -> Array:
+        g = design.tdot(R - design.dot(w)) - a * w
+        return _through_rows(g, design.dot, design.tdot, factor, a)
+
+    return np.asfortranarray(_iterated(step, W.copy(order="F")))
+
+
+def _through_rows(g: Array, dot: Product, tdot: Product, factor: Factor, a: Array) -> Array:
+    """(Z'Z + a I)^{-1} g = (g - Z'(Z Z' + a I)^{-1} Z g) / a."""
+    return np.asarray((g - tdot(factor.solve(dot(g), a, np.arange(len(a))))) / a)
 
 
 def refined(
@@ -102,20 +124,15 @@ def refined(
 
 
 def _polished(w: Any, Z: Any, R: Any, factor: Spectrum, a: Array) -> Any:
-    """Solutions w = Z'c after steps on g = Z'(R - Z w) - a w itself, as c cancels in Z'c.
-
-    (Z'Z + a I)^{-1} g = (g - Z'(Z Z' + a I)^{-1} Z g) / a, which rounding allows where a exceeds
-    that of the largest eigenvalue.
-    """
+    """Solutions polished, where a exceeds the rounding of the largest eigenvalue."""
     q = np.flatnonzero(a > 10.0 * EPS * float(np.max(factor.values, initial=0.0)))
     if not len(q):
         return w
-    some, columns = a[q], np.arange(len(q))
-    short = np.asarray(Z, dtype=np.float64)
+    some, short = a[q], np.asarray(Z, dtype=np.float64)
 
     def step(v: Any) -> Array:
         g = np.asarray(Z.T @ (R[:, q] - Z @ v) - some * v, dtype=np.float64)
-        return np.asarray((g - short.T @ factor.solve(short @ g, some, columns)) / some)
+        return _through_rows(g, short.__matmul__, short.T.__matmul__, factor, some)
 
     w[:, q] = _iterated(step, w[:, q])
     return w
