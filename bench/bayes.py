@@ -67,7 +67,7 @@ def evidence(repeats: int, small: bool) -> Iterator[str]:
     """BayesianRidge on both shapes of the figure."""
     for n, p in ((400, 400), (5000, 50)) if small else EVIDENCE:
         X, y = regression(n, p)
-        theirs, peer = least(lambda X=X, y=y: linear_model.BayesianRidge().fit(X, y), 1)
+        theirs, peer = least(lambda X=X, y=y: linear_model.BayesianRidge().fit(X, y), repeats)
         ours, model = least(lambda X=X, y=y: regsolve.BayesianRidge().fit(X, y), repeats)
         whole, _ = least(lambda X=X, y=y: regsolve.BayesianRidge().fit(X, y).sigma_, repeats)
         gain = log_evidence(model, X, y) - log_evidence(peer, X, y)

@@ -12,8 +12,10 @@ the mean of w is m(a) = (Z'Z + a I)^{-1} Z'R and MacKay's fixed point is
 
 A pass costs O(k), k = min(n, p), from the spectrum. From k = 1000 the spectrum costs more than the
 few Cholesky factors that a root of h(x) = log lambda(a) - log alpha(a) - x, x = log a, needs: gamma
-is k - a ||L^{-1}||_F^2. The first step is Newton's, with tr (Z'Z + a I)^{-2} from random probes,
-the later ones inverse interpolation through the passes so far; they start where moments of R place
+is k - a ||L^{-1}||_F^2. The first step is Newton's, with tr (Z'Z + a I)^{-1} and its square from
+random probes, which the second pass then corrects by what the same probes say there; the later ones
+are inverse interpolation through the passes so far, whose last two orders tell how far
+it may be trusted; they start where moments of R place
 
     a:    E ||R||^2   = df / alpha + tr(Z'Z) / lambda,
           E ||Z'R||^2 = tr(Z'Z) / alpha + ||Z'Z||_F^2 / lambda.
@@ -27,7 +29,7 @@ learning and the relevance vector machine, JMLR 1, appendix A.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -73,13 +75,14 @@ class Moments:
     square: float  # ||m||^2
     sse: float  # ||R - Zm||^2
     change: tuple[float, float, float] | None = None  # of gamma, square and sse with log a
+    first_gamma: float | None = None  # of the pass before, which had it from probes
 
 
 class View(Protocol):
     """A factorised problem seen from its own basis."""
 
-    def at(self, a: float) -> Moments:
-        """Everything at a."""
+    def at(self, a: float, last: bool = False) -> Moments:
+        """Everything at a; exact where no other pass will correct it."""
 
     def length(self, change: Array) -> float:
         """||dm||_2 of a change of c."""
@@ -191,6 +194,7 @@ class _Search:
         if isinstance(self.view, _FactorView) and alpha is None and lambda_ is None:
             self.lambda_ = self.alpha * self.view.guess(self.a)
         self.passed: list[tuple[float, float, float]] = []  # h(x), x, log alpha
+        self.first: Moments | None = None  # of the first pass
         self.n_iter = 0
         self.scores: list[float] = []
 
@@ -204,7 +208,9 @@ class _Search:
         before: Array | None = None
         for self.n_iter in range(1, max_iter + 1):
             x = math.log(self.a)
-            now = self.view.at(self.a)
+            now = self.view.at(self.a, last=self.n_iter == max_iter)
+            if now.first_gamma is not None and self.first is not None:
+                self._correct(replace(self.first, gamma=now.first_gamma))
             if scores:
                 self.scores.append(self.log_evidence(now))
             self._update(now)
@@ -227,21 +233,31 @@ class _Search:
             now.sse + 2.0 * prior.alpha_2, TINY
         )
 
+    def _correct(self, first: Moments) -> None:
+        """The first pass again, with the gamma that is known by now."""
+        alpha, lambda_, x = self.alpha, self.lambda_, self.passed[0][1]
+        self._update(first)
+        self.passed[0] = (math.log(self.a) - x, x, math.log(self.alpha))
+        self.alpha, self.lambda_ = alpha, lambda_
+
     def _leap(self, x: float, now: Moments, change: Array | None) -> bool:
         """Place log a at the root of h as the passes tell it; True where it needs no other pass."""
         h = math.log(self.a) - x
+        if not self.passed:
+            self.first = now
         self.passed.append((h, x, math.log(self.alpha)))
         h0, x0, _ = self.passed[-2] if change is not None else self.passed[-1]
         slope = (h - h0) / (x - x0) if x != x0 else self._slope(now)
         if slope > -FLATTEST:
             return False  # MacKay's own step
         step = -h / slope
-        points = self.passed[-4:]
+        points, doubt = self.passed[-4:], step
         root = _through([p[:2] for p in points], 0.0)
         if change is not None and abs(root - x - step) <= 0.5 * abs(step):
+            doubt = root - x - step if len(points) > 2 else step
             step = root - x
         step = min(max(step, -LONGEST), LONGEST)
-        if change is not None and self._settled(2.0 * step / (x - x0) * change):
+        if change is not None and self._settled(2.0 * doubt / (x - x0) * change):
             log_alpha = _through([p[1:] for p in points], x + step)
             if abs(log_alpha - math.log(self.alpha)) <= abs(step):
                 self.alpha = math.exp(log_alpha)
@@ -320,7 +336,7 @@ class _SpectrumView:
         residual = self.targets.R[:, 0] - self.design.dot((self.V @ c)[:, None])[:, 0]
         return float(residual @ residual)
 
-    def at(self, a: float) -> Moments:
+    def at(self, a: float, last: bool = False) -> Moments:  # noqa: ARG002 exact anyway
         shrunk = 1.0 / (self.L + a)
         c = self.t * shrunk
         left = self.squares * (a * shrunk) ** 2
@@ -358,18 +374,20 @@ class _FactorView:
 
     def __init__(self, solver: Any) -> None:
         problem = solver.problem
-        self.S, self.primal = problem.S, solver.plan.primal
+        by_columns = problem.S.strides[0] <= problem.S.strides[1]
+        self.S = problem.S if by_columns else problem.S.T  # symmetric, laid out as work is
+        self.primal = solver.plan.primal
         self.design, self.targets = problem.design, problem.targets
         self.r = problem.right[:, 0]
         self.whole = float(self.targets.square[0])
         shifts = not self.primal and self.design.fit_intercept
         self.own = float(np.trace(self.S)) / (self.design.n + 1.0) if shifts else None
         self.work = np.empty(self.S.shape, order="F")
-        self.probed = False
+        self.told: list[tuple[float, float]] = []  # a and tr (S + a I)^{-1} by probes, twice
 
     def guess(self, otherwise: float) -> float:
         """A by the method of moments, where both variances come out positive."""
-        trace, square = float(np.trace(self.S)), float(np.square(self.S).sum())
+        trace, square = float(np.trace(self.S)), float(np.einsum("ij,ij->", self.S, self.S))
         gradient = float(self.r @ self.r if self.primal else self.r @ self.S @ self.r)
         if self.own is not None:
             trace, square = trace - self.own, square - self.own**2
@@ -378,20 +396,25 @@ class _FactorView:
         weights = gradient * df - self.whole * trace
         return noise / weights if noise > 0.0 and weights > 0.0 else otherwise
 
-    def at(self, a: float) -> Moments:
-        self.work[:] = self.S.T  # symmetric; laid out as work is
+    def at(self, a: float, last: bool = False) -> Moments:
+        self.work[:] = self.S
         self.work[np.diag_indices_from(self.work)] += a
         L, info = lapack.dpotrf(self.work, lower=1, overwrite_a=1, clean=0)
         if info != 0:
             raise Breakdown
-        c = lapack.dpotrs(L, self.r, lower=1)[0]
-        v, spread = self._derivatives(L, c)
-        k, log_det = len(L), 2.0 * float(np.log(np.diag(L)).sum())
-        inverse = lapack.dtrtri(L, lower=1, overwrite_c=1)[0]
-        trace = float(lapack.dlantr("F", inverse, uplo="L")) ** 2
-        if self.own is not None:
-            k, trace = k - 1, trace - 1.0 / (self.own + a)
-            log_det -= math.log(self.own + a)
+        c, log_det = lapack.dpotrs(L, self.r, lower=1)[0], 2.0 * float(np.log(np.diag(L)).sum())
+        spread, v, first, early = 0.0, 0.0, None, not self.told and not last
+        if len(self.told) < 2:
+            signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(L), PROBES))
+            solved = lapack.dpotrs(L, np.column_stack([c, signs]), lower=1)[0]
+            self.told.append((a, float(np.einsum("kq,kq->", signs, solved[:, 1:])) / PROBES))
+            spread = float(np.square(solved[:, 1:]).sum()) / PROBES
+            v = float((c if self.primal else self.S @ c) @ solved[:, 0])
+        trace = self.told[0][1] if early else _trace_of_inverse(L)
+        if len(self.told) == 2:
+            (before, probed), (_, again) = self.told
+            first = self._gamma(before, trace + probed - again)
+            self.told.append(self.told[-1])
         product = self.r - a * c  # S c
         if self.primal:
             square, sse = c @ c, self.whole - c @ self.r - a * (c @ c)
@@ -399,18 +422,17 @@ class _FactorView:
                 raise Breakdown(np.inf)
         else:
             square, sse = c @ product, a * a * (c @ c)
+        gamma, k = self._gamma(a, trace), len(L)
+        if self.own is not None:
+            k, trace = k - 1, trace - 1.0 / (self.own + a)
+            log_det -= math.log(self.own + a)
         change = (-a * (trace - a * spread), -2.0 * a * v, 2.0 * a * a * v)
-        return Moments(c, k - a * trace, log_det, k, float(square), float(sse), change)
+        return Moments(c, gamma, log_det, k, float(square), float(sse), change, first)
 
-    def _derivatives(self, L: Array, c: Array) -> tuple[float, float]:
-        """m'(Z'Z + a I)^{-1} m, and tr (S + a I)^{-2} from probes, once; later zero."""
-        if self.probed:
-            return 0.0, 0.0
-        self.probed = True
-        signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(L), PROBES))
-        solved = lapack.dpotrs(L, np.column_stack([c, signs]), lower=1)[0]
-        spread = float(np.square(solved[:, 1:]).sum()) / PROBES
-        return float((c if self.primal else self.S @ c) @ solved[:, 0]), spread
+    def _gamma(self, a: float, trace: float) -> float:
+        """From tr (S + a I)^{-1}."""
+        inside = 0.0 if self.own is None else self.own / (self.own + a)  # u's share
+        return len(self.S) - a * trace - inside
 
     def length(self, change: Array) -> float:
         other = change if self.primal else self.S @ change
@@ -426,6 +448,12 @@ class _FactorView:
     def posterior(self, alpha: float, lambda_: float) -> Posterior:
         wide = None if self.primal else _wide(self.design)
         return Posterior(alpha, lambda_, self.design.mean, wide=wide, small=self.S)
+
+
+def _trace_of_inverse(L: Array) -> float:
+    """Of (L L')^{-1}; L is lost."""
+    inverse = lapack.dtrtri(L, lower=1, overwrite_c=1)[0]
+    return float(lapack.dlantr("F", inverse, uplo="L")) ** 2
 
 
 def _through(points: list[tuple[float, float]], at: float) -> float:
