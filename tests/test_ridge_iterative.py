@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from regsolve import verify
 from regsolve.penalties import L2
@@ -254,3 +255,23 @@ def test_steps_of_lanczos_are_foreseen(power: float) -> None:
     _, steps = krylov.solve(normal, a, t, 1e-9, k, 1e9, go_on, every=8)
     assert len(told) > 1
     assert 0.5 * steps < told[0] < 2.0 * steps
+
+
+def test_what_rounding_keeps_from_tol_is_left_to_a_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One-hot blocks that sum to the intercept, hardly penalised."""
+    from regsolve.ridge import costs, direct
+
+    rng = np.random.default_rng(0)
+    blocks = [np.eye(m)[rng.integers(m, size=3000)] for m in (12, 20, 7)]
+    X = sparse.csc_matrix(np.hstack([*blocks, 1e3 * rng.standard_normal((3000, 2))]))
+    y, a = rng.standard_normal((3000, 1)), np.array([1e-5])
+    monkeypatch.setattr(costs, "PATIENCE", 0.0)
+    with pytest.warns(ConvergenceWarning, match="missed tol"):
+        stalled = fit_ridge(X, y, a, solver="krylov", tol=1e-12)
+    monkeypatch.setattr(direct, "DEAR", 0.0)
+    found = fit_ridge(X, y, a, tol=1e-12)
+    assert found.report.mode == "gram-cholesky"
+    assert found.statuses == ["optimal"] != stalled.statuses
+    assert found.certificates[0].relative_gap <= 1e-12
+    judged = verify(X, y[:, 0], found.coefs[:, 0], found.intercepts[0], penalty=L2(1e-5 / 3000))
+    assert judged.relative_gap <= 1e-10

@@ -7,7 +7,7 @@
 The normal equations lose about eps (L_max + a) / (L_min + a) of the answer. Where X is small their
 answer is corrected by residuals of X itself; where that condition exceeds 1e7 the root is taken
 instead, and its answer is refined on residuals of twice the precision where X is small. A root that
-would take minutes is taken from a condition of 1e12 on: up to there corrections are worth as much.
+would take minutes is taken from a condition of 1e14 on: up to there corrections are worth as much.
 """
 
 from __future__ import annotations
@@ -37,12 +37,23 @@ if TYPE_CHECKING:
 BLURRED = 10.0  # condition beyond which they lose more than Z itself would, and are corrected
 LOST = 1e7  # condition beyond which the normal equations lose more than nine of sixteen digits
 SMALL, CHEAP = 1 << 18, 1e3  # flops of a factor of Z up to which it is taken from CHEAP on
-DEAR, HOPELESS = 1e11, 1e12  # flops of a factor of Z from which it is taken from HOPELESS on
+DEAR, HOPELESS = 1e11, 1e14  # flops of a factor of Z from which it is taken from HOPELESS on,
+HAZY = 1e9  # for a spectrum, whose criteria nothing corrects, from HAZY on
 
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
     """Solutions at strengths a_q for targets t_q, q = 1..Q, as the plan says."""
     return select(design, targets, a, plan, lambda _: (a, t))
+
+
+def by_normal_equations(
+    design: Design, targets: Targets, a: Array, t: Integers, plan: Plan
+) -> Answer | None:
+    """The same by a factor of the normal equations, or None where they lose the answer."""
+    try:
+        return _Normal(design, targets, plan, a).solve(a, t)
+    except Breakdown:
+        return None
 
 
 def select(
@@ -85,8 +96,8 @@ class _Normal:
         S = self.problem.S
         flops = float(design.n) * design.p * min(design.n, design.p)
         lost = CHEAP if flops <= SMALL else LOST
-        if flops > DEAR and plan.factor != "eigen":  # whose spectrum would stay uncorrected
-            lost = HOPELESS
+        if flops > DEAR:
+            lost = HAZY if plan.factor == "eigen" else HOPELESS
         self.factor: Cholesky | Tridiagonal | Spectrum
         if plan.factor == "cholesky":
             self.factor = Cholesky(S, lost)

@@ -136,6 +136,8 @@ def _answer(
         seconds = math.inf if too_large(design) else plan.seconds
         answer = iterative.solve(normal, a, t, tol, max_iter, solver, seconds)
         if answer is not None:
+            if solver == "auto" and max_iter is None and math.isfinite(seconds):
+                return _best(design, centred, a, t, plan, answer, tol)
             return answer
     elif a.min() > 0.0 and may_attempt(design, plan, solver, len(np.unique(t))):
         close = min(tol, CLOSE)
@@ -143,6 +145,28 @@ def _answer(
         if answer is not None:
             return answer
     return direct.solve(design, centred, a, t, plan)
+
+
+def _best(
+    design: Design,
+    centred: Targets,
+    a: Array,
+    t: Integers,
+    plan: Plan,
+    iterated: Answer,
+    tol: float,
+) -> Answer:
+    """What an iteration has found, or where rounding kept it from tol and a factor does not."""
+
+    def worst(answer: Answer) -> float:
+        square = centred.square[t]
+        gap = 2.0 * answer.proof.gap
+        return float(np.max(np.divide(gap, square, out=np.zeros_like(gap), where=square > 0.0)))
+
+    if worst(iterated) <= tol:
+        return iterated
+    factored = direct.by_normal_equations(design, centred, a, t, plan)
+    return iterated if factored is None or not worst(factored) < worst(iterated) else factored
 
 
 def checked_weight(sample_weight: Any, n: int) -> Array | None:
