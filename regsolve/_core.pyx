@@ -27,6 +27,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         void* dgeqp3
         void* dorgqr
 
+    int potrf(const Blas&, int n, double* A, int lda)
+
     cdef enum class Storage:
         columns
         rows
@@ -168,6 +170,17 @@ cdef void fill_blas() noexcept:
     set_pointer(&blas.dpotrf, <uintptr_t> cython_lapack.dpotrf)
     set_pointer(&blas.dgeqp3, <uintptr_t> cython_lapack.dgeqp3)
     set_pointer(&blas.dorgqr, <uintptr_t> cython_lapack.dorgqr)
+
+
+def cholesky(M):
+    """R with R'R = M, over the upper triangle of M (k, k) by columns; whether M is definite."""
+    if not M.flags.f_contiguous:
+        raise ValueError("M is not laid out by columns")
+    cdef double* values = <double*> doubles(M)
+    cdef int k = M.shape[0], info
+    with nogil:
+        info = potrf(blas, k, values, k)
+    return info == 0
 
 
 def targets():

@@ -155,3 +155,21 @@ def test_corrections_stand_in_for_a_root_that_is_dear(
     for near, far in zip(found.certificates, exact.certificates, strict=True):
         assert near.primal <= far.primal * (1.0 + 1e-12)
     np.testing.assert_allclose(found.coefs, exact.coefs, rtol=0, atol=1e-7 * abs(exact.coefs).max())
+
+
+def test_a_factor_by_blocks() -> None:
+    """More rows than a block; the lower triangle is left alone; what is indefinite is told."""
+    from regsolve import _core
+
+    rng, k = np.random.default_rng(0), 4300
+    V = rng.standard_normal((k, 3))
+    M = np.asfortranarray(V @ V.T + np.diag(np.linspace(1.0, 2.0, k)))
+    R, x = M.copy(order="F"), rng.standard_normal(k)
+    assert _core.cholesky(R)
+    assert np.array_equal(np.tril(R, -1), np.tril(M, -1))
+    U = np.triu(R)
+    np.testing.assert_allclose(U.T @ (U @ x), M @ x, rtol=1e-11, atol=1e-9)
+    M[-1, -1] = -1.0
+    assert not _core.cholesky(M)
+    with pytest.raises(ValueError, match="by columns"):
+        _core.cholesky(np.eye(3)[:2].T[:, ::-1])

@@ -12,7 +12,7 @@ the mean of w is m(a) = (Z'Z + a I)^{-1} Z'R and MacKay's fixed point is
 
 A pass costs O(k), k = min(n, p), from the spectrum. From k = 1000 the spectrum costs more than the
 few Cholesky factors that a root of h(x) = log lambda(a) - log alpha(a) - x, x = log a, needs: gamma
-is k - a ||L^{-1}||_F^2. The first step is Newton's, with tr (Z'Z + a I)^{-1} and its square from
+is k - a ||R^{-1}||_F^2. The first step is Newton's, with tr (Z'Z + a I)^{-1} and its square from
 random probes, which the second pass then corrects by what the same probes say there; the later ones
 are inverse interpolation through the passes so far, whose last two orders tell how far
 it may be trusted; they start where moments of R place
@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from scipy.linalg import lapack
 
+from .. import _core
 from ..ridge import direct
 from ..ridge.criteria import Criteria
 from ..ridge.factors import Breakdown, Cholesky, conditions
@@ -399,18 +400,18 @@ class _FactorView:
     def at(self, a: float, last: bool = False) -> Moments:
         self.work[:] = self.S
         self.work[np.diag_indices_from(self.work)] += a
-        L, info = lapack.dpotrf(self.work, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
+        if not _core.cholesky(self.work):
             raise Breakdown
-        c, log_det = lapack.dpotrs(L, self.r, lower=1)[0], 2.0 * float(np.log(np.diag(L)).sum())
+        R = self.work
+        c, log_det = lapack.dpotrs(R, self.r, lower=0)[0], 2.0 * float(np.log(np.diag(R)).sum())
         spread, v, first, early = 0.0, 0.0, None, not self.told and not last
         if len(self.told) < 2:
-            signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(L), PROBES))
-            solved = lapack.dpotrs(L, np.column_stack([c, signs]), lower=1)[0]
+            signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(R), PROBES))
+            solved = lapack.dpotrs(R, np.column_stack([c, signs]), lower=0)[0]
             self.told.append((a, float(np.einsum("kq,kq->", signs, solved[:, 1:])) / PROBES))
             spread = float(np.square(solved[:, 1:]).sum()) / PROBES
             v = float((c if self.primal else self.S @ c) @ solved[:, 0])
-        trace = self.told[0][1] if early else _trace_of_inverse(L)
+        trace = self.told[0][1] if early else _trace_of_inverse(R)
         if len(self.told) == 2:
             (before, probed), (_, again) = self.told
             first = self._gamma(before, trace + probed - again)
@@ -422,7 +423,7 @@ class _FactorView:
                 raise Breakdown(np.inf)
         else:
             square, sse = c @ product, a * a * (c @ c)
-        gamma, k = self._gamma(a, trace), len(L)
+        gamma, k = self._gamma(a, trace), len(R)
         if self.own is not None:
             k, trace = k - 1, trace - 1.0 / (self.own + a)
             log_det -= math.log(self.own + a)
@@ -450,10 +451,10 @@ class _FactorView:
         return Posterior(alpha, lambda_, self.design.mean, wide=wide, small=self.S)
 
 
-def _trace_of_inverse(L: Array) -> float:
-    """Of (L L')^{-1}; L is lost."""
-    inverse = lapack.dtrtri(L, lower=1, overwrite_c=1)[0]
-    return float(lapack.dlantr("F", inverse, uplo="L")) ** 2
+def _trace_of_inverse(R: Array) -> float:
+    """Of (R'R)^{-1}; R is lost."""
+    inverse = lapack.dtrtri(R, lower=0, overwrite_c=1)[0]
+    return float(lapack.dlantr("F", inverse, uplo="U")) ** 2
 
 
 def _through(points: list[tuple[float, float]], at: float) -> float:

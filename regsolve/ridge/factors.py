@@ -22,6 +22,7 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
+from .. import _core
 from .blas import product
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Cholesky:
     S: Array
     limit: float = np.inf  # on the condition
     seen: dict[float, float] = field(default_factory=dict)  # conditions by strength
-    last: tuple[float, Array, Array] | None = None  # strength, L, 1 / root of the diagonal
+    last: tuple[float, Array, Array] | None = None  # strength, R, 1 / root of the diagonal
 
     def conditions(self, a: Array) -> Array:
         """Estimates for strengths solved already, (Q,)."""
@@ -66,8 +67,8 @@ class Cholesky:
         if self.last is None or self.last[0] != a:
             self.last = None  # its memory serves the next
             self.last = (a, *self._factor(a))
-        _, L, inverse = self.last
-        C, _ = lapack.dpotrs(L, B * inverse[:, None], lower=1)
+        _, R, inverse = self.last
+        C, _ = lapack.dpotrs(R, B * inverse[:, None], lower=0)
         return np.asarray(C * inverse[:, None])
 
     def _factor(self, a: float) -> tuple[Array, Array]:
@@ -77,14 +78,13 @@ class Cholesky:
         M *= inverse[:, None]
         np.fill_diagonal(M, 1.0)
         norm = float(linalg.norm(M, 1, check_finite=False))
-        L, info = lapack.dpotrf(M, lower=1, overwrite_a=1, clean=0)
-        if info != 0:
+        if not _core.cholesky(M):
             raise Breakdown
-        reciprocal, _ = lapack.dpocon(L, norm, uplo="L")
+        reciprocal, _ = lapack.dpocon(M, norm, uplo="U")
         if reciprocal * self.limit < 1.0:
             raise Breakdown(1.0 / max(float(reciprocal), EPS**2))
         self.seen[a] = 1.0 / float(reciprocal) if reciprocal > 0.0 else np.inf
-        return L, inverse
+        return M, inverse
 
 
 class Tridiagonal:
