@@ -2,10 +2,12 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("REGSOLVE_DEBUG") == "1"
 SANITIZE = os.environ.get("REGSOLVE_SANITIZE", "")
@@ -25,6 +27,22 @@ else:
         compile_args += flags
         link_args += flags
 
+
+class SideBySide(build_ext):
+    """Compiles the sources side by side: each CPU target's takes most of a minute."""
+
+    def build_extensions(self) -> None:
+        one_by_one = self.compiler.compile
+
+        def compile_all(sources, **options):
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                parts = pool.map(lambda source: one_by_one([source], **options), sources)
+                return [name for part in parts for name in part]
+
+        self.compiler.compile = compile_all
+        super().build_extensions()
+
+
 core = Extension(
     "regsolve._core",
     sources=[
@@ -42,6 +60,7 @@ core = Extension(
 )
 
 setup(
+    cmdclass={"build_ext": SideBySide},
     ext_modules=cythonize(
         [core],
         language_level=3,
@@ -52,5 +71,5 @@ setup(
             "autotestdict": False,
             "freethreading_compatible": True,
         },
-    )
+    ),
 )
