@@ -20,6 +20,8 @@ else:
     link_args = ["-pthread"]
     if DEBUG:
         compile_args += ["-O1", "-g", "-D_GLIBCXX_ASSERTIONS", "-DREGSOLVE_DEBUG"]
+    else:
+        compile_args += ["-g0"]  # Python's own flags ask for eight times the bytes
     if os.environ.get("REGSOLVE_WERROR") == "1":
         compile_args += ["-Wall", "-Wextra", "-Werror"]
     if SANITIZE:
