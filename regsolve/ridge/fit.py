@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
 
+PERSISTENCE = 10.0  # times an iteration's seconds that a factor may take where that missed tol
+
 
 @dataclass
 class Fitted:
@@ -134,9 +136,11 @@ def _answer(
     if a.min() > 0.0 and may_iterate(design, plan, solver):
         normal = Normal(design, centred)
         seconds = math.inf if too_large(design) else plan.seconds
+        began = time.perf_counter()
         answer = iterative.solve(normal, a, t, tol, max_iter, solver, seconds)
         if answer is not None:
-            if solver == "auto" and max_iter is None and math.isfinite(seconds):
+            worth = seconds <= PERSISTENCE * (time.perf_counter() - began)
+            if solver == "auto" and max_iter is None and worth:
                 return _best(design, centred, a, t, plan, answer, tol)
             return answer
     elif a.min() > 0.0 and may_attempt(design, plan, solver, len(np.unique(t))):
