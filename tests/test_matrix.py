@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -58,6 +60,9 @@ LAYOUTS = {
 }
 
 
+CHOSEN = os.environ.get("REGSOLVE_TARGET") or None  # of the whole run
+
+
 @pytest.fixture(params=sorted(LAYOUTS))
 def layout(request):
     return LAYOUTS[request.param]
@@ -67,7 +72,7 @@ def layout(request):
 def target(request):
     _core.use_target(request.param)
     yield request.param
-    _core.use_target()
+    _core.use_target(CHOSEN)
 
 
 @pytest.mark.usefixtures("target")
@@ -159,6 +164,7 @@ def test_the_environment_names_the_target():
     with pytest.raises(ValueError, match="REGSOLVE_TARGET='z80'"):
         _core.use_target("z80")
     assert _core.use_target() == _core.targets()[0]
+    _core.use_target(CHOSEN)
 
 
 @pytest.mark.usefixtures("target")
