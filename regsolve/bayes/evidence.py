@@ -14,8 +14,8 @@ A pass costs O(k), k = min(n, p), from the spectrum. From k = 1000 the spectrum 
 few Cholesky factors that a root of h(x) = log lambda(a) - log alpha(a) - x, x = log a, needs: gamma
 is k - a ||R^{-1}||_F^2. The first step is Newton's, with tr (Z'Z + a I)^{-1} and its square from
 random probes, which the second pass then corrects by what the same probes say there; the later ones
-are inverse interpolation through the passes so far, whose last two orders tell how far
-it may be trusted; they start where moments of R place
+are inverse interpolation through the passes so far, whose last two orders tell how far it may be
+trusted; they start where moments of R place
 
     a:    E ||R||^2   = df / alpha + tr(Z'Z) / lambda,
           E ||Z'R||^2 = tr(Z'Z) / alpha + ||Z'Z||_F^2 / lambda.

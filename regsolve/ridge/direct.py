@@ -119,11 +119,12 @@ class _Normal:
             C[:, q] = corrected(
                 problem.design, problem.targets, factor, self.plan.primal, C[:, q], a[q], t[q], work
             )
-        W, found = problem.prove(C, a, t)
         if not self.plan.primal and np.any(conditions > LOST):
-            W = polished(problem.design, problem.targets, factor, W, a, t)
-            gradient = problem.design.tdot(problem.right)
-            found = proof.from_data(problem.design, gradient, W, a, t, problem.targets)
+            design, targets = problem.design, problem.targets
+            W = polished(design, targets, factor, design.tdot(C), a, t)
+            found = proof.from_data(design, design.tdot(problem.right), W, a, t, targets)
+        else:
+            W, found = problem.prove(C, a, t)
         mode = f"{problem.name}-{type(factor).__name__.lower()}"
         n_solves = 1 if isinstance(factor, Spectrum) else len(np.unique(a))
         return Answer(W, found, mode, self.plan.why, n_solves=n_solves)

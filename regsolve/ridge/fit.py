@@ -163,9 +163,7 @@ def _best(
     """What an iteration has found, or where rounding kept it from tol and a factor does not."""
 
     def worst(answer: Answer) -> float:
-        square = centred.square[t]
-        gap = 2.0 * answer.proof.gap
-        return float(np.max(np.divide(gap, square, out=np.zeros_like(gap), where=square > 0.0)))
+        return float(np.max(answer.proof.relative_gap(centred.square[t])))
 
     if worst(iterated) <= tol:
         return iterated
@@ -217,6 +215,7 @@ def _certificates(
     """On the mean scale; where alpha = 0, or the null objective is rounding, by the judge."""
     total, found = design.total, answer.proof
     constant = centred.constant(design.weight)
+    relative = found.relative_gap(centred.square[t])
     out = []
     for q in range(len(a)):
         if a[q] == 0.0 or constant[t[q]]:
@@ -235,10 +234,13 @@ def _certificates(
             design.passes += 4.0
             continue
         primal, gap = found.primal[q] / total, found.gap[q] / total
-        relative = 2.0 * found.gap[q] / centred.square[t[q]]
         out.append(
             Certificate(
-                float(primal), float(primal - gap), float(gap), float(relative), float(found.kkt[q])
+                float(primal),
+                float(primal - gap),
+                float(gap),
+                float(relative[q]),
+                float(found.kkt[q]),
             )
         )
     return out

@@ -9,9 +9,9 @@ gradients,
 a few flops for each strength and step. The directions P = V L^{-T} are not formed: a block of the
 basis updates all solutions, and the direction that the next block starts from, in two products of
 matrices. A strength whose gap is proven small enough leaves. While the basis fits in memory it is
-kept, and a vector is made orthogonal to it again whenever the recurrence of Simon says that two or
-three digits of orthogonality are lost: as many readings of X then do as in exact arithmetic. Half
-the digits would be enough for T_j, but what is taken out of a vector is missing in T_j, and the
+kept, and a vector is made orthogonal to it again whenever the recurrence of Simon says that four
+digits of orthogonality are lost: as many readings of X then do as in exact arithmetic. Half the
+digits would be enough for T_j, but what is taken out of a vector is missing in T_j, and the
 residuals of the solutions would stay at its size times ||S||.
 
 References

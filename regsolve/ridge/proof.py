@@ -40,6 +40,10 @@ class Proof:
     gap: Array
     kkt: Array
 
+    def relative_gap(self, square: Array) -> Array:
+        """Gaps over the null objectives, half of ``square`` (Q,); zero where those are."""
+        return np.divide(2.0 * self.gap, square, out=np.zeros_like(self.gap), where=square > 0.0)
+
 
 def from_gram(
     CW: Array, size: float, B: Array, W: Array, a: Array, t: Integers, targets: Targets
