@@ -135,7 +135,6 @@ def first() -> None:
         for name in packages:
             seconds[name].append(took[name])
     ours, theirs = (statistics.median(seconds[name]) for name in packages)
-    ours, theirs = took.values()
     reached = f"{ours / theirs:.2f} ({1e3 * ours:.0f} ms, scikit-learn {1e3 * theirs:.0f} ms)"
     say("first fit in a new process, over scikit-learn's", "<= 1", reached)
 

@@ -185,10 +185,10 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
     go(penalty);
     return;
   }
-  solution.report.mode = "kernel";
-  solution.report.why = "pure L2 with fewer rows than features: Cholesky of the n x n matrix XX'";
+  solution.report.mode = "residual";
+  solution.report.why = "pure L2: coordinate descent costs less than a matrix of the rows";
   StopSign stop([&] { return monitor.stopped(); });
-  const KernelRidge kernel(design, penalty, stop, solution.report);
+  KernelRidge kernel(design, stop);
   ResidualPath<ElasticNet> path(design, options, penalty, monitor, solution);
   path.run(&kernel);
 }

@@ -60,9 +60,10 @@ class ResidualPath {
     alpha_max_ = largest_alpha(penalty_, c_);
   }
 
-  // With a kernel, each alpha starts from its direct solution.
-  void run(const KernelRidge* kernel = nullptr) {
+  // With a kernel, each alpha starts from its direct solution where descent is not cheaper.
+  void run(KernelRidge* kernel = nullptr) {
     kernel_ = kernel;
+    descends_ = design_.X.sparse();
     solution_.alpha_max = alpha_max_;
     solution_.null_objective = null_.objective;
     go_on(alpha_grid(options_, alpha_max_), 0, options_.coef_init);
@@ -168,6 +169,11 @@ class ResidualPath {
     double target = options_.tol * null_.objective;
     std::vector<Index> before;
     bool fresh = false;
+    if (kernel_ && descends_ && (descends_ = descend_everywhere(left, target))) {
+      verdict = certify();
+      if (proven(verdict)) return Status::stalled;
+      if (monitor_.stopped()) return monitor_.status;
+    }
     if (kernel_ && kernel_->solve(penalty_, b_, solution_.report)) {
       solution_.report.n_solves += 1;
       refresh();
@@ -191,6 +197,22 @@ class ResidualPath {
       if (W == before) target *= 0.1;
       before = std::move(W);
     }
+  }
+
+  // Coordinate descent on all features for at most half of what the kernel is predicted to cost;
+  // false where that did not do, as it will not at smaller alphas either.
+  bool descend_everywhere(Index& left, double target) {
+    constexpr double bandwidth = 1e10;  // bytes a second of an epoch, which reads X twice
+    const double epoch = 2.0 * design_.X.size() / bandwidth;
+    const Index most = std::min(left, Index(0.5 * kernel_->seconds() / epoch));
+    if (most < 10) return false;
+    std::vector<Index> W;
+    for (Index j = 0; j < design_.X.p; ++j)
+      if (!penalty_.excluded(j)) W.push_back(j);
+    const Descent d = solve_on(W, most, target);
+    left -= d.epochs;
+    refresh();
+    return d.epochs < most;
   }
 
   // Coordinate descent on W until the gap there is below 0.3 target.
@@ -242,7 +264,8 @@ class ResidualPath {
   std::vector<double> b_;  // (p,)
   std::vector<double> u_;  // (n + 1,) omega r, and the shift of the model
   std::vector<double> c_;  // (p,) Z'u at the last reading
-  const KernelRidge* kernel_ = nullptr;
+  KernelRidge* kernel_ = nullptr;
+  bool descends_ = false;  // whether descent is tried before the kernel
   Basis basis_;
   std::vector<Index> projected_;
   bool unprojected_ = false;  // too many free features to project off: KKT decides
