@@ -141,16 +141,7 @@ class Prospects:
     def best(self, outlook: Outlook, to_come: Integers) -> str:
         """The cheapest: "krylov", "conjugate_gradients" or "direct"."""
         k, design = self.normal.size, self.normal.design
-        later = -(-len(to_come) // EIGHT)
-        width, more = outlook.going, outlook.more
-        expected = DOUBT * lanczos_steps(
-            outlook.ritz, float(outlook.a.min()), k, self.normal.trace, self.tol
-        )
-        if expected > outlook.steps:
-            more = min(more, expected - outlook.steps)
-        steps = outlook.steps + more
-        every = _product(design, width) + 4.0 * k * steps * width / 8e9
-        krylov = every * (more + later * steps)
+        krylov = krylov_seconds(self.normal, outlook, self.tol, -(-len(to_come) // EIGHT))
         rank = rank_of(k)
         one = float(
             outlook.ritz[min(rank, len(outlook.ritz) // 4)]
@@ -169,6 +160,21 @@ class Prospects:
         told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
         self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
         return min(seconds, key=seconds.__getitem__)
+
+
+def krylov_seconds(normal: Normal, outlook: Outlook, tol: float, later: int = 0) -> float:
+    """Seconds of Lanczos to finish, and those of ``later`` groups of targets as wide."""
+    k, more, width = normal.size, outlook.more, outlook.going
+    expected = DOUBT * lanczos_steps(outlook.ritz, float(outlook.a.min()), k, normal.trace, tol)
+    if expected > outlook.steps:
+        more = min(more, expected - outlook.steps)
+    steps = outlook.steps + more
+    return lanczos_step(normal, steps, width) * (more + later * steps)
+
+
+def lanczos_step(normal: Normal, steps: float, width: int = 1) -> float:
+    """Seconds of one of so many steps, for ``width`` targets."""
+    return _product(normal.design, width) + 4.0 * normal.size * steps * width / 8e9
 
 
 def lanczos_steps(ritz: Array, a: float, k: int, trace: float, tol: float) -> float:

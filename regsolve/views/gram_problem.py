@@ -34,6 +34,7 @@ from ..ridge.design import Design
 from ..ridge.factors import EPS
 from ..solution import Path
 from ..solve import path, solve
+from .goal import Goal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,29 +52,6 @@ def quietly(function: Any, *args: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return function(*args, **options)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What alpha must reach: ||w||_1 = radius, or mean-scale ||r|| = residual."""
-
-    radius: float | None
-    residual: float | None
-
-    def reached(self, length: float, square: float) -> bool:
-        """Whether alpha is as small as it need be, or smaller."""
-        if self.residual is None:
-            assert self.radius is not None
-            return length >= self.radius
-        return square <= self.residual**2
-
-    def alpha(self, alpha: float, length: float, square: float, slope: float) -> float:
-        """The alpha that meets it on the present line, d'g = ``slope``."""
-        if self.residual is None:
-            assert self.radius is not None
-            return alpha + (length - self.radius) / slope
-        inner = alpha**2 + (self.residual**2 - square) / slope
-        return math.sqrt(inner) if inner > 0.0 else -1.0
 
 
 @dataclass(frozen=True)

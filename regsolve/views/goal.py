@@ -1,0 +1,89 @@
+"""What a fit in the Lagrange form must reach, what is found, and where only w = 0 is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..ridge.design import Design, Targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What alpha must reach: ||w||_1 = radius, or mean-scale ||r|| = residual."""
+
+    radius: float | None
+    residual: float | None
+
+    def reached(self, length: float, square: float) -> bool:
+        """Whether alpha is as small as it need be, or smaller."""
+        if self.residual is None:
+            assert self.radius is not None
+            return length >= self.radius
+        return square <= self.residual**2
+
+    def alpha(self, alpha: float, length: float, square: float, slope: float) -> float:
+        """The alpha that meets it on the present line, d'g = ``slope``."""
+        if self.residual is None:
+            assert self.radius is not None
+            return alpha + (length - self.radius) / slope
+        inner = alpha**2 + (self.residual**2 - square) / slope
+        return math.sqrt(inner) if inner > 0.0 else -1.0
+
+
+@dataclass
+class Found:
+    """w in the view's units; on the mean scale, c = Z'r there and at w = 0, and ||r||^2."""
+
+    alpha: float
+    w: Array
+    mode: str
+    why: str
+    n_solves: int = 0
+    c: Array | None = None
+    at_null: Array | None = None
+    square: float = math.nan
+    blur: float = 0.0  # what rounding a Gram matrix may have put into the norm of c
+
+
+def null_square(design: Design, centred: Targets) -> float:
+    """||R||^2 / sum s, 0 where it is rounding."""
+    square = float(centred.square[0]) / design.total
+    return 0.0 if centred.constant(design.weight)[0] else square
+
+
+def refuse(goal: Goal, square: float) -> None:
+    """The residual asked for is below that of least squares."""
+    least = math.sqrt(max(square, 0.0))
+    if goal.residual is not None and goal.residual < least * (1.0 - 1e-9):
+        raise ValueError(f"residual={goal.residual:g}: least squares leave {least:.6g}, allow more")
+
+
+def only_zero(design: Design, centred: Targets, goal: Goal, exponent: float) -> Found | None:
+    """W = 0 where nothing else fits, or where it is asked for."""
+    square = null_square(design, centred)
+    enough = goal.residual is not None and goal.reached(0.0, square)
+    if not (square == 0.0 or goal.radius == 0.0 or enough):
+        return None
+    c = correlations(design, centred.R)[:, 0]
+    alpha = float(np.max(np.abs(c), initial=0.0)) if exponent == 1.0 else math.inf
+    if square == 0.0 or not c.any():
+        alpha = 0.0
+    c = np.zeros_like(c) if square == 0.0 else c
+    return Found(alpha, np.zeros(design.p), "null", "w = 0 is all that fits", 0, c, c, square)
+
+
+def correlations(design: Design, R: Array) -> Array:
+    """Z'R / sum s for R (n, q), (p, q)."""
+    design.read_statistics()
+    product = design.tdot(R) / design.total
+    product[design.norm == 0.0] = 0.0  # constant columns: what is left is rounding
+    return np.asarray(product)
