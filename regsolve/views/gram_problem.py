@@ -29,11 +29,10 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
-from ..penalties import L1
 from ..ridge.design import Design
 from ..ridge.factors import EPS
 from ..solution import Path
-from ..solve import path, solve
+from ..solve import LASSO, QUADRATIC, _budget, _path, _ready, _run, path
 from .goal import Goal
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-STEPS = 200  # most solves of a walk
+NARROWED = 40  # times that a bracket narrows at once
+FALL = 0.01  # of alpha in as many steps where no lower end is known
 SIGHT = 1e-9  # a correlation above alpha by this share of it violates
 
 
@@ -100,10 +100,15 @@ class GramProblem:
         found: Path = quietly(path, *self._scaled(), fit_intercept=False, **options)
         return found
 
-    def solve(self, alpha: float, start: Array) -> Array:
-        """The lasso at ``alpha``."""
-        options: dict[str, Any] = {"fit_intercept": False, "coef_init": start, "tol": 1e-9}
-        return np.asarray(quietly(solve, *self._scaled(), penalty=L1(alpha), **options).coef)
+    def along(self, alphas: Array, start: Array) -> Array:
+        """The lasso at descending alphas, from ``start`` on; (p, m)."""
+        M, t = self._scaled()
+        ready = _ready(M, t, LASSO, QUADRATIC, None, None, False, False)
+        options = _budget(1e-9, None, None, None, None, "auto")
+        (found,), error = _run([ready], None, alphas=alphas, coef_inits=[start], **options)
+        if error is not None:
+            raise error
+        return np.asarray(_path(found).coefs.toarray())
 
     def _scaled(self) -> tuple[Array, Array]:
         root = math.sqrt(len(self.t))
@@ -138,34 +143,34 @@ def walk(
 ) -> tuple[float, Array, int]:
     """The alpha in [low, high] that meets the goal, the lasso there, and how many solves it took.
 
-    ``w`` is the lasso at ``high``, short of the goal. Newton's method along the lines, within a
-    bracket that is halved (in log alpha) where a line misleads. With ``low`` = 0 the goal may be
-    out of reach: alpha = 0 then, and the limit of the path, where alpha falls below ``least``.
+    ``w`` is the lasso at ``high``, short of the goal. Where the line from there does not lead to
+    the goal the bracket is narrowed by several alphas at a time, which cost little more than one.
+    With ``low`` = 0 the goal may be out of reach: alpha = 0 then, and the limit of the path, where
+    alpha falls below ``least``.
     """
-    alpha = high
-    for step in range(STEPS):
-        g = problem.line(w)
-        length, square = float(np.abs(w).sum()), problem.square(w)
-        new = -1.0
+    solved = 0
+    while True:
+        g, new = problem.line(w), -1.0
         if g is not None:
-            new = goal.alpha(alpha, length, square, float(np.sign(w) @ g))
-            beyond = new <= 0.0
-            end = w + (alpha - max(new, 0.0)) * g
+            length, square = float(np.abs(w).sum()), problem.square(w)
+            new = goal.alpha(high, length, square, float(np.sign(w) @ g))
+            end = w + (high - max(new, 0.0)) * g
             near = low * (1.0 - SIGHT) <= max(new, 0.0) <= high * (1.0 + SIGHT)
             if near and problem.holds(end, np.sign(w), max(new, 0.0)):
-                return max(new, 0.0), end, step
-            if beyond and low == 0.0 and alpha <= least:
-                return 0.0, end if problem.holds(end, np.sign(w), 0.0) else w, step
-        if low == 0.0 and not low < new < high:
-            new = 0.01 * alpha
-        elif not low < new < high or step % 3 == 2:
-            new = math.sqrt(low * high) if low > 0.0 else 0.1 * high
-        if high - low <= 4.0 * EPS * high or (low == 0.0 and new <= EPS * least):
-            return (0.0 if low == 0.0 else alpha), w, step
-        alpha = new
-        w = problem.solve(alpha, w)
-        if goal.reached(float(np.abs(w).sum()), problem.square(w)):
-            low = alpha
-        else:
-            high = alpha
-    return alpha, w, STEPS
+                return max(new, 0.0), end, solved
+            if new <= 0.0 and low == 0.0 and high <= least:
+                return 0.0, end if problem.holds(end, np.sign(w), 0.0) else w, solved
+        if low == 0.0 and high <= EPS * least:
+            return 0.0, w, solved
+        if high - low <= 4.0 * EPS * high:
+            return high, w, solved
+        trials = np.geomspace(high, low or FALL * high, NARROWED + 1)[1:]
+        if low < new < high:
+            trials = np.append(trials, new)
+        trials = -np.unique(-trials[trials > low])
+        solved += len(trials)
+        for alpha, v in zip(trials, problem.along(trials, w).T, strict=True):
+            if goal.reached(float(np.abs(v).sum()), problem.square(v)):
+                low = float(alpha)
+                break
+            high, w = float(alpha), v

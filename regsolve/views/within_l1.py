@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TALL = 2  # rows a feature from which all features go into one Gram matrix
 GRAM_FEATURES = 5000  # most features of one
-COARSE = 12  # alphas of a bracketing path
+COARSE = 40  # alphas of a bracketing path
 DEEP = 8  # further ones, down to LEAST of the largest, where those do not reach the goal
 LEAST = 1e-6
 
