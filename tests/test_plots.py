@@ -19,13 +19,8 @@ from scipy import sparse
 from sklearn.datasets import load_diabetes
 
 import regsolve
-from regsolve.plots import (
-    _spread,
-    coefficient_path,
-    criterion_curve,
-    cv_curve,
-    stability_path,
-)
+from regsolve.plots import coefficient_path, criterion_curve, cv_curve, stability_path
+from regsolve.plots.lines import spread
 from regsolve.solution import Path, Report
 
 
@@ -137,7 +132,7 @@ def test_more_labels_than_fit_keeps_the_largest() -> None:
 def test_spread_is_the_nearest_ordered_placement(seed: int) -> None:
     rng = np.random.default_rng(seed)
     targets, spacing = rng.random(8), 0.1
-    places = _spread(targets, spacing)
+    places = spread(targets, spacing)
     assert np.all(np.diff(places[np.argsort(targets)]) >= spacing - 1e-12)
     assert places.min() >= 0.0
     assert places.max() <= 1.0 + 1e-12

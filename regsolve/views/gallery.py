@@ -17,7 +17,8 @@ from scipy.optimize import brentq
 
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
-from ..plots import _new_axes, coefficient_path
+from ..plots import coefficient_path
+from ..plots.drawing import new_axes
 from ..solve import path as solve_path
 from ..solve import solve
 from .hessian import shrinkage
@@ -252,7 +253,7 @@ def _telling_plane(subject: Subject) -> tuple[Vector | None, list[str]]:
 
 
 def _panels(count: int) -> list[Axes]:
-    figure = cast("Figure", _new_axes().figure)
+    figure = cast("Figure", new_axes().figure)
     figure.clear()
     figure.set_size_inches(4.6 * count, 5.1)
     return list(figure.subplots(1, count))

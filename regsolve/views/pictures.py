@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from ..plots import _FADED
+from ..plots.drawing import FADED
 from .filters import early_stopping, spectral_filter
 from .hessian import shrinkage
 from .shapes import axes_of, names_of, stroke
@@ -155,7 +155,7 @@ def posterior_intervals(
     shown = np.sort(np.argsort(-reach, kind="stable")[: max(n_features, 1)])
     place = np.arange(len(shown), dtype=float)
     ax = axes_of(ax)
-    ax.axvline(0.0, color=_FADED, linewidth=0.9, zorder=0)
+    ax.axvline(0.0, color=FADED, linewidth=0.9, zorder=0)
     ax.hlines(place, low[shown], high[shown], color="#606060", linewidth=5.0, alpha=0.45,
               label=interval, zorder=2)  # fmt: skip
     for rank, (name, w) in enumerate(points.items()):

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
-from ..plots import _COLOURS, _FADED, _STYLES, _new_axes
+from ..plots.drawing import COLOURS, FADED, STYLES, new_axes
 from .norms import lq_norm, norm_ball
 from .priors import Gaussian, Laplace, LaplaceGaussian
 from .thresholds import firm_threshold, hard_threshold, scad_threshold
@@ -31,8 +31,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 def stroke(rank: int, *, marker: bool = True, **more: Any) -> dict[str, Any]:
     """Line2D options of curve number ``rank``: colour, dashes and, sparsely, a marker."""
     look: dict[str, Any] = {
-        "color": _COLOURS[rank % len(_COLOURS)],
-        "linestyle": _STYLES[rank % len(_STYLES)],
+        "color": COLOURS[rank % len(COLOURS)],
+        "linestyle": STYLES[rank % len(STYLES)],
         "linewidth": 1.7,
         "zorder": 3,
     }
@@ -43,7 +43,7 @@ def stroke(rank: int, *, marker: bool = True, **more: Any) -> dict[str, Any]:
 
 def axes_of(ax: Axes | None, *, equal: bool = False) -> Axes:
     """``ax``, or new axes, with two spines; ``equal`` makes a unit as long on both axes."""
-    ax = _new_axes() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     ax.spines[["top", "right"]].set_visible(False)
     if equal:
         ax.set_aspect("equal", adjustable="box")
@@ -52,8 +52,8 @@ def axes_of(ax: Axes | None, *, equal: bool = False) -> Axes:
 
 def cross(ax: Axes) -> None:
     """Thin lines through the origin."""
-    ax.axhline(0.0, color=_FADED, linewidth=0.7, zorder=0)
-    ax.axvline(0.0, color=_FADED, linewidth=0.7, zorder=0)
+    ax.axhline(0.0, color=FADED, linewidth=0.7, zorder=0)
+    ax.axvline(0.0, color=FADED, linewidth=0.7, zorder=0)
 
 
 def names_of(feature_names: Sequence[str] | None, p: int) -> list[str]:
@@ -150,7 +150,7 @@ def threshold_curves(
     }
     ax = axes_of(ax)
     cross(ax)
-    ax.plot(z, z, color=_FADED, linewidth=1.0, label="least squares", zorder=1)
+    ax.plot(z, z, color=FADED, linewidth=1.0, label="least squares", zorder=1)
     for rank, (name, w) in enumerate(curves.items()):
         ax.plot(z, w, label=name, markevery=(9 * rank, 50), **stroke(rank))
     if len(given):

@@ -1,0 +1,82 @@
+"""What all pictures share: colours and dashes, new axes that no window shows, the axes' names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+# Told apart by people of any colour vision, and dark enough for text on white.
+COLOURS = (
+    "#332288",
+    "#CC6677",
+    "#117733",
+    "#6699CC",
+    "#882255",
+    "#999933",
+    "#AA4499",
+    "#44AA99",
+    "#661100",
+    "#D55E00",
+)
+Dashes = tuple[int, tuple[float, ...] | None]
+STYLES: tuple[Dashes, ...] = (
+    (0, None),
+    (0, (5.0, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (6.0, 1.6, 1.2, 1.6)),
+)
+FADED = "#a8a8a8"
+TITLES = {
+    "alpha": "alpha (log scale, weaker penalty to the right)",
+    "norm": "l1 norm of the coefficients",
+    "deviance": "fraction of deviance explained",
+}
+
+
+def new_axes() -> Axes:
+    """Axes of a new figure of its own, known to no pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 4.8))
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def style_of(rank: int) -> tuple[str, Dashes]:
+    """Colour and dashes of the feature of this rank; the pairs repeat after 10 x 4."""
+    lap = rank // len(COLOURS)
+    return COLOURS[rank % len(COLOURS)], STYLES[(rank + lap) % len(STYLES)]
+
+
+def set_axes(ax: Axes, abscissa: NDArray[np.float64], x: str) -> None:
+    """Range, scale and name of the horizontal axis ``x``, alpha falling to the right."""
+    left, right = float(abscissa.min()), float(abscissa.max())
+    if x == "alpha":
+        if left == right:
+            left, right = left / 2.0, right * 2.0
+        ax.set_xlim(right, left)
+        ax.set_xscale("log")
+    elif left < right:
+        ax.set_xlim(left, right)
+    ax.margins(y=0.06)
+    ax.set_xlabel(TITLES[x])
+    ax.set_ylabel("coefficient")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def count_axis(ax: Axes, abscissa: NDArray[np.float64], df: NDArray[np.int64]) -> None:
+    """Write the number of non-zeros at about eight places along the top."""
+    place = ax.transData.transform(np.column_stack([abscissa, np.zeros(len(abscissa))]))[:, 0]
+    wanted = np.linspace(place[0], place[-1], 8)
+    at = np.unique(np.abs(place[:, None] - wanted).argmin(axis=0))
+    top = ax.secondary_xaxis("top")
+    top.set_xticks(abscissa[at], labels=[str(count) for count in df[at]])
+    top.minorticks_off()
+    top.set_xlabel("non-zero coefficients")
