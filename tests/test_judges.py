@@ -1,4 +1,4 @@
-"""certificate.hpp and certificate.py, written apart, give the same verdict on any coefficients."""
+"""certificate.hpp and regsolve.certificate, written apart, give one verdict on any coefficients."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..certificate import NULL, RETURNED, _Problem, _problem
+from ..certificate import NULL, RETURNED, Problem, problem_of
 from ..losses import Quadratic
 from ..penalties import L1
 from ..solution import Certificate
@@ -80,7 +80,9 @@ def verify_ball(
         Bad input, as :func:`regsolve.verify`.
     """
     exponent = checked_form(norm, radius, residual)
-    problem = _problem(X, y, Quadratic(), L1(0.0), sample_weight, None, fit_intercept, standardize)
+    problem = problem_of(
+        X, y, Quadratic(), L1(0.0), sample_weight, None, fit_intercept, standardize
+    )
     w = np.asarray(coef, dtype=np.float64)
     if w.shape != (problem.X.shape[1],) or not np.isfinite(w).all():
         raise ValueError(f"coef has shape {w.shape}: expected {problem.X.shape[1]} finite numbers")
@@ -118,7 +120,7 @@ def checked_form(norm: Any, radius: Any, residual: Any) -> float:
     return EXPONENTS[norm]
 
 
-def _products(problem: _Problem, u: Array, w: Array) -> tuple[Array, Array]:
+def _products(problem: Problem, u: Array, w: Array) -> tuple[Array, Array]:
     """X'u / e and e w, (p,); a constant column (e_j = 0) is out."""
     c = problem.X.transposed_dot(u)
     if problem.scale is None:
