@@ -34,7 +34,8 @@ from .. import _validate
 from .._threads import available_threads, blas_threads
 from ..ridge.design import Design, targets
 from ..ridge.fit import checked_weight
-from .evidence import EXACT_FIT, TINY, Hyperpriors
+from .evidence import TINY, Hyperpriors
+from .passes import EXACT_FIT
 from .posterior import Posterior, Wide
 
 if TYPE_CHECKING:
