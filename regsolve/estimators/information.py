@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..criteria import check_parameters
 from ..solve import path as fit_path
+from .chooser import LEAST, AlphaChooser
 from .gram import check_precompute
 from .linear import parameters_of
-from .predictor import LinearPredictor, row_weights
-from .selection import LEAST, ElasticNetCV
+from .predictor import row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ TITLES = {
 }
 
 
-class ElasticNetIC(LinearPredictor):
+class ElasticNetIC(AlphaChooser):
     """:class:`ElasticNet` with alpha chosen by a criterion that needs no folds.
 
     The path minimises, at each alpha,
@@ -173,11 +173,6 @@ class ElasticNetIC(LinearPredictor):
         self.max_time = max_time
         self.callback = callback
 
-    # the same grid, the same problem and the same inputs as with cross-validation
-    _check_alphas = ElasticNetCV._check_alphas
-    _checked = ElasticNetCV._checked
-    _penalty = ElasticNetCV._penalty
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ElasticNetIC:
         """Fit to X (n, p) and y (n,), a row of weight s_i counting as s_i rows."""
         with self._unchanged_on_error():
@@ -223,18 +218,11 @@ class ElasticNetIC(LinearPredictor):
             gamma=self.gamma,
             n_threads=self.n_threads,
         )
-        k = chosen.index
-        self.path_, self.alphas_, self.alpha_ = path, path.alphas, chosen.alpha
+        self.alphas_ = path.alphas
         self.criterion_, self.df_ = chosen.values, chosen.df
         self.noise_variance_ = chosen.noise_variance
-        self.coef_ = path.coefs[:, [k]].toarray().ravel()
-        self.intercept_ = float(path.intercepts[k])
-        self.status_ = path.statuses[k]
-        self.certificate_ = path.certificate_of(k)
-        self.dual_gap_ = self.certificate_.gap
+        self._keep(path, chosen.index)
         self.report_ = path.report
-        steps = path.report.n_solves + path.report.n_epochs
-        self.n_iter_ = max(1, round(steps / len(path.alphas)))
         if self.verbose:
             sys.stderr.write(
                 f"{type(self).__name__}: alpha {self.alpha_:.6g} by {self.criterion}, "

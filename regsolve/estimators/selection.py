@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from inspect import signature
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +15,15 @@ from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .. import _validate, penalties
 from ..folds import FoldPaths, chosen, fold_paths
 from ..solution import together
+from .chooser import LEAST, AlphaChooser
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
-from .predictor import FLOATS, LinearPredictor, row_weights
+from .predictor import row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +33,9 @@ if TYPE_CHECKING:
     from ..solution import Path, Progress
 
 RULES = ("min", "1se")
-LEAST = float(np.finfo(np.float64).tiny)
 
 
-class ElasticNetCV(LinearPredictor):
+class ElasticNetCV(AlphaChooser):
     """:class:`ElasticNet` with alpha, and l1_ratio, chosen by cross-validation.
 
     Each fold's path minimises
@@ -237,51 +235,6 @@ class ElasticNetCV(LinearPredictor):
             raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
         self._check_alphas()
 
-    def _check_alphas(self) -> None:
-        _validate.positive_number("eps", self.eps)
-        if isinstance(self.alphas, Integral):
-            _validate.positive_integer("alphas", self.alphas)
-            return
-        if not np.iterable(self.alphas) or isinstance(self.alphas, str):
-            raise TypeError(f"alphas={self.alphas!r}: expected their number or an array of them")
-        for k, alpha in enumerate(self.alphas):
-            if not isinstance(alpha, Real):
-                raise TypeError(
-                    f"alphas[{k}] must be an instance of float, not {type(alpha).__name__}"
-                )
-            if not float(alpha) >= 0.0:
-                raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
-
-    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
-        # NaN and infinity in X are found by the solver's own first reading
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csc",
-            dtype=FLOATS,
-            copy=False,
-            multi_output=True,
-            y_numeric=True,
-            ensure_all_finite=False,
-        )
-        if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError(
-                f"y has {y.shape[1]} targets and {type(self).__name__} chooses one alpha for "
-                "one target: fit each column"
-            )
-        return X, column_or_1d(y, warn=True)
-
-    def _penalty(self, ratio: float) -> Any:
-        return penalties.ElasticNet(
-            1.0,
-            ratio,
-            weights=self.weights,
-            lower=self.lower,
-            upper=self.upper,
-            positive=bool(self.positive),
-        )
-
     def _threads(self) -> int | None:
         if self.n_threads is not None or self.n_jobs is None:
             return self.n_threads
@@ -331,17 +284,10 @@ class ElasticNetCV(LinearPredictor):
         own = isinstance(self.alphas, Integral) and np.size(getattr(self, "l1_ratio", 1.0)) > 1
         self.mse_path_ = np.squeeze(mse)
         self.alphas_ = grids if own else grids[0]
-        self.alpha_ = float(path.alphas[k])
         if hasattr(self, "l1_ratio"):
             self.l1_ratio_ = ratios[r]
-        self.coef_ = path.coefs[:, [k]].toarray().ravel()
-        self.intercept_ = float(path.intercepts[k])
-        self.path_, self.fold_paths_ = path, found[r].folds
-        self.status_ = path.statuses[k]
-        self.certificate_ = path.certificate_of(k)
-        self.dual_gap_ = self.certificate_.gap
-        steps = path.report.n_solves + path.report.n_epochs
-        self.n_iter_ = max(1, round(steps / len(path.alphas)))
+        self.fold_paths_ = found[r].folds
+        self._keep(path, k)
         self.report_ = together([path.report for one in found for path in (one.path, *one.folds)])
 
     def _chosen(self, errors: NDArray[np.float64]) -> tuple[int, int]:

@@ -1,0 +1,78 @@
+"""What estimators that choose an alpha along a path share: grid, penalty, inputs, the choice."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import validate_data
+
+from .. import _validate, penalties
+from .predictor import FLOATS, LinearPredictor
+
+if TYPE_CHECKING:
+    from ..solution import Path
+
+LEAST = float(np.finfo(np.float64).tiny)
+
+
+class AlphaChooser(LinearPredictor):
+    """One target, a grid of alphas and an elastic net; the fit at one of the alphas is kept."""
+
+    def _check_alphas(self) -> None:
+        _validate.positive_number("eps", self.eps)
+        if isinstance(self.alphas, Integral):
+            _validate.positive_integer("alphas", self.alphas)
+            return
+        if not np.iterable(self.alphas) or isinstance(self.alphas, str):
+            raise TypeError(f"alphas={self.alphas!r}: expected their number or an array of them")
+        for k, alpha in enumerate(self.alphas):
+            if not isinstance(alpha, Real):
+                raise TypeError(
+                    f"alphas[{k}] must be an instance of float, not {type(alpha).__name__}"
+                )
+            if not float(alpha) >= 0.0:
+                raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        # NaN and infinity in X are found by the solver's own first reading
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csc",
+            dtype=FLOATS,
+            copy=False,
+            multi_output=True,
+            y_numeric=True,
+            ensure_all_finite=False,
+        )
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"y has {y.shape[1]} targets and {type(self).__name__} chooses one alpha for "
+                "one target: fit each column"
+            )
+        return X, column_or_1d(y, warn=True)
+
+    def _penalty(self, ratio: float) -> Any:
+        return penalties.ElasticNet(
+            1.0,
+            ratio,
+            weights=self.weights,
+            lower=self.lower,
+            upper=self.upper,
+            positive=bool(self.positive),
+        )
+
+    def _keep(self, path: Path, k: int) -> None:
+        """Hold the path and what it is at its alpha number k."""
+        self.path_, self.alpha_ = path, float(path.alphas[k])
+        self.coef_ = path.coefs[:, [k]].toarray().ravel()
+        self.intercept_ = float(path.intercepts[k])
+        self.status_ = path.statuses[k]
+        self.certificate_ = path.certificate_of(k)
+        self.dual_gap_ = self.certificate_.gap
+        steps = path.report.n_solves + path.report.n_epochs
+        self.n_iter_ = max(1, round(steps / len(path.alphas)))
