@@ -216,7 +216,7 @@ def test_blocks_of_columns_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> Non
     coef = np.linspace(-0.5, 0.5, 30)
     plain = [judged(problem, coef, 4.0)]
     plain.append(judged(dataclasses.replace(problem, X=sparse.csr_matrix(problem.X)), coef, 4.0))
-    monkeypatch.setattr("regsolve.certificate.columns.BLOCK_ENTRIES", 70)
+    monkeypatch.setattr("regsolve.judge.columns.BLOCK_ENTRIES", 70)
     same(judged(problem, coef, 4.0), plain[0], 1e-12)
     problem = dataclasses.replace(problem, X=sparse.csr_matrix(problem.X))
     same(judged(problem, coef, 4.0), plain[1], 1e-12)
@@ -342,11 +342,11 @@ def test_alpha_zero_is_projected_and_beyond_a_size_is_not(monkeypatch: pytest.Mo
     proof = judged(problem, solution[:8], solution[8])
     assert proof.relative_gap <= 1e-13
     assert judged(problem, np.zeros(8), 0.0).dual == pytest.approx(proof.primal)
-    monkeypatch.setattr("regsolve.certificate.dual.PROJECTION_FEATURES", 7)
+    monkeypatch.setattr("regsolve.judge.dual.PROJECTION_FEATURES", 7)
     assert judged(problem, solution[:8], solution[8]).dual == 0.0
     assert judged(problem, solution[:8], solution[8]).kkt_violation <= 1e-12
-    monkeypatch.setattr("regsolve.certificate.dual.PROJECTION_FEATURES", 8)
-    monkeypatch.setattr("regsolve.certificate.span.PROJECTION_BYTES", 8.0 * 25 * 8)
+    monkeypatch.setattr("regsolve.judge.dual.PROJECTION_FEATURES", 8)
+    monkeypatch.setattr("regsolve.judge.span.PROJECTION_BYTES", 8.0 * 25 * 8)
     assert judged(problem, solution[:8], solution[8]).dual == 0.0
 
 

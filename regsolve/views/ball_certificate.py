@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..certificate import NULL, RETURNED, Problem, problem_of
+from ..certificate import NULL, RETURNED
+from ..judge.problem import Problem, problem_of
 from ..losses import Quadratic
 from ..penalties import L1
 from ..solution import Certificate

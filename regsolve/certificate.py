@@ -1,4 +1,21 @@
-"""The judgement of given coefficients: objective, dual bound, gap and KKT violation at once."""
+"""The judge: objective, duality gap and optimality conditions of any coefficients.
+
+NumPy and SciPy alone, in float64, apart from every solver. With omega_i = s_i / sum s,
+z_i = x_i'w + b + offset_i and a loss f that is convex in z, the problem is
+
+    minimise  P(w, b) = sum_i omega_i f(y_i, z_i) + sum_j g_j(w_j)
+
+and its dual, over u in R^n with sum_i u_i = 0 where b is fitted,
+
+    maximise  D(u) = - sum_i [omega_i f*(y_i, -u_i / omega_i) + u_i offset_i] - sum_j g_j*(x_j'u).
+
+D(u) <= P(w, b) for every u and (w, b), so P - D bounds how far P is above its minimum, convex or
+not.
+
+References
+----------
+Rockafellar (1970), Convex Analysis, section 31 (Fenchel duality).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +24,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..losses import Loss, Quadratic
-from ..penalties import Penalty
-from ..solution import Certificate
-from .dual import dual_objective
-from .kkt import violation
-from .null import Null, null_model
-from .problem import Problem, problem_of, vector
-from .rounding import RETURNED
+from .judge.dual import dual_objective
+from .judge.kkt import violation
+from .judge.null import Null, null_model
+from .judge.problem import Problem, problem_of, vector
+from .judge.rounding import NULL, RETURNED
+from .losses import Loss, Quadratic
+from .penalties import Penalty
+from .solution import Certificate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Vector = NDArray[np.float64]
+
+__all__ = ["NULL", "RETURNED", "Certificate", "certify", "verify"]
 
 _QUADRATIC = Quadratic()
 
