@@ -94,6 +94,32 @@ def test_a_ball_that_does_not_bind_is_left_to_the_spectrum() -> None:
     assert alpha_of(X, y, 0.5 * free.radius, norm="l2") > 0.0
 
 
+@pytest.mark.parametrize("shape", [(240, 180), (180, 240)])
+def test_nothing_to_find(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Krylov space, asked whatever a spectrum costs, leaves it to that."""
+    monkeypatch.setattr("regsolve.ridge.costs.may_iterate", lambda *_: True)
+    X = sp.random(shape[0] // 2, shape[1], 0.05, "csc", rng=np.random.default_rng(0))
+    X, y = sp.vstack([X, X]).tocsc(), np.repeat([1.0, -1.0], shape[0] // 2)  # X'y = 0
+    fit = fit_norm_ball(X, y, 1.0, norm="l2")
+    assert fit.status == "optimal"
+    assert fit.radius <= 1e-9
+
+
+@pytest.mark.parametrize(("norm", "n", "p"), [("l1", 1200, 900), ("l2", 500, 300)])
+def test_a_residual_near_that_of_least_squares(norm: str, n: int, p: int) -> None:
+    """Also where one column's variance makes the largest alpha a million times the others'."""
+    X, y = regression(n, p, density=9.0 / p)
+    A = np.column_stack([np.ones(len(y)), X.toarray()])
+    left = y - A @ np.linalg.lstsq(A, y, rcond=None)[0]
+    least = float(np.sqrt(np.mean(left**2)))
+    fit = fit_norm_ball(X, y, norm=norm, residual=1.01 * least)
+    assert fit.residual == pytest.approx(1.01 * least, rel=1e-9)
+    told = verify_ball(X, y, fit.coef, fit.intercept, norm=norm, residual=1.01 * least)
+    assert told.relative_gap < 1e-8
+    with pytest.raises(ValueError, match="least squares leave"):
+        fit_norm_ball(X, y, norm=norm, residual=0.99 * least)
+
+
 def test_a_dear_spectrum_is_not_asked_for() -> None:
     X, y = regression(9000, 12_000, density=0.001)
     begun = time.perf_counter()

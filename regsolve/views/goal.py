@@ -23,6 +23,13 @@ class Goal:
     radius: float | None
     residual: float | None
 
+    @property
+    def bound(self) -> float:
+        """The radius, or the residual."""
+        bound = self.radius if self.residual is None else self.residual
+        assert bound is not None
+        return bound
+
     def reached(self, length: float, square: float) -> bool:
         """Whether alpha is as small as it need be, or smaller."""
         if self.residual is None:

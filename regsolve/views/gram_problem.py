@@ -146,7 +146,7 @@ def walk(
     ``w`` is the lasso at ``high``, short of the goal. Where the line from there does not lead to
     the goal the bracket is narrowed by several alphas at a time, which cost little more than one.
     With ``low`` = 0 the goal may be out of reach: alpha = 0 then, and the limit of the path, where
-    alpha falls below ``least``.
+    a line leads to it or alpha falls below ``least``.
     """
     solved = 0
     while True:
@@ -158,9 +158,7 @@ def walk(
             near = low * (1.0 - SIGHT) <= max(new, 0.0) <= high * (1.0 + SIGHT)
             if near and problem.holds(end, np.sign(w), max(new, 0.0)):
                 return max(new, 0.0), end, solved
-            if new <= 0.0 and low == 0.0 and high <= least:
-                return 0.0, end if problem.holds(end, np.sign(w), 0.0) else w, solved
-        if low == 0.0 and high <= EPS * least:
+        if low == 0.0 and high <= least:
             return 0.0, w, solved
         if high - low <= 4.0 * EPS * high:
             return high, w, solved

@@ -27,6 +27,7 @@ GRAM_FEATURES = 5000  # most features of one
 COARSE = 40  # alphas of a bracketing path
 DEEP = 8  # further ones, down to LEAST of the largest, where those do not reach the goal
 LEAST = 1e-6
+BOTTOM = 1e-13  # of the largest alpha, where the path has come to its limit
 
 
 def within_l1(design: Design, centred: Targets, goal: Goal) -> Found:
@@ -57,7 +58,7 @@ def _from_gram(design: Design, centred: Targets, goal: Goal) -> Found:
         return nothing
     null = float(problem.t @ problem.t)
     high, low, w, largest, _ = _bracket(problem.path, goal, null, np.ones(design.p), problem.rest)
-    alpha, w, n_solves = walk(problem, goal, high, low, w, LEAST * largest)
+    alpha, w, n_solves = walk(problem, goal, high, low, w, BOTTOM * largest)
     why = f"one Gram matrix of {design.p} features, its path bracketed and walked"
     blur = np.linalg.norm(problem.G) * np.linalg.norm(w) + np.linalg.norm(problem.q)
     c, square = problem.q - problem.G @ w, problem.square(w)
@@ -98,7 +99,7 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> Found:
     while True:
         gathered = _on(design, support)
         problem = GramProblem.of(gathered, centred.R)
-        alpha, part, steps = walk(problem, goal, high, low, w[support], LEAST * largest)
+        alpha, part, steps = walk(problem, goal, high, low, w[support], BOTTOM * largest)
         n_solves += steps
         w = np.zeros(design.p)
         w[support] = part

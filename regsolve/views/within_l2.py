@@ -23,7 +23,6 @@ from ..ridge import costs, direct
 from ..ridge.costs import CLOSE, GAIN, GLANCE, Plan
 from ..ridge.design import Design, Targets
 from ..ridge.factors import EPS, Breakdown, conditions
-from ..ridge.krylov import SURE
 from ..ridge.normal import Normal
 from ..ridge.projected import Projected
 from .goal import Found, Goal, only_zero, refuse
@@ -37,8 +36,9 @@ if TYPE_CHECKING:
 HOPE = 0.2  # of a spectrum's seconds that a space may take which does not reach the norm yet
 SHARE = 1.25  # by which a Krylov space has grown when it is asked again
 LEAST = 1e-13  # strength over the largest Ritz value below which only a spectrum tells
-SHORT = 1e-11  # of a residual: by how much a Krylov space aims below it
-MET = 1e-9  # of a norm: how exactly a Krylov space must meet it
+PROVEN = 2.5e-13  # gap by recurrences at which a Krylov space is large enough
+MET = 1e-11  # of a norm: how exactly it must be met, from below
+CORRECTIONS = 4
 
 
 def within_l2(design: Design, centred: Targets, goal: Goal) -> Found:
@@ -47,9 +47,8 @@ def within_l2(design: Design, centred: Targets, goal: Goal) -> Found:
     if zero is not None:
         return zero
     plan = costs.choose(design, 1, math.inf, "auto", any_factor=False)
-    binds = goal.radius is None or math.isfinite(goal.radius)
     dear = costs.may_iterate(design, plan, "auto") or costs.may_attempt(design, plan, "auto", 1)
-    if binds and dear:
+    if dear and 0.0 < goal.bound < math.inf:
         found = _on_krylov_space(design, centred, goal, plan)
         if found is not None:
             return found
@@ -79,51 +78,63 @@ def _on_krylov_space(design: Design, centred: Targets, goal: Goal, plan: Plan) -
     normal = Normal(design, centred)
     seconds = GAIN * (math.inf if costs.too_large(design) else plan.seconds)
     space = Projected(normal, int(0.25 * available_memory() // (8.0 * normal.size)))
-    steps, gap = 0, math.inf
+    of_residual, bound = goal.residual is not None, goal.bound
+    if of_residual:
+        bound *= math.sqrt(design.total)
+    if not _grow(space, of_residual, bound, seconds):
+        return None
+    aim, first = bound, np.zeros(1, dtype=np.intp)
+    for _ in range(CORRECTIONS):  # by what the norm in X's own products differs
+        a = _root(space, of_residual, aim)
+        if a is None:
+            return None
+        W, proof = normal.prove(space.solution(a), np.array([a]), first)
+        reached = float(lq_norm((centred.R - design.dot(W) if of_residual else W)[:, 0], 2.0))
+        if proof.relative_gap(centred.square)[0] > CLOSE:
+            return None
+        if bound * (1.0 - MET) <= reached <= bound:
+            why = f"the secular equation on a Krylov space of {space.steps} steps"
+            mode = f"{'gram' if normal.primal else 'kernel'}-krylov"
+            return Found(a / design.total, W[:, 0], mode, why)
+        aim *= bound / reached * (1.0 - 0.5 * MET)
+    return None
+
+
+def _grow(space: Projected, of_residual: bool, bound: float, seconds: float) -> bool:
+    """Until the fit that meets the bound is proven there; False where that would take longer."""
+    steps, gap, normal = 0, math.inf, space.normal
     while True:
         space.extend(max(GLANCE, int(SHARE * steps)) - steps)
         before, last, steps = steps, gap, space.steps
-        a = _root(space, goal, design.total)
+        a = _root(space, of_residual, bound)
         gap = math.inf if a is None else space.gap(a)
-        if gap <= SURE * CLOSE:
-            break
+        if gap <= PROVEN:
+            return True
         if a is None:
             dear = steps * costs.lanczos_step(normal, steps) > HOPE * seconds
         else:
             fall = math.log(last / gap) if 0.0 < gap < last < math.inf else 0.0
-            more = (steps - before) * math.log(gap / (SURE * CLOSE)) / fall if fall else math.inf
+            more = (steps - before) * math.log(gap / (PROVEN)) / fall if fall else math.inf
             outlook = space.outlook(a, min(more, normal.size - steps))
-            dear = costs.krylov_seconds(normal, outlook, CLOSE) > seconds
+            dear = costs.krylov_seconds(normal, outlook, PROVEN) > seconds
         if dear or space.full:
-            return None
-    assert a is not None
-    strength, first = np.array([a]), np.zeros(1, dtype=np.intp)
-    W, proof = normal.prove(space.solution(a), strength, first)
-    reached = float(lq_norm(W[:, 0], 2.0))
-    met = goal.radius is None or abs(reached - goal.radius) <= MET * goal.radius
-    if not (met and proof.relative_gap(centred.square)[0] <= CLOSE):
-        return None
-    why = f"the secular equation on a Krylov space of {steps} steps"
-    mode = f"{'gram' if normal.primal else 'kernel'}-krylov"
-    return Found(a / design.total, W[:, 0], mode, why)
+            return False
 
 
-def _root(space: Projected, goal: Goal, total: float) -> float | None:
-    """The strength at which the fit in ``space`` meets the goal; None where none above LEAST does.
+def _root(space: Projected, of_residual: bool, bound: float) -> float | None:
+    """The strength at which the fit in ``space`` meets the bound; None where none above LEAST does.
 
     ||w(a)|| falls and ||r(a)|| grows with a, both on the logarithmic scale of a.
     """
 
     def excess(log_a: float) -> float:
-        length, residual = space.norms(math.exp(log_a))
-        if goal.residual is None:
-            assert goal.radius is not None
-            return math.log(length / goal.radius) if length > 0.0 else -math.inf
-        bound = goal.residual * math.sqrt(total) * (1.0 - SHORT)
-        return math.log(residual / bound) if residual > 0.0 else -math.inf
+        norm = space.norms(math.exp(log_a))[of_residual]
+        return math.log(norm / bound) if norm > 0.0 else -math.inf
 
-    sign = 1.0 if goal.residual is None else -1.0
-    low = math.log(LEAST * float(np.max(space.basis.h)))
+    sign, largest = (-1.0 if of_residual else 1.0), float(np.max(space.basis.h))
+    if not largest > 0.0:  # X says nothing of y
+        return None
+    low = math.log(LEAST * largest)
     high = low - 2.0 * math.log(LEAST)
     if not sign * excess(low) > 0.0:
         return None
