@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from regsolve import verify
+from regsolve import Ridge, verify
 from regsolve.penalties import L2
 from regsolve.ridge import design, fit_ridge, ridge_path
 from regsolve.ridge.conjugate_gradients import sketch
@@ -263,8 +263,8 @@ def test_what_rounding_keeps_from_tol_is_left_to_a_factor(monkeypatch: pytest.Mo
 
     rng = np.random.default_rng(0)
     blocks = [np.eye(m)[rng.integers(m, size=3000)] for m in (12, 20, 7)]
-    X = sparse.csc_matrix(np.hstack([*blocks, 1e3 * rng.standard_normal((3000, 2))]))
-    y, a = rng.standard_normal((3000, 1)), np.array([1e-5])
+    X = sparse.csc_matrix(np.hstack([*blocks, 1e4 * rng.standard_normal((3000, 2))]))
+    y, a = rng.standard_normal((3000, 1)), np.array([1e-10])
     monkeypatch.setattr(costs, "PATIENCE", 0.0)
     with pytest.warns(ConvergenceWarning, match="missed tol"):
         stalled = fit_ridge(X, y, a, solver="krylov", tol=1e-12)
@@ -273,5 +273,27 @@ def test_what_rounding_keeps_from_tol_is_left_to_a_factor(monkeypatch: pytest.Mo
     assert found.report.mode == "gram-cholesky"
     assert found.statuses == ["optimal"] != stalled.statuses
     assert found.certificates[0].relative_gap <= 1e-12
-    judged = verify(X, y[:, 0], found.coefs[:, 0], found.intercepts[0], penalty=L2(1e-5 / 3000))
+    judged = verify(X, y[:, 0], found.coefs[:, 0], found.intercepts[0], penalty=L2(1e-10 / 3000))
     assert judged.relative_gap <= 1e-10
+
+
+@pytest.mark.parametrize(
+    ("n", "levels", "alpha"),
+    [(3000, (60, 40), 1e-6), (3000, (60, 40), 1e-9), (90, (70, 60), 1e-6)],
+)
+def test_beyond_what_a_factor_bears(
+    n: int, levels: tuple[int, ...], alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Levels of categories sum to the intercept; a column in other units makes their l small."""
+    monkeypatch.setattr("regsolve.ridge.direct.DEAR", 0.0)
+    monkeypatch.setattr("regsolve.ridge.direct.HOPELESS", 1e7)
+    rng = np.random.default_rng(0)
+    blocks = [sparse.eye(k, format="csr")[rng.integers(0, k, n)] for k in levels]
+    X = sparse.hstack([*blocks, 1e4 * rng.standard_normal((n, 1))]).tocsc()
+    y = X @ rng.standard_normal(X.shape[1]) + rng.standard_normal(n)
+    model = Ridge(alpha).fit(X, y)
+    assert "after a stronger factor" in model.report_.why
+    judged = verify(X, y, model.coef_, model.intercept_, penalty=L2(alpha / n))
+    assert judged.relative_gap < 1e-6
+    assert model.certificate_.relative_gap < 1e-6
+    assert judged.relative_gap <= 10.0 * model.certificate_.relative_gap + 1e-9

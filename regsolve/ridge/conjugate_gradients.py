@@ -15,8 +15,9 @@ Frangella, Tropp and Udell (2023), Randomized Nystrom preconditioning.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy import linalg
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 LOOK = 5  # steps from one look at r'S r to the next, which takes a product
 PATIENCE = 1000  # steps in which a residual must fall by a tenth
+
+
+class Preconditioners(Protocol):
+    """One for each strength."""
+
+    def at(self, a: float) -> Callable[[Array], Array]:
+        """M_a^{-1} as an operator on (k,)."""
 
 
 @dataclass
@@ -93,7 +101,7 @@ def solve(
     normal: Normal,
     a: Array,
     t: Integers,
-    shared: Sketch,
+    shared: Preconditioners,
     tol: float,
     most_steps: int,
     start: Array | None = None,
@@ -115,7 +123,7 @@ def _together(
     normal: Normal,
     a: Array,
     t: Integers,
-    inverses: list[Preconditioner],
+    inverses: list[Callable[[Array], Array]],
     tol: float,
     most_steps: int,
     start: Array | None,

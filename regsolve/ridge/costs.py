@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FLOPS = 9e10  # a second in products of matrices
 CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 1.25e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
-SPARSE = 2.5e9  # products of stored values with k columns a second, of which few are met
+PAIRS = 2.5e8  # of stored values a second in Z'Z or Z Z' of sparse X
 BANDWIDTH = 8e9  # bytes a second
 STREAM, EIGHT_STREAM = 2e10, 1e10  # bytes of dense X a second for S v, and for S V, V (k, 8)
 ONE_VALUE, EIGHT_VALUES = 1.5e-9, 2.5e-9  # seconds a stored value of S v and of S V, V (k, 8)
@@ -85,7 +85,7 @@ def choose(design: Design, n_alphas: int, least: float, solver: str, any_factor:
         seconds = {"eigen": seconds["eigen"]}
     factor = min(seconds, key=seconds.__getitem__)
     product = 8.0 * k * k / 1e9
-    product += storage.n_values * k / SPARSE if storage.sparse else float(n) * p * k / FLOPS
+    product += storage.pairs(primal) / PAIRS if storage.sparse else float(n) * p * k / FLOPS
     side = "Z'Z" if primal else "ZZ'"
     number = "one alpha" if n_alphas == 1 else f"{n_alphas} alphas"
     said = ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())

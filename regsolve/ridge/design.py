@@ -85,6 +85,12 @@ class _Compressed(_Columns):
         self.n_values = int(indptr[-1])
         self.n_bytes = float(data.nbytes + indices.nbytes)
 
+    def pairs(self, primal: bool) -> float:
+        """Of stored values in one row, which Z'Z is made of, or in one column, for Z Z'."""
+        of_rows = np.bincount(self.X.indices, minlength=self.n) if primal else None
+        counts = (np.diff(self.X.indptr) if of_rows is None else of_rows).astype(np.float64)
+        return 0.5 * float(counts @ counts)
+
     @cached_property
     def by_rows(self) -> Any:
         """X in compressed rows."""

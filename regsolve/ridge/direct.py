@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from . import proof
+from . import proof, shifted
 from .answer import Answer
 from .blas import product
 from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
 from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, eigen, singular
+from .normal import Normal
 from .products import kernel, root_of_gram, root_of_kernel
 from .refine import LITTLE_WORK, corrected, polished, refined
 
@@ -43,17 +44,26 @@ HAZY = 1e9  # for a spectrum, whose criteria nothing corrects, from HAZY on
 
 def solve(design: Design, targets: Targets, a: Array, t: Integers, plan: Plan) -> Answer:
     """Solutions at strengths a_q for targets t_q, q = 1..Q, as the plan says."""
+    if _flops(design) > DEAR and not plan.precise and np.min(a, initial=np.inf) > 0.0:
+        return by_normal_equations(design, targets, a, t, plan)
     return select(design, targets, a, plan, lambda _: (a, t))
 
 
 def by_normal_equations(
     design: Design, targets: Targets, a: Array, t: Integers, plan: Plan
-) -> Answer | None:
-    """The same by a factor of the normal equations, or None where they lose the answer."""
+) -> Answer:
+    """The same by a factor of the normal equations, or by iterations after one that they bear."""
     try:
         return _Normal(design, targets, plan, a).solve(a, t)
-    except Breakdown:
-        return None
+    except Breakdown as lost:
+        why = f"the condition {lost.condition:.1e} asks for iterations after a stronger factor"
+    S = (_Primal if plan.primal else _Dual)(design, targets).S
+    return shifted.solve(Normal(design, targets), S, a, t, why)
+
+
+def _flops(design: Design) -> float:
+    """Of a factor of Z itself."""
+    return float(design.n) * design.p * min(design.n, design.p)
 
 
 def select(
@@ -94,7 +104,7 @@ class _Normal:
         self.problem = (_Primal if plan.primal else _Dual)(design, targets)
         self.plan = plan
         S = self.problem.S
-        flops = float(design.n) * design.p * min(design.n, design.p)
+        flops = _flops(design)
         lost = CHEAP if flops <= SMALL else LOST
         if flops > DEAR:
             lost = HAZY if plan.factor == "eigen" else HOPELESS

@@ -168,7 +168,7 @@ def _best(
     if worst(iterated) <= tol:
         return iterated
     factored = direct.by_normal_equations(design, centred, a, t, plan)
-    return iterated if factored is None or not worst(factored) < worst(iterated) else factored
+    return factored if worst(factored) < worst(iterated) else iterated
 
 
 def checked_weight(sample_weight: Any, n: int) -> Array | None:

@@ -9,6 +9,7 @@ import numpy as np
 from .._threads import available_memory
 from . import conjugate_gradients, krylov
 from .answer import Answer
+from .conjugate_gradients import Preconditioners
 from .costs import GAIN, GLANCE, Prospects, rank_of, short
 from .design import EIGHT
 from .krylov import Outlook
@@ -32,11 +33,12 @@ def solve(
     most_steps: int | None,
     solver: str,
     direct_seconds: float,
+    shared: Preconditioners | None = None,
 ) -> Answer | None:
     """Solutions at strengths a_q for targets t_q, with their proof; None: a factor costs less.
 
     ``solver`` is "krylov" or "conjugate_gradients" by name; "auto" begins with the first and goes
-    on as the prospects say.
+    on as the prospects say. ``shared`` precondition the second, by default from a sketch.
     """
     most = 20 * normal.size + 100 if most_steps is None else most_steps
     kept = min(8.0 * normal.size**2, 0.25 * available_memory())
@@ -52,8 +54,7 @@ def solve(
         C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on)
         if mode == "direct":
             return None
-    found = _Found(normal, a, t, C)
-    shared = None
+    found = _Found(normal, a, t, C, tol)
     for _ in range(1 + REPAIRS):  # rounding may have spoilt a recurrence: once more from its end
         missed = found.missed(tol)
         if not len(missed) or steps >= most:
@@ -104,7 +105,7 @@ def attempt(
     C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on, every=GLANCE)
     if not cheap:
         return None
-    found = _Found(normal, a, t, C)
+    found = _Found(normal, a, t, C, tol)
     if len(found.missed(tol)):
         return None
     return Answer(
@@ -123,10 +124,10 @@ class _Found:
     W: Array
     proof: Proof
 
-    def __init__(self, normal: Normal, a: Array, t: Integers, C: Array | None) -> None:
-        self.normal, self.a, self.t, self.C = normal, a, t, C
+    def __init__(self, normal: Normal, a: Array, t: Integers, C: Array | None, tol: float) -> None:
+        self.normal, self.a, self.t, self.C, self.tol = normal, a, t, C, tol
         if C is not None:
-            self.W, self.proof = normal.prove(C, a, t)
+            self.W, self.proof = normal.prove(C, a, t, tol)
 
     def missed(self, tol: float) -> Integers:
         """The pairs whose gap is above tol."""
@@ -138,16 +139,14 @@ class _Found:
         """Take of C what has a smaller gap; whether any is half of what it was."""
         if self.C is None:
             self.C = C
-            self.W, self.proof = self.normal.prove(C, self.a, self.t)
+            self.W, self.proof = self.normal.prove(C, self.a, self.t, self.tol)
             return True
-        W, proof = self.normal.prove(C, self.a[q], self.t[q])
+        W, proof = self.normal.prove(C, self.a[q], self.t[q], self.tol)
         before = self.proof.gap[q].copy()
-        better = ~(proof.gap >= before)
+        better = self.proof.take(q, proof)
         self.C[:, q[better]] = C[:, better]
         if self.W is not self.C:
             self.W[:, q[better]] = W[:, better]
-        for name in ("primal", "gap", "kkt"):
-            getattr(self.proof, name)[q[better]] = getattr(proof, name)[better]
         return bool(np.any(self.proof.gap[q] < 0.5 * before))
 
     def bytes(self) -> int:

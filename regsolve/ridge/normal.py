@@ -104,8 +104,14 @@ class Normal:
         square = residual**2 if self.primal else residual**2 * quotient
         return np.divide(square, scale, out=np.zeros(len(a)), where=scale > 0)
 
-    def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
-        """Coefficients W of C, and their proof from more products with X."""
+    def prove(
+        self, C: Array, a: Array, t: Integers, tol: float = np.inf
+    ) -> tuple[Array, proof.Proof]:
+        """Coefficients W of C, and their proof from more products with X.
+
+        Gaps above ``tol``, over the null objective, are taken from residuals of X: that of S C
+        allows for the rounding of its largest eigenvalues in the smallest.
+        """
         if not self.primal:
             W = self.design.tdot(C)
             return W, proof.from_data(self.design, self.gradient, W, a, t, self.targets)
@@ -113,4 +119,11 @@ class Normal:
         for start in range(0, C.shape[1], 4 * EIGHT):
             q = slice(start, start + 4 * EIGHT)
             product[:, q] = self.apply(C[:, q])
-        return C, proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
+        found = proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
+        above = np.flatnonzero(~(found.relative_gap(self.targets.square[t]) <= tol))
+        if len(above):
+            exact = proof.from_data(
+                self.design, self.gradient, C[:, above], a[above], t[above], self.targets
+            )
+            found.take(above, exact)
+        return C, found

@@ -44,6 +44,13 @@ class Proof:
         """Gaps over the null objectives, half of ``square`` (Q,); zero where those are."""
         return np.divide(2.0 * self.gap, square, out=np.zeros_like(self.gap), where=square > 0.0)
 
+    def take(self, q: Integers, other: Proof) -> NDArray[np.bool_]:
+        """Of ``other``, the proofs of solutions q, what has a smaller gap; which that is."""
+        better = ~(other.gap >= self.gap[q])
+        for name in ("primal", "gap", "kkt"):
+            getattr(self, name)[q[better]] = getattr(other, name)[better]
+        return np.asarray(better)
+
 
 def from_gram(
     CW: Array, size: float, B: Array, W: Array, a: Array, t: Integers, targets: Targets
