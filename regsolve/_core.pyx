@@ -209,6 +209,8 @@ cdef const void* address(object array) except? NULL:
 cdef const double* doubles(object array) except? NULL:
     if array is None:
         return NULL
+    if not (array.flags.c_contiguous or array.flags.f_contiguous) or array.dtype != np.float64:
+        raise ValueError("expected a contiguous float64 array")
     return <const double*> address(array)
 
 

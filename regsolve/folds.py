@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Split = tuple[Any, Any]  # rows trained on, rows held out
-Masks = tuple["NDArray[np.bool_]", "NDArray[np.bool_]"]
+Masks = tuple["NDArray[np.intp]", "NDArray[np.bool_]"]
 BLOCK_BYTES = 1 << 25
 
 
@@ -145,9 +145,8 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
 
 
 def _masks(train: Any, test: Any, n: int) -> Masks:
-    """Rows trained on and rows held out, (n,) booleans each."""
-    trained, held = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    trained[train] = True
+    """How often each row is trained on, and whether it is held out, (n,) each."""
+    trained, held = np.bincount(np.arange(n)[train], minlength=n), np.zeros(n, dtype=bool)
     held[test] = True
     return trained, held
 
@@ -165,14 +164,14 @@ def _grids_of_folds(
 
 
 def fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:
-    """Weights (n,) that train each fold: those of its own rows, 0 elsewhere."""
+    """Weights (n,) that train each fold: those of its own rows as often as it has them, else 0."""
     return _fold_weights([_masks(train, test, n) for train, test in splits], s)
 
 
 def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:
     out = []
     for k, (trained, held) in enumerate(masks):
-        weight = trained.astype(np.float64) if s is None else np.where(trained, s, 0.0)
+        weight = trained * (np.ones(len(trained)) if s is None else s)
         judged = held if s is None else s[held]
         if not weight.any() or not judged.any():
             raise ValueError(
@@ -187,7 +186,7 @@ def _cells(masks: Sequence[Masks], n: int) -> NDArray[np.int32] | None:
     """The fold that holds out each row, if folds hold out every row once and train on the rest."""
     cells = np.full(n, -1, dtype=np.int32)
     for k, (trained, held) in enumerate(masks):
-        if (trained == held).any() or (cells[held] >= 0).any():
+        if (trained + held != 1).any() or (cells[held] >= 0).any():
             return None
         cells[held] = k
     return None if (cells < 0).any() else cells

@@ -79,7 +79,7 @@ def _spread(name: str, value: Any, p: int) -> Vector:
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 1 and len(array) != p:
         raise ValueError(f"{name} has {len(array)} entries but X has {p} features: give one each")
-    return np.broadcast_to(array, (p,))
+    return np.ascontiguousarray(np.broadcast_to(array, (p,)))
 
 
 def _factors(weights: Any, p: int) -> Vector:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from regsolve import ARDRegression, BayesianLasso, BayesianRidge
@@ -20,3 +22,26 @@ from regsolve import ARDRegression, BayesianLasso, BayesianRidge
 )
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (7, 3), (6, 6), (12, 11)])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0, 1e8])
+def test_nothing_to_explain(shape: tuple[int, int], value: float) -> None:
+    X, y = np.random.default_rng(0).standard_normal(shape), np.full(shape[0], value)
+    for model in (BayesianRidge(compute_score=True), ARDRegression(compute_score=True)):
+        mean, deviation = model.fit(X, y).predict(X, return_std=True)
+        assert not model.coef_.any()
+        assert model.alpha_ > 0.0
+        np.testing.assert_allclose(mean, value)
+        assert np.isfinite(deviation).all()
+        assert np.isfinite(model.sigma_).all()
+
+
+def test_weights_that_sum_to_less_than_the_features() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 5))
+    y = X @ rng.standard_normal(5)
+    for model in (BayesianRidge(compute_score=True), ARDRegression(compute_score=True)):
+        model.fit(X, y, np.full(50, 1.0 / 50))
+        assert model.alpha_ > 0.0
+        assert np.isfinite(model.scores_).all()

@@ -314,3 +314,24 @@ def _exact(X: Any, y: Any) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return fit_norm_ball(X, y, 1.0, tol=1e-300).certificate.relative_gap <= 1e-300
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_a_residual_as_large_as_that_of_nothing(norm: str, scale: float) -> None:
+    """The deviation of y, up to its rounding: w = 0 at once, and no bracket that cannot narrow."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((50, 5))
+        y = scale * (3.0 * X[:, 0] + rng.standard_normal(50))
+        fit = fit_norm_ball(X, y, norm=norm, residual=float(np.std(y)))
+        assert fit.status == "optimal"
+        assert np.abs(fit.coef).max() <= 1e-6 * scale
+
+
+@pytest.mark.parametrize("radius", [1e-11, 1e-9])
+def test_a_radius_near_rounding(radius: float) -> None:
+    X, y = np.array([[1.0], [2.0], [4.0]]), np.array([1e6, 2e6, 3e6])
+    fit = fit_norm_ball(X, y, radius, fit_intercept=False)
+    assert fit.radius <= radius
+    assert fit.status == "optimal"

@@ -186,3 +186,9 @@ def test_bad_weights_and_groups_are_refused() -> None:
     with pytest.raises(ValueError, match="total"):
         project_simplex([], 1.0)
     np.testing.assert_array_equal(project_simplex([], 0.0), [])
+
+
+def test_a_radius_below_rounding_leaves_what_costs_nothing() -> None:
+    np.testing.assert_array_equal(
+        project_l1([1.0, 1.0, 1.0], 5e-20, weights=[0.0, 1.0, 2.0]), [1.0, 0.0, 0.0]
+    )

@@ -206,3 +206,45 @@ def test_groups_reach_the_splitter() -> None:
 def test_names_are_public() -> None:
     assert regsolve.Ridge is Ridge
     assert {"Ridge", "RidgeCV", "ridge_path", "RidgePath"} <= set(regsolve.__all__)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0, 1e8])
+def test_a_constant_target_is_the_null_model(value: float) -> None:
+    for n in range(2, 30, 3):
+        X = np.random.default_rng(n).standard_normal((n, 3)) * [1.0, 1e4, 1.0]
+        for model in (Ridge(), RidgeCV()):
+            model.fit(X, np.full(n, value))
+            assert not model.coef_.any()
+            assert model.intercept_ == pytest.approx(value)
+        assert ridge_path(X, np.full(n, value), [1.0, 0.1]).statuses == ["optimal"] * 2
+
+
+@pytest.mark.parametrize("solver", ["auto", "cholesky", "svd"])
+@pytest.mark.parametrize("value", [1e9 + 0.3, 1e6 + 0.1])
+def test_a_constant_column_is_no_feature(value: float, solver: str) -> None:
+    """Where rounding of its mean leaves something of it, at an alpha that would not mind."""
+    rng = np.random.default_rng(0)
+    y, s = rng.standard_normal(30), rng.uniform(size=30)
+    for others in (0, 3):
+        X = np.column_stack([np.full(30, value), rng.standard_normal((30, others))])
+        for alpha in (1e-9, 1e-12):
+            model = Ridge(alpha, solver=solver).fit(X, y, s)
+            assert model.coef_[0] == 0.0
+            few = Ridge(alpha).fit(X[:, 1:], y, s) if others else None
+            if few is not None:
+                np.testing.assert_allclose(model.coef_[1:], few.coef_, rtol=1e-9)
+
+
+def test_weights_of_another_length_are_named() -> None:
+    X, y = regression(50, 3)
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(5,\)"):
+        Ridge().fit(X, y, sample_weight=np.ones(5))
+
+
+def test_a_proof_that_overflows_proves_nothing() -> None:
+    X, y = regression(40, 3)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = Ridge(solver="svd").fit(X, y)
+        large = Ridge(solver="svd").fit(X, y * 1e80)
+    np.testing.assert_allclose(large.coef_, 1e80 * found.coef_, rtol=1e-9)
+    assert large.certificate_.gap > 0.0 or large.certificate_.relative_gap <= 1e-12

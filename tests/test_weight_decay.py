@@ -443,3 +443,16 @@ def test_machine_code_need_not_be_kept() -> None:
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, check=True, timeout=120, capture_output=True, text=True)
     assert done.stdout == "1.0\n"
+
+
+def test_a_cloud_of_batches_is_no_divergence() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
+        assert gradient_descent(X, y, batch_size=2).status == "finished"
+
+
+def test_a_constant_target_needs_no_step() -> None:
+    X = np.random.default_rng(1).standard_normal((7, 3))
+    run = gradient_descent(X, np.full(7, 0.1), alpha=0.1, n_steps=50)
+    assert run.certificate.relative_gap == 0.0

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ridge import direct
-from ..ridge.factors import Cholesky
+from ..ridge.factors import EPS, Cholesky
 from ..ridge.fit import Fitted, fit_ridge
 from .passes import FactorView, Moments, SpectrumView, View, design_and_targets
 from .posterior import Posterior
@@ -188,9 +188,8 @@ class _Search:
         self.lambda_ = (now.gamma + 2.0 * prior.lambda_1) / max(
             now.square + 2.0 * prior.lambda_2, TINY
         )
-        self.alpha = (self.total - now.gamma + 2.0 * prior.alpha_1) / max(
-            now.sse + 2.0 * prior.alpha_2, TINY
-        )
+        degrees = max(self.total - now.gamma, EPS * self.total)  # less is rounding
+        self.alpha = (degrees + 2.0 * prior.alpha_1) / max(now.sse + 2.0 * prior.alpha_2, TINY)
 
     def _correct(self, first: Moments) -> None:
         """The first pass again, with the gamma that is known by now."""

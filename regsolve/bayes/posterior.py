@@ -103,6 +103,8 @@ class Posterior:
             return np.asarray(out)
         if self._half is not None:
             return np.asarray(self._half @ self._half.T)
+        if len(self.scale) == 0:
+            return np.zeros((0, 0))
         inverse, _ = lapack.dpotri(self._factor(), lower=1)
         inverse = np.tril(inverse)
         return np.asarray(inverse + np.tril(inverse, -1).T)

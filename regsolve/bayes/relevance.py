@@ -156,7 +156,8 @@ class _Search:
         # where rounding took gamma_j below zero the data say nothing about w_j
         lambdas = np.where(fitted > 0.0, lambdas, np.inf)
         self.lambdas[self.kept] = np.minimum(lambdas, 1.0 / TINY)
-        degrees = self.design.total - float(now.gamma.sum())
+        total = self.design.total
+        degrees = max(total - float(now.gamma.sum()), EPS * total)  # less is rounding
         self.alpha = (degrees + 2.0 * prior.alpha_1) / max(now.sse + 2.0 * prior.alpha_2, TINY)
         stays = self.lambdas[self.kept] < self.threshold
         w = np.zeros(self.design.p)
@@ -259,6 +260,8 @@ class _Tall:
 
 def _inverse_root(M: Array) -> tuple[Array, float]:
     """H with H'H = M^{-1}, and log det M; by eigenvalues where M is singular to rounding."""
+    if len(M) == 0:
+        return np.zeros((0, 0)), 0.0
     L, info = lapack.dpotrf(M, lower=1)
     if info == 0:
         log_det = 2.0 * float(np.log(np.diag(L)).sum())
@@ -286,7 +289,7 @@ class _Dense:
         """m, gamma and the determinant from a factor of M."""
         scaled = self.Z / np.sqrt(lambdas)
         M = scaled @ scaled.T
-        M[np.diag_indices_from(M)] += 1.0 / alpha
+        M[np.diag_indices_from(M)] += max(1.0 / alpha, EPS * float(np.trace(M)))
         L = linalg.cholesky(M, lower=True, overwrite_a=True, check_finite=False)
         right = linalg.cho_solve((L, True), self.R, check_finite=False)
         m = (right @ scaled) / np.sqrt(lambdas)

@@ -46,6 +46,8 @@ def row_weights(sample_weight: Any, n: int) -> Any:
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.ndim > 1:
         raise ValueError("Sample weights must be 1D array or scalar")
+    if weight.ndim == 1 and len(weight) != n:
+        raise ValueError(f"sample_weight has shape {weight.shape}: expected ({n},), one a row")
     return np.broadcast_to(weight, (n,))
 
 

@@ -163,6 +163,7 @@ class Design:
         self.passes += self.checked.bytes_read / (self.storage.n_bytes or 1.0)
         self.mean, self.scale = np.zeros(self.p), np.ones(self.p)
         self.norm = np.ones(self.p)
+        self.scaled = False
         self.measured = False
 
     @property
@@ -217,6 +218,9 @@ class Design:
         self.mean, self.norm, self.measured = mean, norm, True
         if self.standardize:
             self.scale = np.divide(1.0, norm, out=np.zeros(self.p), where=norm > 0)
+        else:  # what rounding leaves of a constant column is no feature
+            self.scale = (norm > 0.0).astype(np.float64)
+        self.scaled = bool(np.any(self.scale != 1.0))
 
     @property
     def streamed(self) -> bool:
@@ -268,7 +272,7 @@ class Design:
             block = self.storage.columns(j) - self.mean[j]
             if self.sample_weight is not None:
                 block *= self.root[:, None]
-            if self.standardize:
+            if self.scaled:
                 block *= self.scale[j]
             yield j, block
 
@@ -277,7 +281,7 @@ class Design:
         self.passes += 1.0
         for j in slices(self.p, width, 1):
             block = self.storage.columns(j)
-            yield block * self.scale[j] if self.standardize else block
+            yield block * self.scale[j] if self.scaled else block
 
     def chosen_rows(self, i: Any) -> Array:
         """Rows i of Z, dense."""
@@ -289,7 +293,7 @@ class Design:
     def unweighted_rows(self, i: Any) -> Array:
         """Rows i of Z before their weights, dense."""
         block = np.asarray(self.storage.rows(i) - self.mean)
-        if self.standardize:
+        if self.scaled:
             block *= self.scale
         return block
 
@@ -325,4 +329,6 @@ def targets(design: Design, Y: Array) -> Targets:
         R -= again
         mean = mean + again
     R *= design.root[:, None]
-    return Targets(np.asfortranarray(R), mean, Y)
+    found = Targets(np.asfortranarray(R), mean, Y)
+    found.R[:, found.constant(design.weight)] = 0.0  # what rounding left of the mean
+    return found

@@ -188,6 +188,7 @@ def _fitted(
     tol: float,
     start: float,
 ) -> Fitted:
+    answer.W[:, centred.constant(design.weight)[t]] = 0.0
     coefs = design.coefficients(answer.W)
     intercepts = np.zeros(len(a))
     if design.fit_intercept:

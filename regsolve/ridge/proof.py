@@ -105,8 +105,8 @@ def from_data(design: Design, B: Array, W: Array, a: Array, t: Integers, targets
         with np.errstate(divide="ignore", invalid="ignore"):
             square = np.einsum("jq,jq->q", steep, steep) / (2.0 * a[q])
             best = np.einsum("iq,iq->q", r, R) ** 2 / (2.0 * (rr + cc / a[q]))
-        scaled = np.maximum(out.primal[q] - best, 0.0)
-        out.gap[q] = np.fmin(square, np.where(np.isfinite(scaled), scaled, np.inf))
+        scaled = np.where(np.isfinite(best), np.maximum(out.primal[q] - best, 0.0), np.inf)
+        out.gap[q] = np.fmin(square, scaled)
         out.kkt[q] = _violation(steep, B, t[q])
     return out
 

@@ -79,6 +79,8 @@ def centred(
         target = target - y_mean
         # what rounding leaves of a constant column is no slope
         rows[:, np.ptp(rows, axis=0) <= 8.0 * np.finfo(float).eps * np.abs(means)] = 0.0
+        if np.ptp(target) <= 8.0 * np.finfo(float).eps * abs(y_mean):
+            target = np.zeros(len(target))
     if weights is not None:
         scale = np.sqrt(weights / weights.mean())
         rows *= scale[:, None]

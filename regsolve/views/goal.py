@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+ROUNDING = 1e-14  # of ||R||^2: a residual that near is that of w = 0
+
+
 @dataclass(frozen=True)
 class Goal:
     """What alpha must reach: ||w||_1 = radius, or mean-scale ||r|| = residual."""
@@ -77,7 +80,7 @@ def refuse(goal: Goal, square: float) -> None:
 def only_zero(design: Design, centred: Targets, goal: Goal, exponent: float) -> Found | None:
     """W = 0 where nothing else fits, or where it is asked for."""
     square = null_square(design, centred)
-    enough = goal.residual is not None and goal.reached(0.0, square)
+    enough = goal.residual is not None and goal.reached(0.0, square * (1.0 - ROUNDING))
     if not (square == 0.0 or goal.radius == 0.0 or enough):
         return None
     c = correlations(design, centred.R)[:, 0]

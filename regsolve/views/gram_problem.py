@@ -160,12 +160,12 @@ def walk(
                 return max(new, 0.0), end, solved
         if low == 0.0 and high <= least:
             return 0.0, w, solved
-        if high - low <= 4.0 * EPS * high:
-            return high, w, solved
         trials = np.geomspace(high, low or FALL * high, NARROWED + 1)[1:]
         if low < new < high:
             trials = np.append(trials, new)
-        trials = -np.unique(-trials[trials > low])
+        trials = -np.unique(-trials[(trials > low) & (trials < high)])
+        if not len(trials):  # no number lies between
+            return high, w, solved
         solved += len(trials)
         for alpha, v in zip(trials, problem.along(trials, w).T, strict=True):
             if goal.reached(float(np.abs(v).sum()), problem.square(v)):

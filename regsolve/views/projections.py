@@ -173,6 +173,8 @@ def _onto_elastic(v: Array, a: Array, l2: float, radius: float) -> Array:
         return np.where((a > 0) | (l2 > 0), 0.0, v)
     reach = np.divide(size, a, out=np.full(len(v), np.inf), where=a > 0)
     t = _threshold(reach, size, a, radius, l2)
+    if not math.isfinite(t):  # a radius below rounding of v
+        return np.where((a > 0) | (l2 > 0), 0.0, v)
     return np.copysign(np.maximum(size - t * a, 0.0) / (1.0 + t * l2) * largest, v) + 0.0
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
+WORSE = 2.0  # times the objective of w = 0 that is called diverged
 _STRETCH = 1 << 26  # numbers of X that compiled code reads before Python looks for Ctrl-C
 
 
@@ -41,7 +42,8 @@ class Trajectory:
     filters : (m, min(n, p)) or None
         Factors of the least-squares coefficients in the eigenbasis, for full-batch gradient steps;
         see :func:`regsolve.views.filters.spectral_filter`.
-    status : "finished", or "diverged": the last iterate is worse than w = 0, or not finite.
+    status : "finished", or "diverged": the last iterate is not finite, or its objective more than
+        twice that of w = 0, around which batches of noise may leave it.
     certificate : Certificate
         What is proven of the last iterate as an answer to the problem of ``penalty``.
     """
@@ -95,7 +97,7 @@ def judged(
     finite = np.isfinite(objectives) & np.isfinite(coefs).all(axis=1)
     kept = len(steps) if finite.all() else int(finite.argmin())
     rounding = 1e-12 * objectives[0]
-    diverged = kept < len(steps) or objectives[-1] > objectives[0] + rounding
+    diverged = kept < len(steps) or objectives[-1] > WORSE * objectives[0] + rounding
     if diverged:
         from sklearn.exceptions import ConvergenceWarning
 
