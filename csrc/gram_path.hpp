@@ -89,7 +89,7 @@ class GramPath {
       const Status otherwise = null_.exact() ? Status::stalled : solve_at(active);
       const Verdict verdict = null_.exact() ? exact_fit(null_) : judge(nullptr);
       const Status status = judge_status(problem_, verdict, options_.tol, false, otherwise);
-      const double deviance = null_.exact() ? 0.0 : 1.0 - model_.loss(b_.data()) / null_.objective;
+      const double deviance = null_.exact() ? 0.0 : 1.0 - loss_ / null_.objective;
       if (monitor_.record(
               make_point(problem_, alpha, stats_, b_.data(), base, verdict, deviance, status),
               Index(grid.size())))
@@ -150,8 +150,8 @@ class GramPath {
     return nullptr;
   }
 
-  bool proven(const std::vector<Index>* W) const {
-    const Verdict v = judge(W);
+  bool proven(const std::vector<Index>* W) const { return is_proof(judge(W)); }
+  bool is_proof(const Verdict& v) const {
     return judge_status(problem_, v, 0.5 * options_.tol, false, Status::stalled) != Status::stalled;
   }
 
@@ -160,13 +160,26 @@ class GramPath {
   Status solve_at(ActiveSet* active) {
     if (!active) return descend_at(0);
     auto poll = [&] { return monitor_.stopped(); };
+    std::vector<double> best;
+    double least = infinity;
     for (int round = 0; round < 3; ++round) {
       const bool done = active->solve(options_.max_iter, poll);
       if (monitor_.stopped()) return monitor_.status;
-      if (proven(nullptr) || (done && round > 0)) break;
+      const Verdict v = judge(nullptr);
+      if (is_proof(v)) return Status::stalled;
+      if (v.gap < least) {
+        least = v.gap;
+        best = b_;
+      }
+      if (done && round > 0) break;
       if (!done && options_.max_iter > 0) return Status::max_iter;
       const Status status = descend_at(500);
       if (status != Status::stalled && status != Status::max_iter) return status;
+      active->restart();
+    }
+    if (!best.empty() && !(judge(nullptr).gap <= least)) {  // where rounding decides, the best
+      std::copy(best.begin(), best.end(), b_.begin());
+      model_.refresh(b_.data());
       active->restart();
     }
     return Status::stalled;
@@ -205,7 +218,15 @@ class GramPath {
   // Gap and violation at b, over all features or on W alone.
   Verdict judge(const std::vector<Index>* W) const {
     const double* b = b_.data();
+    // what float64 cannot see in tt - q'b - g'b is counted as gap, or looked for in X
+    double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.terms(b);
+    const bool blunt = !W && !(rounding <= 0.1 * options_.tol * null_.objective);
     double primal = model_.loss(b);
+    if (blunt) {
+      primal = 0.5 * from_x_.square(b_);
+      rounding = 4 * std::numeric_limits<double>::epsilon() * std::sqrt(2.0 * primal * model_.tt);
+    }
+    loss_ = primal;
     for (Index j = 0; j < model_.p; ++j)
       if (b[j] != 0.0) primal += penalty_.value(j, b[j]);
     double uu = model_.residual_square(b), ut = model_.residual_target(b);
@@ -216,7 +237,7 @@ class GramPath {
     do {
       z.c = gradient;
       uu = model_.residual_square(b), ut = model_.residual_target(b);
-      if (!project(U, z.c, ut, uu) && !W) from_x_.project(b_, U, z.c, ut, uu);
+      if (blunt || (!project(U, z.c, ut, uu) && !W)) from_x_.project(b_, U, z.c, ut, uu);
     } while (add_infeasible(penalty_, z.c, U));
     if (W) {
       Correlations on;
@@ -224,8 +245,6 @@ class GramPath {
       for (Index j : *W) on.c.push_back(z.c[std::size_t(j)]);
       z = on;
     }
-    // what float64 cannot see in tt - q'b - g'b is counted as gap
-    const double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.tt;
     const double dual = quadratic_dual(penalty_, z, ut, std::max(uu, rounding)) - rounding;
     double violation = 0.0;
     bool is_null = true;
@@ -281,6 +300,7 @@ class GramPath {
   std::vector<double> b_;
   std::vector<ActiveSet> active_;  // none or one
   NullModel null_;
+  mutable double loss_ = 0.0;  // at the last judgement
   double alpha_max_ = 0.0;
 };
 

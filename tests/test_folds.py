@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.datasets import load_diabetes
 from sklearn.model_selection import KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
 
 import regsolve
@@ -266,3 +267,17 @@ def test_bad_folds_are_named() -> None:
         fold_paths(np.where(np.arange(8) == 3, np.nan, X), y, [good], penalties=[L1()])
     with pytest.raises(ValueError, match="alpha_min_ratio"):
         fold_paths(X, y, [good], penalties=[L1()], alpha_min_ratio=-1.0)
+
+
+def test_bootstrap_folds_count_their_rows() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    rng = np.random.default_rng(0)
+    n = len(y)
+    splits = [(rng.integers(0, n, n), np.arange(n)[k::5]) for k in range(3)]
+    splits.append((np.arange(n) % 2 == 0, np.arange(n) % 2 == 1))
+    found = regsolve.LassoCV(alphas=[1.0, 0.1], cv=splits, tol=1e-10).fit(X, y)
+    for k, (train, test) in enumerate(splits):
+        path = regsolve.path(X[train], y[train], alphas=[1.0, 0.1], tol=1e-10)
+        for m in range(2):
+            errors = (y[test] - path.predict(X[test], path.alphas[m])) ** 2
+            assert found.mse_path_[m, k] == pytest.approx(errors.mean(), rel=1e-8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -67,3 +69,13 @@ def test_descent_comes_before_the_kernel_where_it_costs_less() -> None:
         judged = verify(X, y, coef, along.intercepts[k], penalty=L2(alpha))
         assert judged.relative_gap < 1e-12
         assert along.relative_gaps[k] >= 0.5 * judged.relative_gap - 1e-15
+
+
+def test_rounding_that_keeps_from_tol_ends() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((20, 30)) + 1e6 * rng.standard_normal(30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = solve(X, rng.standard_normal(20), penalty=L2(1.0), fit_intercept=False)
+    assert found.status in ("optimal", "stalled")
+    assert found.report.n_epochs < 10**6
