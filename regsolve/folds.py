@@ -89,6 +89,8 @@ def fold_paths(
     n = design.shape[0]
     s = _validate.sample_weight(sample_weight, n)
     target = _validate.vector("y", y, n)
+    if not splits or not penalties:
+        raise ValueError("nothing to choose from: cv and l1_ratio need at least one entry each")
     masks = [_masks(train, test, n) for train, test in splits]
     weights = [s, *_fold_weights(masks, s)]
     cells = _cells(masks, n)
@@ -138,10 +140,10 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
     """Of grids in equal ratios from alpha_max on all rows."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
-    return {
-        "n_alphas": _validate.positive_integer("n_alphas", n_alphas),
-        "alpha_min_ratio": _validate.positive_number("alpha_min_ratio", alpha_min_ratio),
-    }
+    ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+    if ratio >= 1.0:
+        raise ValueError(f"alpha_min_ratio (eps)={ratio!r}: expected a number in (0, 1)")
+    return {"n_alphas": _validate.positive_integer("n_alphas", n_alphas), "alpha_min_ratio": ratio}
 
 
 def _masks(train: Any, test: Any, n: int) -> Masks:

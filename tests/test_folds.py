@@ -281,3 +281,17 @@ def test_bootstrap_folds_count_their_rows() -> None:
         for m in range(2):
             errors = (y[test] - path.predict(X[test], path.alphas[m])) ** 2
             assert found.mse_path_[m, k] == pytest.approx(errors.mean(), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"eps": 2.0}, r"eps\)=2.0: expected a number in \(0, 1\)"),
+        ({"cv": []}, "cv and l1_ratio need"),
+        ({"l1_ratio": []}, "cv and l1_ratio need"),
+    ],
+)
+def test_nothing_to_choose_from_is_named(options: dict[str, Any], told: str) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.raises(ValueError, match=told):
+        regsolve.ElasticNetCV(**{"alphas": 5, **options}).fit(X, y)
