@@ -183,23 +183,21 @@ class ActiveSet {
     }
   }
 
-  // j without penalty depends on others without: they take over its part, and it goes to zero. An
-  // exact step: along a flat direction a fall that is rounding does not say how far to go.
-  bool leave_to_others(Index j) {
+  // The last of `moving`, without penalty, depends on others without, along d: they take over its
+  // part, and it goes to zero. An exact step: along a flat direction a fall that is rounding does
+  // not say how far to go.
+  bool leave_to_others(const std::vector<Index>& moving, const std::vector<double>& d) {
+    const Index j = moving.back();
     if (!penalty_.free(j)) return false;
     for (Index k : F_)
       if (penalty_.free(k) && !(std::isinf(penalty_.lo(k)) && std::isinf(penalty_.hi(k))))
         return false;
-    const double* column = model_.G + j * model_.ld;
-    std::vector<double> d(F_.size());
-    for (std::size_t k = 0; k < F_.size(); ++k) d[k] = column[F_[k]];
-    solve_free(d);
-    for (std::size_t k = 0; k < F_.size(); ++k) {
-      if (!penalty_.free(F_[k])) continue;
-      b_[F_[k]] += b_[j] * d[k];
-      change(F_[k], b_[j] * d[k]);
+    const double t = -b_[j] / d.back();
+    for (std::size_t k = 0; k < moving.size(); ++k) {
+      if (!penalty_.free(moving[k])) continue;
+      b_[moving[k]] += t * d[k];
+      change(moving[k], t * d[k]);
     }
-    change(j, -b_[j]);
     b_[j] = 0.0;
     sync();
     return true;
@@ -397,7 +395,7 @@ class ActiveSet {
     fall = backwards ? -fall : fall;
     if (!(fall >= 0.0)) return false;
     const double flat = std::max(0.0, pivot_);
-    if (v == 0.0 && fall > flat * std::fabs(b_[j]) && leave_to_others(j)) return true;
+    if (v == 0.0 && fall > flat * std::fabs(b_[j]) && leave_to_others(moving, d)) return true;
     const std::vector<double> none(F_.size(), 0.0);
     const Index stop = move(moving, d, none, -fall, flat, infinity);
     sync();

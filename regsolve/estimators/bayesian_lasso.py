@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _validate
-from .predictor import FLOATS, LinearPredictor
+from .predictor import FLOATS, LinearPredictor, training_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,16 +120,7 @@ class BayesianLasso(LinearPredictor):
 
         with self._unchanged_on_error():
             self._check_parameters()
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csc",
-                dtype=FLOATS,
-                y_numeric=True,
-                ensure_all_finite=False,
-                ensure_min_samples=2 if self.fit_intercept else 1,
-            )
+            X, y = training_data(self, X, y, ensure_min_samples=2 if self.fit_intercept else 1)
             lasso = self.prior == "lasso"
             seed = self.random_state
             if seed is not None and not isinstance(seed, Integral):

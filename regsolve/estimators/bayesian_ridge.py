@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..bayes import evidence, relevance
-from .predictor import FLOATS, LinearPredictor, row_weights
+from .predictor import FLOATS, LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -25,17 +25,7 @@ class _Evidence(LinearPredictor):
         """Fit to X (n, p), dense or sparse, and y (n,); weights count as repeated rows."""
         with self._unchanged_on_error():
             self._check_parameters()
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csc",
-                dtype=FLOATS,
-                copy=False,
-                y_numeric=True,
-                ensure_all_finite=False,
-                ensure_min_samples=self._least_rows,
-            )
+            X, y = training_data(self, X, y, ensure_min_samples=self._least_rows)
             self._fit(X, y, row_weights(sample_weight, len(y)))
         return self
 

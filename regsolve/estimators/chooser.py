@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
 from .. import _validate, penalties
-from .predictor import FLOATS, LinearPredictor
+from .predictor import LinearPredictor, training_data
 
 if TYPE_CHECKING:
     from ..solution import Path
@@ -37,18 +36,7 @@ class AlphaChooser(LinearPredictor):
                 raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
-        # NaN and infinity in X are found by the solver's own first reading
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csc",
-            dtype=FLOATS,
-            copy=False,
-            multi_output=True,
-            y_numeric=True,
-            ensure_all_finite=False,
-        )
+        X, y = training_data(self, X, y, multi_output=True)
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(
                 f"y has {y.shape[1]} targets and {type(self).__name__} chooses one alpha for "

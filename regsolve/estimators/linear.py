@@ -15,12 +15,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import MultiOutputMixin
 from sklearn.utils import metadata_routing
-from sklearn.utils.validation import validate_data
 
 from .. import penalties
 from ..targets import solve_targets
 from .gram import check_precompute
-from .predictor import FLOATS, LinearPredictor, row_weights
+from .predictor import LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,18 +158,7 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_parameters()
-        # NaN and infinity in X are found by the solver's own first reading
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csc",
-            dtype=FLOATS,
-            copy=False,
-            multi_output=True,
-            y_numeric=True,
-            ensure_all_finite=False,
-        )
+        X, y = training_data(self, X, y, multi_output=True)
         sample_weight = row_weights(sample_weight, X.shape[0])
         check_precompute(
             self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)

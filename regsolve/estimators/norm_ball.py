@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
-from .predictor import FLOATS, LinearPredictor, row_weights
+from .predictor import LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,17 +85,7 @@ class NormBallRegression(LinearPredictor):
         from ..views import fit_norm_ball
 
         with self._unchanged_on_error():
-            # NaN and infinity in X are found by the solver's own first reading
-            X, y = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse="csc",
-                dtype=FLOATS,
-                copy=False,
-                y_numeric=True,
-                ensure_all_finite=False,
-            )
+            X, y = training_data(self, X, y)
             sample_weight = row_weights(sample_weight, X.shape[0])
             found = fit_norm_ball(
                 X,

@@ -39,6 +39,25 @@ class LinearPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return leaves_no_trace(self)
 
 
+def training_data(estimator: Any, X: Any, y: Any, **options: Any) -> tuple[Any, Any]:
+    """X and y as the solver takes them, by scikit-learn's validation with ``options``.
+
+    NaN and infinity in X are found by the solver's own first reading.
+    """
+    checked: tuple[Any, Any] = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csc",
+        dtype=FLOATS,
+        copy=False,
+        y_numeric=True,
+        ensure_all_finite=False,
+        **options,
+    )
+    return checked
+
+
 def row_weights(sample_weight: Any, n: int) -> Any:
     """Weights (n,), a scalar for every row; None as it is."""
     if sample_weight is None:

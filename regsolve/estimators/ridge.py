@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import penalties
 from ..ridge import fit_ridge
 from ..targets import solve_targets
-from .predictor import leaves_no_trace, row_weights
+from .predictor import FLOATS, leaves_no_trace, row_weights, training_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,24 +22,13 @@ if TYPE_CHECKING:
 
     from ..solution import Progress
 
-FLOATS = [np.float64, np.float32]
 SOLVERS = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
 HEEDED = ("svd", "cholesky")
 
 
 def checked_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """X, y and weights as the solver takes them; NaN in X is found by its own first reading."""
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csc",
-        dtype=FLOATS,
-        copy=False,
-        multi_output=True,
-        y_numeric=True,
-        ensure_all_finite=False,
-    )
+    X, y = training_data(estimator, X, y, multi_output=True)
     return X, y, row_weights(sample_weight, X.shape[0])
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _validate, penalties, pfer
 from ..stability import StabilityPath, stability_paths
 from ..subsamples import subsamples
-from .predictor import FLOATS, leaves_no_trace, row_weights
+from .predictor import leaves_no_trace, row_weights, training_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,11 +186,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> None:
-        # NaN and infinity in X are found by the solver's own first reading
-        X, y = validate_data(
-            self, X, y, accept_sparse="csc", dtype=FLOATS, copy=False, multi_output=True,
-            y_numeric=True, ensure_all_finite=False, ensure_min_samples=2,
-        )  # fmt: skip
+        X, y = training_data(self, X, y, multi_output=True, ensure_min_samples=2)
         if y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(
                 f"y has {y.shape[1]} targets and StabilitySelection is for one: fit each column"

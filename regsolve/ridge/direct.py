@@ -53,12 +53,17 @@ def by_normal_equations(
     design: Design, targets: Targets, a: Array, t: Integers, plan: Plan
 ) -> Answer:
     """The same by a factor of the normal equations, or by iterations after one that they bear."""
+    problem = _side(design, targets, plan)
     try:
-        return _Normal(design, targets, plan, a).solve(a, t)
+        return _Normal(problem, plan, a).solve(a, t)
     except Breakdown as lost:
         why = f"the condition {lost.condition:.1e} asks for iterations after a stronger factor"
-    S = (_Primal if plan.primal else _Dual)(design, targets).S
-    return shifted.solve(Normal(design, targets), S, a, t, why)
+    return shifted.solve(Normal(design, targets), problem.S, a, t, why)
+
+
+def _side(design: Design, targets: Targets, plan: Plan) -> _Primal | _Dual:
+    """The normal equations of the side that the plan names."""
+    return (_Primal if plan.primal else _Dual)(design, targets)
 
 
 def _flops(design: Design) -> float:
@@ -79,7 +84,7 @@ def select(
         solver = _Precise(design, targets, plan.primal, plan.why)
     else:
         try:
-            solver = _Normal(design, targets, plan, alphas)
+            solver = _Normal(_side(design, targets, plan), plan, alphas)
             return solver.solve(*pick(solver))
         except Breakdown as lost:
             why = f"the condition {lost.condition:.1e} asks for the precision of X itself"
@@ -100,11 +105,10 @@ class Solver(Protocol):
 class _Normal:
     """The normal equations of either side and a factor of them."""
 
-    def __init__(self, design: Design, targets: Targets, plan: Plan, alphas: Array) -> None:
-        self.problem = (_Primal if plan.primal else _Dual)(design, targets)
-        self.plan = plan
-        S = self.problem.S
-        flops = _flops(design)
+    def __init__(self, problem: _Primal | _Dual, plan: Plan, alphas: Array) -> None:
+        self.problem, self.plan = problem, plan
+        S = problem.S
+        flops = _flops(problem.design)
         lost = CHEAP if flops <= SMALL else LOST
         if flops > DEAR:
             lost = HAZY if plan.factor == "eigen" else HOPELESS

@@ -114,7 +114,7 @@ def _grow(space: Projected, of_residual: bool, bound: float, seconds: float) -> 
             dear = steps * costs.lanczos_step(normal, steps) > HOPE * seconds
         else:
             fall = math.log(last / gap) if 0.0 < gap < last < math.inf else 0.0
-            more = (steps - before) * math.log(gap / (PROVEN)) / fall if fall else math.inf
+            more = (steps - before) * math.log(gap / PROVEN) / fall if fall else math.inf
             outlook = space.outlook(a, min(more, normal.size - steps))
             dear = costs.krylov_seconds(normal, outlook, PROVEN) > seconds
         if dear or space.full:
