@@ -63,11 +63,13 @@ struct GramModel {
     return sum;
   }
   double loss(const double* b) const { return 0.5 * residual_square(b); }
-  // of the terms that residual_square adds up: its rounding is a share of this
+  // of the terms that residual_square adds up, those of b'Gb in g among them: its rounding is a
+  // share of this
   double terms(const double* b) const {
     double sum = tt;
     for (Index j = 0; j < p; ++j)
-      if (b[j] != 0.0) sum += (std::fabs(q[j]) + std::fabs(g[std::size_t(j)])) * std::fabs(b[j]);
+      if (b[j] != 0.0)
+        sum += (std::fabs(q[j]) + std::fabs(g[std::size_t(j)]) + std::fabs(b[j])) * std::fabs(b[j]);
     return sum;
   }
 

@@ -79,7 +79,7 @@ class GramPath {
   }
 
   void run(double base) {
-    solution_.alpha_max = alpha_max_;
+    solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
     if (!null_.exact()) start_from(options_.coef_init);
@@ -128,7 +128,7 @@ class GramPath {
     null_.unfitted = 0.5 * t_square;
     null_.size = size;
     null_.gradient = steepest(penalty_, c, stats_.inv);
-    alpha_max_ = largest_alpha(penalty_, c);
+    alpha_max_ = AlphaMax(penalty_, stats_, c, t_square);
     b_ = b;
   }
 
@@ -192,7 +192,9 @@ class GramPath {
     Index left = most_epochs > 0 ? most_epochs
                                  : (options_.max_iter > 0 ? options_.max_iter
                                                           : std::numeric_limits<Index>::max());
+    constexpr Index round = 10000;  // epochs in which a gap must fall by a tenth
     std::vector<Index> W, before;
+    double last = infinity;
     bool believed = true;  // a proof on W by the Gram matrix alone, while X does not contradict it
     for (;;) {
       W.clear();
@@ -201,15 +203,19 @@ class GramPath {
           W.push_back(j);
       bool on_set = false;
       const Descent d = descend(
-          model_, penalty_, W, b_.data(), left, [&] { return on_set = believed && proven(&W); },
-          [&] { return monitor_.stopped(); });
+          model_, penalty_, W, b_.data(), std::min(left, round),
+          [&] { return on_set = believed && proven(&W); }, [&] { return monitor_.stopped(); });
       solution_.report.n_epochs += d.epochs;
       left -= d.epochs;
       model_.refresh(b_.data());
       if (monitor_.stopped()) return monitor_.status;
-      if (proven(nullptr)) return Status::stalled;
+      const Verdict verdict = judge(nullptr);
+      if (is_proof(verdict)) return Status::stalled;
       if (left <= 0 && limited) return Status::max_iter;
-      if (d.stalled && W == before) return Status::stalled;
+      const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
+      const bool stuck = d.stalled || (d.epochs >= round && !(now < 0.9 * last));
+      last = now;
+      if (stuck && W == before) return Status::stalled;
       if (on_set && W == before) believed = false;
       before = W;
     }
@@ -220,11 +226,13 @@ class GramPath {
     const double* b = b_.data();
     // what float64 cannot see in tt - q'b - g'b is counted as gap, or looked for in X
     double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.terms(b);
-    const bool blunt = !W && !(rounding <= 0.1 * options_.tol * null_.objective);
+    const bool blunt = !W && !(rounding <= 0.01 * options_.tol * null_.objective);
     double primal = model_.loss(b);
     if (blunt) {
       primal = 0.5 * from_x_.square(b_);
-      rounding = 4 * std::numeric_limits<double>::epsilon() * std::sqrt(2.0 * primal * model_.tt);
+      double terms = std::sqrt(model_.tt);
+      for (Index j = 0; j < model_.p; ++j) terms += std::fabs(b[j]);  // ||z_j|| = 1
+      rounding = 4 * std::numeric_limits<double>::epsilon() * std::sqrt(2.0 * primal) * terms;
     }
     loss_ = primal;
     for (Index j = 0; j < model_.p; ++j)
@@ -301,7 +309,7 @@ class GramPath {
   std::vector<ActiveSet> active_;  // none or one
   NullModel null_;
   mutable double loss_ = 0.0;  // at the last judgement
-  double alpha_max_ = 0.0;
+  AlphaMax alpha_max_;
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -98,16 +98,43 @@ inline double largest_alpha(FunctionPenalty& penalty, const std::vector<double>&
   return high;
 }
 
-// The grid asked for: given alphas, or n_alphas from alpha_max down by equal ratios.
-inline std::vector<double> alpha_grid(const Options& options, double alpha_max) {
+// alpha_max of a null model with correlations c = Z'u: 0 where features without penalty leave the
+// others only rounding, which any alpha above `floor` holds at 0.
+struct AlphaMax {
+  double value = 0.0, floor = std::numeric_limits<double>::epsilon();
+
+  AlphaMax() = default;
+  explicit AlphaMax(double known) : value(known) {}
+  // square: ||t||^2, of which u is what is left
+  template <class Penalty>
+  AlphaMax(Penalty& penalty, const Statistics& stats, const std::vector<double>& c, double square) {
+    bool projected = false, rounding = true;
+    std::vector<double> least(c.size(), 0.0);
+    for (std::size_t j = 0; j < c.size(); ++j) {
+      if (penalty.excluded(Index(j))) continue;
+      if (!penalty.penalised(Index(j))) {
+        projected = true;
+        continue;
+      }
+      least[j] = 1e-14 * std::sqrt(square) * std::hypot(1.0, stats.mean[j] * stats.inv[j]);
+      rounding = rounding && std::fabs(c[j]) <= least[j];
+    }
+    if (projected && rounding)
+      floor = std::max(floor, 10.0 * largest_alpha(penalty, least));
+    else
+      value = largest_alpha(penalty, c);
+  }
+};
+
+// The grid asked for: given alphas, or n_alphas from alpha_max down by equal ratios; all the same
+// where there is nothing to select.
+inline std::vector<double> alpha_grid(const Options& options, const AlphaMax& alpha_max) {
   const Index m = options.n_alphas;
   if (options.alphas) return std::vector<double>(options.alphas, options.alphas + m);
-  const double top = std::isfinite(alpha_max) && alpha_max > 0.0
-                         ? alpha_max
-                         : std::numeric_limits<double>::epsilon();
-  std::vector<double> out(std::size_t(m), top);
-  for (Index k = 1; k < m; ++k)
-    out[std::size_t(k)] = top * std::pow(options.alpha_min_ratio, double(k) / double(m - 1));
+  const bool selects = std::isfinite(alpha_max.value) && alpha_max.value > 0.0;
+  std::vector<double> out(std::size_t(m), selects ? alpha_max.value : alpha_max.floor);
+  for (Index k = 1; k < m && selects; ++k)
+    out[std::size_t(k)] *= std::pow(options.alpha_min_ratio, double(k) / double(m - 1));
   return out;
 }
 

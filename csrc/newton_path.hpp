@@ -55,11 +55,11 @@ class NewtonPath {
     }
     correlate(null_u_, c_);
     null_.gradient = steepest(penalty_, c_, design_.stats.inv);
-    alpha_max_ = largest_alpha(penalty_, c_);
+    alpha_max_ = AlphaMax(penalty_, design_.stats, c_, square);
   }
 
   void run() {
-    solution_.alpha_max = alpha_max_;
+    solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
     if (options_.coef_init && !null_.exact()) start_from(options_.coef_init);
@@ -349,7 +349,8 @@ class NewtonPath {
   std::vector<Index> projected_;
   bool unprojected_ = false;
   NullModel null_;
-  double alpha_max_ = 0.0, first_gradient_ = 0.0, last_violation_ = 0.0;
+  AlphaMax alpha_max_;
+  double first_gradient_ = 0.0, last_violation_ = 0.0;
   bool quiet_ = false;  // the last step lowered nothing that float64 can show
 };
 

@@ -2,6 +2,7 @@
 // span, off which dual points are projected, and their own least-squares problem.
 #pragma once
 
+#include <numeric>
 #include <vector>
 
 #include "gram_path.hpp"
@@ -136,6 +137,35 @@ class Basis {
   std::vector<int> order_;              // of the columns, from 1
 };
 
+// The bounds of b_U less b_U, no penalty; in this order.
+inline ElasticNet moved_bounds(const ElasticNet& null, const std::vector<Index>& U,
+                               const std::vector<double>& b) {
+  ElasticNet out;
+  for (Index j : U) {
+    const double at = b[std::size_t(j)];
+    out.factor1.push_back(0.0);
+    out.factor2.push_back(0.0);
+    out.lower.push_back(std::min(0.0, null.lo(j) - at));
+    out.upper.push_back(std::max(0.0, null.hi(j) - at));
+  }
+  return out;
+}
+
+// Z'r of m columns of unit norm; 0 where it is rounding, which would lead far along columns that
+// depend on each other.
+inline std::vector<double> products(const std::vector<double>& Z, const std::vector<double>& r,
+                                    Index m) {
+  const Index n = Index(r.size());
+  const double least =
+      16 * std::numeric_limits<double>::epsilon() * std::sqrt(dot_dense(r.data(), r.data(), n));
+  std::vector<double> q(static_cast<std::size_t>(m));
+  for (Index k = 0; k < m; ++k) {
+    const double product = dot_dense(&Z[std::size_t(n * k)], r.data(), n);
+    if (std::fabs(product) > least) q[std::size_t(k)] = product;
+  }
+  return q;
+}
+
 // b_U: minimiser of the quadratic loss over the features that `null` leaves in, within its bounds;
 // b is 0 before. Each solution but the first refines on the residual. Returns the minimiser's
 // residual sqrt(omega) (t - Zb), (n,), which b may miss: x_ij w_j is known to rounding only, so
@@ -179,21 +209,30 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
   syrk(design.blas, int(m), int(n), 1.0, Z.data(), int(n), G.data(), int(m));
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
-  for (int round = 0; round < 3; ++round) {
-    ElasticNet part;
-    std::vector<double> q, step(U.size());
-    for (std::size_t k = 0; k < U.size(); ++k) {
-      q.push_back(dot_dense(&Z[n * k], r.data(), Index(n)));
-      const double at = b[std::size_t(U[k])];
-      part.factor1.push_back(0.0);
-      part.factor2.push_back(0.0);
-      part.lower.push_back(std::min(0.0, null.lo(U[k]) - at));
-      part.upper.push_back(std::max(0.0, null.hi(U[k]) - at));
-    }
-    GramModel model(G.data(), m, m, q.data(), dot_dense(r.data(), r.data(), Index(n)));
-    ActiveSet active(design.blas, model, part, step.data());
-    active.solve(0, [] { return false; });
+  auto improves = [&](const std::vector<double>& step) {
+    const std::vector<double> b_before = b, r_before = r;
     add(step);
+    const Index size = Index(n);
+    const double before = dot_dense(r_before.data(), r_before.data(), size);
+    if (dot_dense(r.data(), r.data(), size) <= before) return true;
+    b = b_before;
+    r = r_before;
+    return false;
+  };
+  for (int round = 0; round < 3; ++round) {
+    const ElasticNet part = moved_bounds(null, U, b);
+    const std::vector<double> q = products(Z, r, m);
+    GramModel model(G.data(), m, m, q.data(), dot_dense(r.data(), r.data(), Index(n)));
+    std::vector<double> step(U.size());
+    ActiveSet(design.blas, model, part, step.data()).solve(0, [] { return false; });
+    if (improves(step)) continue;
+    // far along columns that depend on each other, where descent, if it goes, goes down
+    std::fill(step.begin(), step.end(), 0.0);
+    model.refresh(step.data());
+    std::vector<Index> all(U.size());
+    std::iota(all.begin(), all.end(), Index(0));
+    descend(model, part, all, step.data(), 1000, Never());
+    if (!improves(step)) break;
   }
   return r;
 }

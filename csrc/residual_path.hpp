@@ -57,14 +57,14 @@ class ResidualPath {
     else
       c_ = design_.stats.q;
     null_.gradient = steepest(penalty_, c_, design_.stats.inv);
-    alpha_max_ = largest_alpha(penalty_, c_);
+    alpha_max_ = AlphaMax(penalty_, design_.stats, c_, design_.t_square);
   }
 
   // With a kernel, each alpha starts from its direct solution where descent is not cheaper.
   void run(KernelRidge* kernel = nullptr) {
     kernel_ = kernel;
     descends_ = design_.X.sparse();
-    solution_.alpha_max = alpha_max_;
+    solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     go_on(alpha_grid(options_, alpha_max_), 0, options_.coef_init);
   }
@@ -275,7 +275,7 @@ class ResidualPath {
   std::vector<Index> projected_;
   bool unprojected_ = false;  // too many free features to project off: KKT decides
   NullModel null_;
-  double alpha_max_ = 0.0;
+  AlphaMax alpha_max_;
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -102,7 +102,7 @@ class SharedGrids {
   void set(double top) {
     for (std::size_t k = 0; k < problems_.size(); k += std::size_t(per_round_))
       grids_.push_back(
-          alpha_grid(options_[k], top * problems_[0].l1_ratio / problems_[k].l1_ratio));
+          alpha_grid(options_[k], AlphaMax(top * problems_[0].l1_ratio / problems_[k].l1_ratio)));
   }
   Options of(std::size_t k) const {
     Options own = options_[k];

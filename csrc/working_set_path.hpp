@@ -35,7 +35,7 @@ class WorkingSetPath {
   }
 
   void run() {
-    solution_.alpha_max = alpha_max_;
+    solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     grid_ = alpha_grid(options_, alpha_max_);
     if (grid_.empty()) return;  // alpha_max is all that was asked for
@@ -47,7 +47,7 @@ class WorkingSetPath {
     penalty_.alpha = grid_.front();
     W_.least_alpha = grid_.back();
     start_set();
-    reached_ = std::max(alpha_max_, grid_.front());
+    reached_ = std::max(alpha_max_.value, grid_.front());
     if (options_.coef_init) start_from(options_.coef_init);
     std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
@@ -110,7 +110,7 @@ class WorkingSetPath {
     c_.assign(directions_.correlations(0), directions_.correlations(0) + p);
     for (double& v : c_) v *= norm;
     null_.gradient = steepest(penalty_, c_, design_.stats.inv);
-    alpha_max_ = largest_alpha(penalty_, c_);
+    alpha_max_ = AlphaMax(penalty_, design_.stats, c_, design_.t_square);
   }
 
   // W: besides what is there, coef_init's support and the features nearest to entering.
@@ -175,7 +175,7 @@ class WorkingSetPath {
       const double f1 = penalty_.factor1[j];
       if (f1 > 0.0) c[j] *= f1 / (f1 + penalty_.factor2[j] * std::fabs(b[k]));
     }
-    reached_ = std::max(std::min(alpha_max_, largest_alpha(penalty_, c)), grid_.front());
+    reached_ = std::max(std::min(alpha_max_.value, largest_alpha(penalty_, c)), grid_.front());
   }
 
   // The l1 strength at alpha = 1 that all but a twentieth of the features exceed, about.
@@ -550,7 +550,8 @@ class WorkingSetPath {
   std::vector<Waiting> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
   NullModel null_;
-  double alpha_max_ = 0.0, reached_ = 0.0, strength_ = 1.0;
+  AlphaMax alpha_max_;
+  double reached_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet
 };

@@ -46,7 +46,8 @@ def test_a_column_of_ones_is_an_intercept(mean: float) -> None:
     assert one.certificate.primal == pytest.approx(judged.primal, rel=1e-8)
 
 
-def test_bounded_columns_that_cancel_are_not_called_optimal() -> None:
+@pytest.mark.parametrize("solver", ["auto", "working_set", "cd"])
+def test_bounded_columns_that_cancel_do_not_grow(solver: str) -> None:
     for seed in range(100):
         rng = np.random.default_rng(seed)
         X = np.zeros((20, 3))
@@ -54,16 +55,74 @@ def test_bounded_columns_that_cancel_are_not_called_optimal() -> None:
         X[:, 1] = rng.standard_normal(20)
         y = rng.standard_normal(20)
         penalty = L1(0.01, weights=[0.0, 0.0, 0.0], positive=True)
-        found = claimed(X, y, penalty)
+        found = claimed(X, y, penalty, solver)
+        judged = regsolve.verify(X, y, found.coef, found.intercept, penalty=penalty)
+        assert found.status == "optimal"
+        assert judged.relative_gap < 1e-9
+
+
+@pytest.mark.parametrize("solver", ["auto", "working_set", "cd"])
+def test_columns_that_differ_by_less_than_a_gram_matrix_shows(solver: str) -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((14, 3))
+        X[:, 0] = -2.5 * X[:, 1] + 1e-9 * rng.standard_normal(14)
+        y = 8e5 * rng.standard_normal(14)
+        penalty = L1(8e4, weights=[0.0, 0.0, 1.0], positive=True)
+        found = claimed(X, y, penalty, solver)  # it ends, too
         judged = regsolve.verify(X, y, found.coef, found.intercept, penalty=penalty)
         assert found.status != "optimal" or judged.relative_gap < 1e-5
 
 
-def claimed(X: np.ndarray, y: np.ndarray, penalty: L1) -> regsolve.Solution:
+def test_a_null_model_is_no_worse_than_nothing() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((6, 5))
+        X[:, 1] = -X[:, 0] + 1e-9 * rng.standard_normal(6)
+        X[:, 4] = X[:, 2:4].sum(axis=1)
+        y = 4e-6 * rng.standard_normal(6)
+        penalty = L1(1e-7, weights=np.zeros(5), lower=-1.0, upper=1.0)
+        found = claimed(X, y, penalty)
+        judged = regsolve.verify(X, y, found.coef, found.intercept, penalty=penalty)
+        assert found.certificate.primal <= 0.5 * np.mean((y - y.mean()) ** 2) * (1.0 + 1e-9)
+        assert found.status != "optimal" or judged.relative_gap < 1e-5
+
+
+@pytest.mark.parametrize("solver", ["auto", "gram", "working_set", "cd"])
+def test_features_that_those_without_penalty_span_have_no_path(solver: str) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        A = rng.standard_normal((40, 3))
+        X, y = np.column_stack([A, A @ rng.standard_normal((3, 5))]), rng.standard_normal(40)
+        penalty = L1(1.0, weights=np.r_[np.zeros(3), np.ones(5)])
+        path = regsolve.path(X, y, penalty=penalty, n_alphas=5, solver=solver)
+        assert path.alpha_max == 0.0
+        assert path.converged
+        assert not path.coefs[3:].toarray().any()
+        judged = regsolve.verify(
+            X,
+            y,
+            path.coefs[:, [4]].toarray().ravel(),
+            path.intercepts[4],
+            penalty=penalty.with_alpha(path.alphas[4]),
+        )
+        assert judged.relative_gap < 1e-9
+
+
+def test_a_clock_without_penalty_hides_no_path() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([1.7e18 + 1e14 * np.arange(50.0), rng.standard_normal((50, 4))])
+    y = X[:, 1] + 0.1 * rng.standard_normal(50)
+    path = regsolve.path(X, y, penalty=L1(1.0, weights=[0.0, 1.0, 1.0, 1.0, 1.0]))
+    assert path.alpha_max > 0.1
+    assert path.converged
+
+
+def claimed(X: np.ndarray, y: np.ndarray, penalty: L1, solver: str = "auto") -> regsolve.Solution:
     """The answer, whatever it warns of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return regsolve.solve(X, y, penalty=penalty)
+        return regsolve.solve(X, y, penalty=penalty, solver=solver)
 
 
 @pytest.mark.parametrize("kind", [np.asfortranarray, sparse.csc_matrix])
