@@ -37,7 +37,7 @@ from scipy import linalg
 from .._threads import one_thread_blas
 from .blas import product
 from .design import WIDE_ENTRIES, Design, Targets, slices
-from .factors import Spectrum
+from .factors import EPS, Spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,20 +107,34 @@ class Criteria:
 
     def left_out(self, a: Array) -> Iterator[tuple[slice, Array]]:
         """Rows with their exact leave-one-out errors sqrt(s_i) (y_i - prediction), (rows, T, m)."""
-        return self._over_rows(partial(self._left_out, a, self.spectrum.shrink(a)), len(a))
+        return self._over_rows(partial(self._left_out, a, self._separated(a)), len(a))
 
     def mean_square_left_out(self, a: Array) -> Array:
         """Mean over the rows of the squared leave-one-out errors, (T, m)."""
-        shrink = self.spectrum.shrink(a)
+        separated = self._separated(a)
 
         def squares(i: slice) -> Array:
-            errors = self._left_out(a, shrink, i)
+            errors = self._left_out(a, separated, i)
             return np.asarray(np.einsum("itk,itk->tk", errors, errors))
 
         total = np.zeros((self.projections.shape[1], len(a)))
         for _, part in self._over_rows(squares, len(a)):
             total += part
         return total / self.design.n
+
+    def _separated(self, a: Array) -> tuple[Array, Array]:
+        """1 / (L_k + a) as sum_r basis_kr weights_r(a), (k, r) and (r, m), for the rows' sums.
+
+        d_k(a) = L_k / (L_k + a) is smooth in log a and in log L_k: its singular values fall so fast
+        that some thirty of them are all of it, for any number of strengths.
+        """
+        shrink, L = self.spectrum.shrink(a), self.spectrum.values[:, None]
+        if not self.primal:
+            return shrink, np.eye(len(a))
+        left, sizes, right = linalg.svd(L * shrink, full_matrices=False, check_finite=False)
+        kept = sizes > EPS * np.max(sizes, initial=0.0)
+        basis = np.divide(left[:, kept], L, out=np.zeros_like(left[:, kept]), where=L > 0)
+        return basis, sizes[kept, None] * right[kept]
 
     def _over_rows(
         self, work: Callable[[slice], Array], n_alphas: int
@@ -137,14 +151,17 @@ class Criteria:
         with one_thread_blas(), ThreadPoolExecutor(design.n_threads) as pool:
             yield from zip(blocks, pool.map(work, blocks), strict=True)
 
-    def _left_out(self, a: Array, shrink: Array, i: slice) -> Array:
+    def _left_out(self, a: Array, separated: tuple[Array, Array], i: slice) -> Array:
         """Leave-one-out errors of rows i, (rows, T, m)."""
-        vectors = self.spectrum.vectors
+        vectors, (basis, weights) = self.spectrum.vectors, separated
         features = self.design.chosen_rows(i) @ vectors if self.primal else vectors[i]
-        left = self._left(i, np.square(features) @ shrink, a)
-        out = np.empty((len(features), self.projections.shape[1], len(a)))
-        for t in range(out.shape[1]):
-            fit = features @ (self.projections[:, t, None] * shrink)
+        left = self._left(i, np.square(features) @ basis @ weights, a)
+        (k, T), r = self.projections.shape, basis.shape[1]
+        inner = (self.projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
+        inner = (features @ inner).reshape(len(features), T, r)
+        out = np.empty((len(features), T, len(a)))
+        for t in range(T):
+            fit = inner[:, t] @ weights
             if self.primal:
                 np.subtract(self.targets.R[i, t, None], fit, out=fit)
             else:
