@@ -158,10 +158,10 @@ class Criteria:
         left = self._left(i, np.square(features) @ basis @ weights, a)
         (k, T), r = self.projections.shape, basis.shape[1]
         inner = (self.projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
-        inner = (features @ inner).reshape(len(features), T, r)
+        fits = (features @ inner).reshape(len(features), T, r)
         out = np.empty((len(features), T, len(a)))
         for t in range(T):
-            fit = inner[:, t] @ weights
+            fit = fits[:, t] @ weights
             if self.primal:
                 np.subtract(self.targets.R[i, t, None], fit, out=fit)
             else:
