@@ -6,6 +6,7 @@
 // newGLMNET.
 #pragma once
 
+#include "newton_model.hpp"
 #include "residual_path.hpp"
 #include "smooth_loss.hpp"
 
@@ -93,6 +94,8 @@ class NewtonPath {
   }
 
  private:
+  static constexpr int most_idle = 100;  // Newton steps
+
   // z = Xw + intercept + offset, from scratch, and u
   void predict() {
     double constant = base_;
@@ -133,16 +136,26 @@ class NewtonPath {
     return U.size() > 8000 || 8.0 * double(n_) * double(U.size()) > 2e9;
   }
 
+  // u less its sum, projected off the basis: a null model that is short of its minimum needs it too
+  std::vector<double> feasible(std::vector<double> u, double sum) const {
+    for (std::size_t i = 0; i < n_; ++i) u[i] -= design_.omega[i] * sum;
+    basis_.project(design_.blas, design_.root, u);
+    return u;
+  }
+
   // u centred, projected off U and moved into the conjugate's domain.
   std::vector<double> dual_point(const std::vector<Index>& U, double sum, bool has_dual) {
     if (U != projected_) {
       basis_.span(design_, U, solution_.report);
       projected_ = U;
     }
-    std::vector<double> v = u_;
-    for (std::size_t i = 0; i < n_; ++i) v[i] -= design_.omega[i] * sum;
-    basis_.project(design_.blas, design_.root, v);
-    if (has_dual && !design_.problem.loss.quadratic) loss_.into_domain(null_u_, v);
+    std::vector<double> v = feasible(u_, sum);
+    if (has_dual && !design_.problem.loss.quadratic && !std::isfinite(loss_.conjugate(v, 1.0))) {
+      double null_sum = 0.0;
+      for (std::size_t i = 0; design_.centred() && i < n_; ++i) null_sum += null_u_[i];
+      loss_.into_domain(feasible(null_u_, null_sum), v);
+      if (!std::isfinite(loss_.conjugate(v, 1.0))) std::fill(v.begin(), v.end(), 0.0);
+    }
     return v;
   }
 
@@ -198,6 +211,7 @@ class NewtonPath {
       solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
       bool moving = true;
       quiet_ = false;
+      least_ = infinity;
       while (moving && left > 0 && !monitor_.stopped()) {
         moving = newton_step(penalty_, W, target);
         --left;
@@ -259,7 +273,8 @@ class NewtonPath {
     return scale > 0.0 ? largest / scale : (largest > 0.0 ? 1.0 : 0.0);
   }
 
-  // One proximal Newton step on W; false when W is solved to `target` or nothing falls any more.
+  // One proximal Newton step on W; false when W is solved to `target` or nothing falls any more:
+  // without a minimum, or near an exact fit, objectives may fall by rounding for ever.
   template <class Rule>
   bool newton_step(const Rule& penalty, const std::vector<Index>& W, double target) {
     const double violation = violation_on(penalty, W);
@@ -268,6 +283,9 @@ class NewtonPath {
       return false;
     }
     last_violation_ = violation;
+    idle_ = violation < 0.9 * least_ ? 0 : idle_ + 1;
+    if (idle_ == 0) least_ = violation;
+    if (idle_ > most_idle) return false;
     ResidualModel model = quadratic_model(W);
     const double intercept_first = -model.shift();
     const std::vector<double> old = b_;
@@ -283,6 +301,14 @@ class NewtonPath {
         descend(model, penalty, W, b_.data(), 200, solved, [&] { return monitor_.stopped(); });
     solution_.report.n_epochs += d.epochs;
     solution_.report.x_bytes += model.x_bytes;
+    if constexpr (std::is_same_v<Rule, ElasticNet>) {
+      if (d.epochs >= 200 && !monitor_.stopped() && worth_direct(design_.X.n, W)) {
+        solve_model(design_.blas, design_.X, h_, centre_, design_.stats.inv, model, penalty, W,
+                    b_.data(), [&] { return monitor_.stopped(); });
+        solution_.report.n_solves += 1;
+        for (Index j : W) solution_.report.x_bytes += design_.X.column_bytes(j);
+      }
+    }
     return search(penalty, W, old, intercept_first);
   }
 
@@ -351,6 +377,8 @@ class NewtonPath {
   NullModel null_;
   AlphaMax alpha_max_;
   double first_gradient_ = 0.0, last_violation_ = 0.0;
+  double least_ = infinity;  // violation on this W, which must fall by a tenth within most_idle
+  int idle_ = 0;
   bool quiet_ = false;  // the last step lowered nothing that float64 can show
 };
 
