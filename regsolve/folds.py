@@ -230,8 +230,18 @@ def chosen(errors: NDArray[np.float64], rule: str = "min") -> tuple[int, int]:
 
     "min": the least mean. "1se": at that penalty, the largest alpha whose mean is within one
     standard error of the least (Breiman et al., Classification and Regression Trees, 1984, 3.4.3).
+
+    Raises
+    ------
+    ValueError
+        No alpha has errors, or scores, that are numbers in every fold.
     """
     mean = errors.mean(axis=2)
+    if np.isnan(mean).all():
+        raise ValueError(
+            "no alpha can be chosen: each has an error or score in some fold that is not a number "
+            "(R2 of a fold with a single row is one)"
+        )
     mean[np.isnan(mean)] = np.inf
     r, k = divmod(int(np.argmin(mean)), mean.shape[1])
     if rule == "1se":

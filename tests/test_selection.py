@@ -175,6 +175,8 @@ def test_choice_and_standard_errors_by_hand() -> None:
     assert chosen(wide, "1se") == (0, 0)
     errors[0, 2, 1] = np.nan
     assert chosen(errors) == (1, 1)
+    with pytest.raises(ValueError, match="no alpha can be chosen"):
+        chosen(np.full((1, 3, 2), np.nan))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
