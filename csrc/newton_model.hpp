@@ -12,9 +12,17 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-// Whether a direct solve on W costs no more than the epochs that did not do.
-inline bool worth_direct(Index n, const std::vector<Index>& W) {
-  return !W.empty() && W.size() <= 400 && double(n) * double(W.size()) <= 2e7;
+// Bytes of the columns W that a direct solve copies.
+inline double direct_bytes(const AnyMatrix& X, const std::vector<Index>& W) {
+  return 8.0 * double(X.n) * double(W.size());
+}
+
+// Whether a direct solve on W costs no more than the epochs that did not do, in time and memory,
+// and its one product, which cannot be interrupted, a tenth of a second.
+inline bool worth_direct(const AnyMatrix& X, const std::vector<Index>& W) {
+  const double k = double(W.size());
+  return k > 0.0 && k <= 400.0 && double(X.n) * k * k <= 4e9 &&
+         direct_bytes(X, W) <= std::max(1.6e7, 0.25 * X.size());
 }
 
 // b_W := argmin  (b - b0)'H (b - b0) / 2 - g'(b - b0) + penalty(b) from b0 = b_W, with g = gradient

@@ -77,7 +77,8 @@ class NewtonPath {
                           Index(grid.size())))
         break;
     }
-    solution_.report.peak_bytes += basis_.bytes() + 8.0 * double(16 * n_ + 10 * b_.size());
+    solution_.report.peak_bytes +=
+        basis_.bytes() + direct_bytes_ + 8.0 * double(16 * n_ + 10 * b_.size());
   }
 
   // The verdict on given coefficients (p,) and intercept.
@@ -302,10 +303,11 @@ class NewtonPath {
     solution_.report.n_epochs += d.epochs;
     solution_.report.x_bytes += model.x_bytes;
     if constexpr (std::is_same_v<Rule, ElasticNet>) {
-      if (d.epochs >= 200 && !monitor_.stopped() && worth_direct(design_.X.n, W)) {
+      if (d.epochs >= 200 && !monitor_.stopped() && worth_direct(design_.X, W)) {
         solve_model(design_.blas, design_.X, h_, centre_, design_.stats.inv, model, penalty, W,
                     b_.data(), [&] { return monitor_.stopped(); });
         solution_.report.n_solves += 1;
+        direct_bytes_ = std::max(direct_bytes_, direct_bytes(design_.X, W));
         for (Index j : W) solution_.report.x_bytes += design_.X.column_bytes(j);
       }
     }
@@ -379,6 +381,7 @@ class NewtonPath {
   double first_gradient_ = 0.0, last_violation_ = 0.0;
   double least_ = infinity;  // violation on this W, which must fall by a tenth within most_idle
   int idle_ = 0;
+  double direct_bytes_ = 0.0;
   bool quiet_ = false;  // the last step lowered nothing that float64 can show
 };
 
