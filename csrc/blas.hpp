@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace regsolve {
 
@@ -45,6 +46,16 @@ inline void syrk(const Blas& blas, int n, int k, double alpha, const double* A, 
   double one = 1.0;
   if (n > 0 && k > 0)
     blas.dsyrk(&upper, &trans, &n, &k, &alpha, const_cast<double*>(A), &lda, &one, C, &ldc);
+}
+
+// A'A whole,  A is k x n
+inline std::vector<double> gram_of(const Blas& blas, const std::vector<double>& A, std::size_t k,
+                                   std::size_t n) {
+  std::vector<double> C(n * n, 0.0);
+  syrk(blas, int(n), int(k), 1.0, A.data(), int(k), C.data(), int(n));
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t i = 0; i < j; ++i) C[j + i * n] = C[i + j * n];
+  return C;
 }
 
 // upper triangle of C := A A' + C,  A is n x k

@@ -46,6 +46,22 @@ bool add_infeasible(const Penalty& penalty, const std::vector<double>& c, std::v
   return U.size() > before;
 }
 
+// Rounds of descent, in each of which the gap, or what stands for it, must fall by a tenth.
+class Rounds {
+ public:
+  static constexpr Index epochs = 10000;  // of one
+
+  bool stuck(const Descent& d, const Verdict& verdict) {
+    const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
+    const bool slow = d.epochs >= epochs && !(now < 0.9 * last_);
+    last_ = now;
+    return d.stalled || slow;
+  }
+
+ private:
+  double last_ = infinity;
+};
+
 // What X itself says where its Gram matrix is too blunt.
 struct FromX {
   // ||t - Zb||^2 from the residual
@@ -192,9 +208,8 @@ class GramPath {
     Index left = most_epochs > 0 ? most_epochs
                                  : (options_.max_iter > 0 ? options_.max_iter
                                                           : std::numeric_limits<Index>::max());
-    constexpr Index round = 10000;  // epochs in which a gap must fall by a tenth
+    Rounds rounds;
     std::vector<Index> W, before;
-    double last = infinity;
     bool believed = true;  // a proof on W by the Gram matrix alone, while X does not contradict it
     for (;;) {
       W.clear();
@@ -203,7 +218,7 @@ class GramPath {
           W.push_back(j);
       bool on_set = false;
       const Descent d = descend(
-          model_, penalty_, W, b_.data(), std::min(left, round),
+          model_, penalty_, W, b_.data(), std::min(left, Rounds::epochs),
           [&] { return on_set = believed && proven(&W); }, [&] { return monitor_.stopped(); });
       solution_.report.n_epochs += d.epochs;
       left -= d.epochs;
@@ -212,10 +227,7 @@ class GramPath {
       const Verdict verdict = judge(nullptr);
       if (is_proof(verdict)) return Status::stalled;
       if (left <= 0 && limited) return Status::max_iter;
-      const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
-      const bool stuck = d.stalled || (d.epochs >= round && !(now < 0.9 * last));
-      last = now;
-      if (stuck && W == before) return Status::stalled;
+      if (rounds.stuck(d, verdict) && W == before) return Status::stalled;
       if (on_set && W == before) believed = false;
       before = W;
     }

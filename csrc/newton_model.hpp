@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "active_set.hpp"
@@ -57,10 +56,7 @@ void solve_model(const Blas& blas, const AnyMatrix& X, const std::vector<double>
     scaled.lower.push_back(out ? 0.0 : s[k] * penalty.lo(W[k]));
     scaled.upper.push_back(out ? 0.0 : s[k] * penalty.hi(W[k]));
   }
-  std::vector<double> G(std::size_t(m * m), 0.0);
-  syrk(blas, int(m), int(n), 1.0, Z.data(), int(n), G.data(), int(m));
-  for (Index k = 0; k < m; ++k)
-    for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
+  const std::vector<double> G = gram_of(blas, Z, n, W.size());
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < m; ++i)
       q[std::size_t(i)] += G[std::size_t(i + k * m)] * b0[std::size_t(k)];

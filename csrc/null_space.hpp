@@ -205,10 +205,7 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
     for (int round = 0; round < 3; ++round) add(coarse.least_squares(design.blas, r));
     return least;
   }
-  std::vector<double> G(std::size_t(m * m), 0.0);
-  syrk(design.blas, int(m), int(n), 1.0, Z.data(), int(n), G.data(), int(m));
-  for (Index k = 0; k < m; ++k)
-    for (Index i = 0; i < k; ++i) G[std::size_t(k + i * m)] = G[std::size_t(i + k * m)];
+  const std::vector<double> G = gram_of(design.blas, Z, n, U.size());
   auto improves = [&](const std::vector<double>& step) {
     const std::vector<double> b_before = b, r_before = r;
     add(step);

@@ -167,10 +167,9 @@ class ResidualPath {
   Status solve_at(Verdict& verdict) {
     Index left = options_.max_iter > 0 ? options_.max_iter : std::numeric_limits<Index>::max();
     double target = options_.tol * null_.objective;
-    constexpr Index round = 10000;  // epochs in which a gap must fall by a tenth
+    Rounds rounds;
     std::vector<Index> before;
     bool fresh = false;
-    double last = infinity;
     if (kernel_ && descends_ && (descends_ = descend_everywhere(left, target))) {
       verdict = certify();
       if (proven(verdict)) return Status::stalled;
@@ -185,13 +184,11 @@ class ResidualPath {
     for (;;) {
       std::vector<Index> W = choose_working_set(penalty_, b_, c_);
       solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
-      const Descent d = solve_on(W, std::min(left, round), target);
+      const Descent d = solve_on(W, std::min(left, Rounds::epochs), target);
       left -= d.epochs;
       refresh();
       verdict = certify();
-      const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
-      const bool stuck = d.stalled || (d.epochs >= round && !(now < 0.9 * last));
-      last = now;
+      const bool stuck = rounds.stuck(d, verdict);
       if (proven(verdict)) return Status::stalled;
       if (monitor_.stopped()) return monitor_.status;
       if (left <= 0) return Status::max_iter;

@@ -6,6 +6,7 @@ import ctypes
 import math
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from problems import regression
 from scipy import LowLevelCallable, sparse
 
-from regsolve import losses, path, solve, verify
+from regsolve import ConvergenceWarning, losses, path, solve, verify
 from regsolve.penalties import L1, Custom, ElasticNet
 
 GAMMA = 3.0
@@ -410,3 +411,56 @@ def test_pointer_types_are_checked(data: Any) -> None:
     wrong = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int)(float)
     with pytest.raises((TypeError, ValueError), match="double"):
         solve(X, y, penalty=Custom(wrong, l1_prox, convex=True))
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("free", [0, 3])
+def test_means_far_from_zero_where_no_intercept_takes_them(l1_ratio: float, free: int) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = 1e3 + rng.standard_normal((60, 20))
+        y = rng.standard_normal(60) * 3.0 + X[:, 0] - X[:, 1]
+        weights = np.r_[np.zeros(free), np.ones(20 - free)]
+        penalty = ElasticNet(0.3, l1_ratio, weights=weights)
+        options = {
+            "penalty": penalty,
+            "loss": losses.Custom(*LOSSES["huber"]),
+            "fit_intercept": False,
+        }
+        found = solve(X, y, **options)
+        judged = verify(X, y, found.coef, found.intercept, **options)
+        assert found.status == "optimal"
+        assert judged.relative_gap < 1e-6
+
+
+def test_a_dual_point_is_projected_though_the_null_model_is_not_at_its_minimum() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = 1e5 + rng.standard_normal((60, 80))
+        y = 4.0 * rng.standard_t(1.5, 60)
+        penalty = ElasticNet(1.0, 0.0, weights=np.r_[np.zeros(20), np.ones(60)])
+        options = {
+            "penalty": penalty,
+            "loss": losses.Custom(*LOSSES["huber"]),
+            "fit_intercept": False,
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = solve(X, y, **options, max_time=2.0)
+        judged = verify(X, y, found.coef, found.intercept, **options)
+        assert found.certificate.dual <= judged.primal * (1.0 + 1e-9)
+        assert found.status != "optimal" or judged.relative_gap < 1e-5
+
+
+def test_counts_without_a_minimum_end() -> None:
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = 1e3 * rng.standard_normal((4, 6))
+        y = np.array([0.0, 3.0, 0.0, 0.0])
+        penalty = ElasticNet(1e-3, 0.5, weights=np.r_[np.zeros(3), np.ones(3)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = solve(
+                X, y, penalty=penalty, loss=losses.Custom(*LOSSES["poisson"]), max_time=30.0
+            )
+        assert found.status != "time_limit"
