@@ -70,8 +70,8 @@ void kernel_columns(const T* X, Index ld, Index n, Index p, const double* d, con
       xtr_columns_of<count()>(X + j0 * ld, ld, n, 0, j1 - j0, V, z, j1 - j0);
     };
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
-      const Index m = j1 - j0;
-      xtr_rows_of<count()>(X + j0 * ld, ld, m, 0, m, 0, n, z, sum, n, true);
+      const Index m = j1 - j0, after = j1 + m <= p ? m : 0;
+      xtr_rows_of<count()>(X + j0 * ld, ld, m, 0, m, 0, n, z, sum, n, true, after);
     };
     by_panels(n, p, panel_of_columns<T>(n), d, c, k, out, total, n_threads, forth, back);
   });

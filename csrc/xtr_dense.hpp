@@ -261,10 +261,11 @@ REGSOLVE_INLINE void row_band(const T* x, Index ld, Index next, Index rows, Inde
   if (j < columns) row_tile<1, k, width, true>(x + j, ld, next, rows, columns - j, r, ldr, z + j);
 }
 
-// out[j + v ldo] = sum_i X[i ld + j] R[i + v n],  i0 <= i < i1,  j0 <= j < j1
+// out[j + v ldo] = sum_i X[i ld + j] R[i + v n],  i0 <= i < i1,  j0 <= j < j1. Where these rows are
+// in cache, those `after` rows further on are asked for meanwhile.
 template <int k, class T>
 void xtr_rows_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, Index j1,
-                 const double* R, double* out, Index ldo, bool onto = false) {
+                 const double* R, double* out, Index ldo, bool onto = false, Index after = 0) {
   constexpr Index width = kWidth<k>;
   alignas(kLineBytes) double z[k * width];
   alignas(kLineBytes) double r[kRows * k];
@@ -277,7 +278,8 @@ void xtr_rows_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, In
       const Index columns = std::min(width, j1 - j);
       std::fill(z, z + k * width, 0.0);
       for (Index u = 0; u < spacing; ++u)
-        row_band<k>(X + (i + u) * ld + j, spacing * ld, u + 1 < spacing ? ld : 0,
+        row_band<k>(X + (i + u) * ld + j, spacing * ld,
+                    after > 0 ? after * ld : (u + 1 < spacing ? ld : 0),
                     (rows - u + spacing - 1) / spacing, columns, r + u * k, spacing * k, z);
       for (int v = 0; v < k; ++v)
         for (Index c = j; c < j + columns; ++c) {

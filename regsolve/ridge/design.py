@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BLOCK_ENTRIES = 1 << 18  # entries of Z made dense at a time, 2 MB: what stays in cache
 WIDE_ENTRIES = 1 << 21  # the same where products with many vectors pay for it
 EIGHT = 8  # vectors that the core's X'R takes in one reading
+SEVERAL = 3 * EIGHT  # vectors up to which such readings of a large X are as quick as BLAS
 CACHE = 4e7  # bytes of X that stay in the last cache of a common server
 
 
@@ -233,13 +234,14 @@ class Design:
         return bool(storage.sparse or not storage.wide or storage.n_bytes > CACHE)
 
     def dot(self, W: Array) -> Array:
-        """Z W for W (p, q): (n, q), one reading."""
-        V = W * self.scale[:, None]
-        self.passes += 1.0
-        if self.streamed and not self.storage.sparse and W.shape[1] <= EIGHT:
+        """Z W for W (p, q): (n, q), one reading for eight vectors, or for all by BLAS."""
+        V, q = W * self.scale[:, None], W.shape[1]
+        if self.streamed and not self.storage.sparse and q <= SEVERAL:
             product = self.storage.transposed.xtr(V, self.n_threads)
+            self.passes += -(-q // EIGHT)
         else:
             product = self.storage.dot(V)
+            self.passes += 1.0
         product -= self.mean @ V
         product *= self.root[:, None]
         return np.asarray(product)
@@ -247,7 +249,8 @@ class Design:
     def tdot(self, R: Array) -> Array:
         """Z'R for R (n, q): (p, q), one reading for eight vectors, or for all by BLAS."""
         weighted, q = self.root[:, None] * R, R.shape[1]
-        by_blas = self.storage.wide and (q > EIGHT or (q == 1 and not self.streamed))
+        most = SEVERAL if self.streamed else EIGHT
+        by_blas = self.storage.wide and (q > most or (q == 1 and not self.streamed))
         self.n_rhs += q
         self.passes += 1.0 if by_blas else -(-q // EIGHT)
         if by_blas:
@@ -298,8 +301,8 @@ class Design:
         return block
 
     def coefficients(self, W: Array) -> Array:
-        """Coefficients in X's units from those of Z, (p, q)."""
-        return W * self.scale[:, None]
+        """Coefficients in X's units from those of Z, (p, q); W itself where both are the same."""
+        return W * self.scale[:, None] if self.scaled else W
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from .costs import Plan
 from .criteria import Criteria
 from .design import Design, Targets
 from .factors import Breakdown, Cholesky, Spectrum, Tridiagonal, eigen, singular
+from .low_rank import LowRank
 from .normal import Normal
 from .products import kernel, root_of_gram, root_of_kernel
 from .refine import LITTLE_WORK, corrected, polished, refined
@@ -213,8 +214,10 @@ class _Dual:
 
     def prove(self, C: Array, a: Array, t: Integers) -> tuple[Array, proof.Proof]:
         """Coefficients Z'c and their proof."""
-        both = self.design.tdot(np.hstack([C, self.right]))
-        W, B = np.asfortranarray(both[:, : len(a)]), both[:, len(a) :]
+        few = LowRank.of(C)
+        r = few.Q.shape[1]
+        both = self.design.tdot(np.hstack([few.Q, self.right]))
+        W, C, B = few.combine(both[:, :r]), few.combine(few.Q), both[:, r:]
         found = proof.from_kernel(
             self.design, product(self.S, C), _norm(self.S), C, W, B, a, t, self.targets
         )

@@ -22,6 +22,7 @@ import numpy as np
 
 from . import proof
 from .design import EIGHT, Design, Targets
+from .low_rank import LowRank
 from .products import FAR_MEANS
 
 if TYPE_CHECKING:
@@ -112,18 +113,30 @@ class Normal:
         Gaps above ``tol``, over the null objective, are taken from residuals of X: that of S C
         allows for the rounding of its largest eigenvalues in the smallest.
         """
+        few = LowRank.of(C)
         if not self.primal:
-            W = self.design.tdot(C)
-            return W, proof.from_data(self.design, self.gradient, W, a, t, self.targets)
-        product = np.empty_like(C, order="F")
-        for start in range(0, C.shape[1], 4 * EIGHT):
+            U, given = self.design.tdot(few.Q), (a, t, self.targets)
+            if not few.saves:
+                return U, proof.from_data(self.design, self.gradient, U, *given)
+            W, found = proof.from_low_rank(self.design, self.gradient, U, few.Y, *given)
+            return W, self._sharper(found, W, a, t, tol)
+        images = np.empty_like(few.Q, order="F")
+        for start in range(0, images.shape[1], 4 * EIGHT):
             q = slice(start, start + 4 * EIGHT)
-            product[:, q] = self.apply(C[:, q])
+            images[:, q] = self.apply(few.Q[:, q])
+        C = few.combine(few.Q)
+        product = few.combine(images)
         found = proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
+        return C, self._sharper(found, C, a, t, tol)
+
+    def _sharper(
+        self, found: proof.Proof, W: Array, a: Array, t: Integers, tol: float
+    ) -> proof.Proof:
+        """With gaps above tol taken from residuals of X."""
         above = np.flatnonzero(~(found.relative_gap(self.targets.square[t]) <= tol))
         if len(above):
             exact = proof.from_data(
-                self.design, self.gradient, C[:, above], a[above], t[above], self.targets
+                self.design, self.gradient, W[:, above], a[above], t[above], self.targets
             )
             found.take(above, exact)
-        return C, found
+        return found

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .blas import product
 from .design import EIGHT, Design, Targets
 
 if TYPE_CHECKING:
@@ -111,7 +112,31 @@ def from_data(design: Design, B: Array, W: Array, a: Array, t: Integers, targets
     return out
 
 
+def from_low_rank(
+    design: Design, B: Array, U: Array, Y: Array, a: Array, t: Integers, targets: Targets
+) -> tuple[Array, Proof]:
+    """W = U Y, U (p, r), and its gaps from Z'Z U: products of X with r vectors.
+
+    Z'r - a w = B_t - Z'Z U y - a U y is one product of p x (T + 2 r) numbers.
+    """
+    images = design.dot(U)
+    r = targets.R[:, t] - product(images, Y)
+    W = product(U, Y)
+    rr, ww = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
+    of_target = np.equal.outer(np.arange(B.shape[1]), t).astype(np.float64)
+    left = np.asfortranarray(np.hstack([B, design.tdot(images), U]))
+    right = np.asfortranarray(np.vstack([of_target, -Y, -a * Y]))
+    out = Proof(0.5 * (rr + a * ww), np.empty(len(a)), np.empty(len(a)))
+    for start in range(0, len(a), CHUNK):
+        q = slice(start, start + CHUNK)
+        steep = product(left, right[:, q])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out.gap[q] = np.einsum("jq,jq->q", steep, steep) / (2.0 * a[q])
+        out.kkt[q] = _violation(steep, B, t[q])
+    return W, out
+
+
 def _violation(steep: Array, B: Array, t: Integers) -> Array:
-    worst = np.max(np.abs(steep), axis=0, initial=0.0)
+    worst = np.maximum(np.max(steep, axis=0, initial=0.0), -np.min(steep, axis=0, initial=0.0))
     largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
     return np.asarray(np.divide(worst, largest, out=np.zeros_like(worst), where=largest > 0))
