@@ -57,8 +57,8 @@ class Door final : public AnyMatrix {
     cross_products(kind_, root, t, pilot.data(), cells, blas, n_threads, M, stop);
     return !stop.up();
   }
-  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
-    return gather_columns(kind_, W, out);
+  double gather_set(const std::vector<Index>& W, WorkingColumns& out) const override {
+    return gather_columns(kind_, W, out.dense);
   }
   double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
                double* b) const override {
@@ -74,7 +74,7 @@ class Door final : public AnyMatrix {
   double cycle(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
                double* b) const {
     if constexpr (Kind::by_rows) {
-      OnStorage<Gathered> columns{model.gathered, model};
+      OnStorage<Gathered> columns{model.gathered.dense, model};
       return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
     } else {
       OnStorage<Kind> columns{kind_, model};

@@ -191,7 +191,7 @@ class Companion final : public AnyMatrix {
             int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
     return X_.sums(root, t, centred, cells, blas, n_threads, M, pilot, stop);
   }
-  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
+  double gather_set(const std::vector<Index>& W, WorkingColumns& out) const override {
     return X_.gather_set(W, out);
   }
   double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,

@@ -26,6 +26,37 @@ struct Gathered {
   }
 };
 
+// The stored values of columns of a sparse X, gathered; slot_j is a column's place.
+struct GatheredStored {
+  std::vector<Index> slot, begin;  // begin: of each place, and the end of the last
+  std::vector<std::int32_t> rows;
+  std::vector<double> values;
+
+  double column_bytes(Index) const { return 0.0; }
+  double dot(Index j, const double* u) const {
+    const std::size_t k = std::size_t(slot[std::size_t(j)]);
+    return dot_csc(values.data(), rows.data(), begin[k], begin[k + 1], u);
+  }
+  void axpy(Index j, double a, const double* omega, double* u) const {
+    const std::size_t k = std::size_t(slot[std::size_t(j)]);
+    for (Index l = begin[k]; l < begin[k + 1]; ++l) {
+      const Index i = rows[std::size_t(l)];
+      u[i] += a * omega[i] * values[std::size_t(l)];
+    }
+  }
+};
+
+// What a working set is gathered into where X does not serve epochs as it lies.
+struct WorkingColumns {
+  Gathered dense{};
+  GatheredStored stored{};
+
+  double bytes() const {
+    return 8.0 * double(dense.data.size() + stored.values.size()) +
+           4.0 * double(stored.rows.size());
+  }
+};
+
 // The columns W of X, each contiguous; returns the bytes of X read for it.
 template <class Kind>
 double gather_each(const Kind& X, const std::vector<Index>& W, Gathered& out) {
@@ -41,7 +72,24 @@ double gather_each(const Kind& X, const std::vector<Index>& W, Gathered& out) {
   return bytes;
 }
 
-// The same where X's columns are not contiguous, else nothing.
+// The same of what a sparse X stores.
+template <class Kind>
+double gather_stored(const Kind& X, const std::vector<Index>& W, GatheredStored& out) {
+  double bytes = 0.0;
+  out.slot.assign(std::size_t(X.p), -1);
+  out.begin.assign(1, 0);
+  out.rows.clear();
+  out.values.clear();
+  for (std::size_t k = 0; k < W.size(); ++k) {
+    out.slot[std::size_t(W[k])] = Index(k);
+    X.stored(W[k], out.rows, out.values);
+    out.begin.push_back(Index(out.rows.size()));
+    bytes += X.column_bytes(W[k]);
+  }
+  return bytes;
+}
+
+// The columns W where X's are not contiguous, else nothing.
 template <class Kind>
 double gather_columns(const Kind& X, const std::vector<Index>& W, Gathered& out) {
   if constexpr (!Kind::by_rows)
@@ -81,7 +129,7 @@ class AnyMatrix {
   virtual bool sums(const double* root, const double* t, bool centred, const Cells& cells,
                     const Blas& blas, int n_threads, double* M, std::vector<double>& pilot,
                     StopSign& stop) const = 0;
-  virtual double gather_set(const std::vector<Index>& W, Gathered& out) const = 0;
+  virtual double gather_set(const std::vector<Index>& W, WorkingColumns& out) const = 0;
   virtual double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
                        double* b) const = 0;
   virtual double epoch(ResidualModel& model, const FunctionPenalty& penalty,
@@ -97,7 +145,7 @@ struct ResidualModel {
   const double* lipschitz_;  // (p,) sum_i omega_i z_ij^2, or null: all 1
   std::vector<double> u;     // (n + 1,) stored, and the shift
   double x_bytes = 0.0;
-  Gathered gathered{};
+  WorkingColumns gathered{};
 
   double& shift() { return u.back(); }
   std::vector<double>& state() { return u; }
@@ -120,11 +168,18 @@ struct ResidualModel {
     columns.axpy(j, a, omega, u.data());
     shift() -= a * mean[j];
   }
+  // work(columns) with W's columns where they lie
+  template <class Work>
+  decltype(auto) on_columns(const Work& work) {
+    if (!gathered.stored.slot.empty()) return work(gathered.stored);
+    if (!gathered.dense.data.empty()) return work(gathered.dense);
+    return work(X);
+  }
   double gradient(Index j) {
-    return gathered.data.empty() ? gradient_on(X, j) : gradient_on(gathered, j);
+    return on_columns([&](const auto& columns) { return gradient_on(columns, j); });
   }
   void update(Index j, double delta) {
-    gathered.data.empty() ? update_on(X, j, delta) : update_on(gathered, j, delta);
+    on_columns([&](const auto& columns) { update_on(columns, j, delta); });
   }
   // u with the shift added in
   void settle() {

@@ -230,8 +230,7 @@ class ResidualPath {
     u_ = std::move(model.u);
     solution_.report.x_bytes += model.x_bytes;
     solution_.report.n_epochs += d.epochs;
-    solution_.report.peak_bytes =
-        std::max(solution_.report.peak_bytes, 8.0 * double(model.gathered.data.size()));
+    solution_.report.peak_bytes = std::max(solution_.report.peak_bytes, model.gathered.bytes());
     return d;
   }
 

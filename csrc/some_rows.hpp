@@ -86,8 +86,8 @@ class SomeRows final : public AnyMatrix {
                         n_threads, M, pilot, stop);
   }
 
-  double gather_set(const std::vector<Index>& W, Gathered& out) const override {
-    return gather_each(*this, W, out);
+  double gather_set(const std::vector<Index>& W, WorkingColumns& out) const override {
+    return sparse() ? gather_stored(*this, W, out.stored) : gather_each(*this, W, out.dense);
   }
   double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
                double* b) const override {
@@ -126,7 +126,11 @@ class SomeRows final : public AnyMatrix {
   template <class Penalty>
   double cycle(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
                double* b) const {
-    OnStorage<Gathered> columns{model.gathered, model};
+    if (sparse()) {
+      OnStorage<GatheredStored> columns{model.gathered.stored, model};
+      return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
+    }
+    OnStorage<Gathered> columns{model.gathered.dense, model};
     return REGSOLVE_TARGET::epoch(columns, penalty, W, b);
   }
 

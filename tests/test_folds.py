@@ -171,6 +171,27 @@ def test_folds_share_readings_on_working_sets() -> None:
     assert readings(found) < 6 * 0.75 * alone.report.n_passes
 
 
+def test_rows_left_out_make_no_sparse_column_dense() -> None:
+    """A fold of half of the rows holds the stored values of its working set, and no more."""
+    rng = np.random.default_rng(0)
+    n, p = 4000, 9000
+    X = sparse.random_array((n, p), density=1e-3, rng=rng, format="csc")
+    y = np.asarray(X[:, :40].sum(axis=1)).ravel() + 0.1 * rng.standard_normal(n)
+    rows = np.arange(n // 2)
+    top = regsolve.path(X, y, n_alphas=1).alpha_max
+    grid = top * np.array([0.1, 0.03, 0.01])
+    options: dict[str, Any] = {"tol": 1e-9, "solver": "cd"}
+    split = [(rows, rows + n // 2)]
+    found = fold_paths(X, y, split, penalties=[L1()], alphas=[grid], **options)[0]
+    half = found.folds[0]
+    assert half.report.mode == "residual"
+    assert half.report.working_set_size > 300
+    assert half.report.peak_bytes < 0.25 * 8 * len(rows) * half.report.working_set_size
+    copy = regsolve.path(X[rows], y[rows], alphas=grid, **options)
+    np.testing.assert_allclose(half.objectives, copy.objectives, rtol=1e-7)
+    assert half.relative_gaps.max() <= 1e-9
+
+
 def test_predictions_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data((60, 40))
     path = regsolve.path(X, y, n_alphas=5)
