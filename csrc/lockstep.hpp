@@ -21,12 +21,8 @@ class SharedReading {
   SharedReading(const AnyMatrix& X, Index members, int n_threads)
       : X_(X),
         running_(members),
-        share_(int(std::clamp<Index>(16 / std::max<Index>(members, 1), 2, 8))),
         free_(n_threads),
         n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
-
-  // Vectors that a member asks for at a time: two readings serve as many of up to eight members
-  int share() const { return share_; }
 
   // A member starts, as soon as one of the n_threads is free.
   void enter() {
@@ -142,7 +138,6 @@ class SharedReading {
 
   const AnyMatrix& X_;
   Index running_;
-  const int share_;
   int free_;  // threads that nobody uses
   const int n_threads_;
   std::mutex mutex_;
@@ -171,7 +166,7 @@ class Companion final : public AnyMatrix {
     return bytes;
   }
 
-  int share() const override { return reading_.share(); }
+  int share() const override { return 4; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }
   double gram_seconds() const override { return X_.gram_seconds(); }
