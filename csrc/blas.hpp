@@ -16,6 +16,7 @@ struct Blas {
   void (*dtrsv)(char*, char*, char*, int*, double*, int*, double*, int*);
   void (*dpotrf)(char*, int*, double*, int*, int*);
   void (*dgeqp3)(int*, int*, double*, int*, int*, double*, double*, int*, int*);
+  void (*dgeqrf)(int*, int*, double*, int*, double*, double*, int*, int*);
   void (*dorgqr)(int*, int*, int*, double*, int*, double*, double*, int*, int*);
 };
 

@@ -33,6 +33,47 @@ inline std::vector<double> weighted_columns(const Design& design, const std::vec
   return Z;
 }
 
+// Z (n, m), n >= m, becomes Q with orthonormal columns; returns R (m, m), upper, with Z = QR.
+// Blocks of rows that stay in cache first, then their R one below the other (Demmel, Grigori,
+// Hoemmen and Langou, 2012).
+inline std::vector<double> orthonormalise(const Blas& blas, std::vector<double>& Z, Index n,
+                                          Index m, int n_threads) {
+  const Index blocks = std::max<Index>(1, n / std::max<Index>(1024, 4 * m));
+  std::vector<double> R(std::size_t(m * m), 0.0);
+  if (blocks == 1) {
+    int rows = int(n), columns = int(m), size = 64 * columns, info = 0;
+    std::vector<double> tau(static_cast<std::size_t>(m)), work(static_cast<std::size_t>(size));
+    blas.dgeqrf(&rows, &columns, Z.data(), &rows, tau.data(), work.data(), &size, &info);
+    for (Index c = 0; c < m; ++c) std::copy_n(Z.begin() + c * n, c + 1, R.begin() + c * m);
+    blas.dorgqr(&rows, &columns, &columns, Z.data(), &rows, tau.data(), work.data(), &size, &info);
+    return R;
+  }
+  std::vector<double> all(std::size_t(blocks * m * m));  // the R of the blocks, then their Q
+  const Index height = blocks * m;
+  auto over_blocks = [&](const auto& work) {
+    parallel_blocks(worthwhile(n_threads, double(n * m)), blocks, [&](Index block) {
+      const Index begin = block * n / blocks, rows = (block + 1) * n / blocks - begin;
+      std::vector<double> part(std::size_t(rows * m));
+      for (Index c = 0; c < m; ++c)
+        std::copy_n(Z.begin() + begin + c * n, rows, part.begin() + c * rows);
+      work(part, rows, all.begin() + block * m);
+      for (Index c = 0; c < m; ++c)
+        std::copy_n(part.begin() + c * rows, rows, Z.begin() + begin + c * n);
+    });
+  };
+  over_blocks([&](std::vector<double>& part, Index rows, auto own) {
+    const std::vector<double> upper = orthonormalise(blas, part, rows, m, 1);
+    for (Index c = 0; c < m; ++c) std::copy_n(upper.begin() + c * m, m, own + c * height);
+  });
+  R = orthonormalise(blas, all, height, m, n_threads);
+  over_blocks([&](std::vector<double>& part, Index rows, auto own) {
+    const std::vector<double> Q = part;
+    gemm(blas, 'N', 'N', int(rows), int(m), int(m), 1.0, Q.data(), int(rows), &*own, int(height),
+         0.0, part.data(), int(rows));
+  });
+  return R;
+}
+
 class Basis {
  public:
   // Orthonormal basis of the columns sqrt(omega) z_j, j in U, by QR with column pivoting; columns
@@ -42,8 +83,7 @@ class Basis {
   void span(const Design& design, const std::vector<Index>& U, Report& report) {
     span(design, weighted_columns(design, U, report));
   }
-  // finest: share of the largest diagonal below which columns are dependent, if above rounding
-  void span(const Design& design, std::vector<double> columns, double finest = 0.0) {
+  void span(const Design& design, std::vector<double> columns) {
     const std::size_t all = std::size_t(design.X.n);
     rows_.clear();
     for (std::size_t i = 0; i < all; ++i)
@@ -64,35 +104,22 @@ class Basis {
       Q_.insert(Q_.end(), intercept.begin(), intercept.end());
       order_.push_back(1);  // goes to the front
     }
-    int n = int(n_), m = int(order_.size()), info = 0, size = 32 * m + 3 * m + 1;
-    const int k = std::min(n, m);
-    std::vector<double> tau(static_cast<std::size_t>(k)), work(static_cast<std::size_t>(size));
-    design.blas.dgeqp3(&n, &m, Q_.data(), &n, order_.data(), tau.data(), work.data(), &size, &info);
-    auto pivot = [&](Index c) { return std::fabs(Q_[std::size_t(c * (n_ + 1))]); };
-    const double top = first_ < k ? pivot(first_) : 0.0;
-    const double unit = std::numeric_limits<double>::epsilon() * double(std::max(n, m)) * 4;
-    const double least = top * std::max(unit, finest);
-    Index rank = first_;
-    while (rank < k && pivot(rank) > least) ++rank;
-    if (rank == first_) Q_.clear();
-    if (rank == first_) return;
-    rank_ = rank;
-    for (Index c = 0; c < rank_; ++c)
-      R_.insert(R_.end(), Q_.begin() + c * n_, Q_.begin() + c * n_ + rank_);
-    int columns_kept = int(rank_);
-    design.blas.dorgqr(&n, &columns_kept, &columns_kept, Q_.data(), &n, tau.data(), work.data(),
-                       &size, &info);
-    Q_.resize(std::size_t(n_ * rank_));
+    factorise(design.blas, design.n_threads);
   }
 
-  // a: coefficients of the columns that minimise ||v - sum_k a_k z_k||, 0 for the dependent ones
-  std::vector<double> least_squares(const Blas& blas, const std::vector<double>& v) const {
+  // a: coefficients of the columns that minimise ||v - sum_k a_k z_k||, 0 for the dependent ones,
+  // which are those whose diagonal is below `finest` of the largest
+  std::vector<double> least_squares(const Blas& blas, const std::vector<double>& v,
+                                    double finest) const {
     std::vector<double> y(static_cast<std::size_t>(rank_)), a(order_.size() - std::size_t(first_));
     if (rank_ == 0) return a;
     const std::vector<double> x = on_rows(v.data());
-    gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), x.data(), 0.0, y.data());
-    trsv(blas, 'N', int(rank_), R_.data(), int(rank_), y.data());
-    for (Index k = first_; k < rank_; ++k)
+    auto pivot = [&](Index k) { return std::fabs(R_[std::size_t(k * (rank_ + 1))]); };
+    Index rank = first_;
+    while (rank < rank_ && pivot(rank) > finest * pivot(first_)) ++rank;
+    gemv(blas, 'T', int(n_), int(rank), 1.0, Q_.data(), int(n_), x.data(), 0.0, y.data());
+    trsv(blas, 'N', int(rank), R_.data(), int(rank_), y.data());
+    for (Index k = first_; k < rank; ++k)
       a[std::size_t(order_[std::size_t(k)] - 1)] = y[std::size_t(k)];
     return a;
   }
@@ -125,6 +152,40 @@ class Basis {
   }
 
  private:
+  // Q, R and their rank from the columns in Q_; of long columns from those of their own R.
+  void factorise(const Blas& blas, int n_threads) {
+    const Index m = Index(order_.size());
+    const bool tall = n_ > m;
+    std::vector<double> T;
+    if (tall) T = orthonormalise(blas, Q_, n_, m, n_threads);
+    std::vector<double>& A = tall ? T : Q_;
+    int rows = int(tall ? m : n_), k = int(m), side = int(std::min(n_, m)), info = 0,
+        size = 64 * k + 64;
+    std::vector<double> tau = numbers(side), work = numbers(size);
+    blas.dgeqp3(&rows, &k, A.data(), &rows, order_.data(), tau.data(), work.data(), &size, &info);
+    auto pivot = [&](Index c) { return std::fabs(A[std::size_t(c * (rows + 1))]); };
+    const double unit = std::numeric_limits<double>::epsilon() * double(std::max(n_, m)) * 4;
+    Index rank = first_;
+    while (rank < side && pivot(rank) > unit * pivot(first_)) ++rank;
+    if (rank == first_) Q_.clear();
+    if (rank == first_) return;
+    rank_ = rank;
+    for (Index c = 0; c < rank_; ++c)
+      R_.insert(R_.end(), A.begin() + c * rows, A.begin() + c * rows + rank_);
+    int kept = int(rank_);
+    blas.dorgqr(&rows, &kept, &kept, A.data(), &rows, tau.data(), work.data(), &size, &info);
+    A.resize(std::size_t(rows * rank_));
+    if (!tall) return;
+    std::vector<double> Q(std::size_t(n_ * rank_));
+    gemm(blas, 'N', 'N', int(n_), kept, k, 1.0, Q_.data(), int(n_), T.data(), k, 0.0, Q.data(),
+         int(n_));
+    Q_ = std::move(Q);
+  }
+
+  static std::vector<double> numbers(Index count) {
+    return std::vector<double>(std::size_t(count), 0.0);
+  }
+
   std::vector<double> on_rows(const double* v) const {
     std::vector<double> out;
     for (std::size_t i : rows_) out.push_back(v[i]);
@@ -135,6 +196,12 @@ class Basis {
   std::vector<std::size_t> rows_;       // (n,) of X, those of positive weight
   std::vector<double> Q_, R_;           // (n, rank), (rank, rank) upper
   std::vector<int> order_;              // of the columns, from 1
+};
+
+// Features and a basis of their span.
+struct Spanned {
+  std::vector<Index> features;
+  Basis basis;
 };
 
 // The bounds of b_U less b_U, no penalty; in this order.
@@ -170,9 +237,11 @@ inline std::vector<double> products(const std::vector<double>& Z, const std::vec
 // b is 0 before. Each solution but the first refines on the residual. Returns the minimiser's
 // residual sqrt(omega) (t - Zb), (n,), which b may miss: x_ij w_j is known to rounding only, so
 // directions of the span that are finer than rounding of the columns before they are centred,
-// eps |m_j| / d_j, need coefficients that float64 cannot hold.
+// eps |m_j| / d_j, need coefficients that float64 cannot hold. Where no bound is finite, the basis
+// made for it is left in `spanned`.
 inline std::vector<double> solve_unpenalised(const Design& design, const ElasticNet& null,
-                                             std::vector<double>& b, Report& report) {
+                                             std::vector<double>& b, Report& report,
+                                             Spanned* spanned = nullptr) {
   std::vector<Index> U;
   for (std::size_t j = 0; j < b.size(); ++j)
     if (!null.excluded(Index(j))) U.push_back(Index(j));
@@ -195,14 +264,14 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
     for (Index j : U)
       centre = std::max(
           centre, std::fabs(design.stats.mean[std::size_t(j)]) * design.stats.inv[std::size_t(j)]);
-    Basis fine, coarse;
-    fine.span(design, Z);
-    coarse.span(
-        design, Z,
-        4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre);
+    const double finest =
+        4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre;
+    Basis basis;
+    basis.span(design, Z);
     std::vector<double> least = r;
-    fine.project(design.blas, least);
-    for (int round = 0; round < 3; ++round) add(coarse.least_squares(design.blas, r));
+    basis.project(design.blas, least);
+    for (int round = 0; round < 3; ++round) add(basis.least_squares(design.blas, r, finest));
+    if (spanned) *spanned = {std::move(U), std::move(basis)};
     return least;
   }
   const std::vector<double> G = gram_of(design.blas, Z, n, U.size());

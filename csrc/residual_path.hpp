@@ -45,7 +45,7 @@ class ResidualPath {
         b_(std::size_t(design.X.p), 0.0),
         u_(std::size_t(design.X.n + 1)) {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-    const std::vector<double> r = solve_unpenalised(design_, null, b_, solution_.report);
+    const std::vector<double> r = solve_unpenalised(design_, null, b_, solution_.report, &spanned_);
     refresh();
     null_.objective = 0.5 * dot_dense(r.data(), r.data(), design_.X.n);
     null_.reached = 0.5 * square();
@@ -87,7 +87,7 @@ class ResidualPath {
         break;
     }
     Report& report = solution_.report;
-    report.peak_bytes += basis_.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
+    report.peak_bytes += spanned_.basis.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
   }
 
  private:
@@ -118,9 +118,9 @@ class ResidualPath {
     const double bytes = 8.0 * double(design_.X.n) * double(U.size());
     unprojected_ = U.size() > 8000 || bytes > 2e9;
     if (unprojected_) U.clear();
-    if (U == projected_) return;
-    basis_.span(design_, U, solution_.report);
-    projected_ = std::move(U);
+    if (U == spanned_.features) return;
+    spanned_.basis.span(design_, U, solution_.report);
+    spanned_.features = std::move(U);
   }
 
   // One reading of X: gradient c_, gap and violation at b_.
@@ -137,9 +137,9 @@ class ResidualPath {
       set_basis(U);
       if (unprojected_) break;
       v.assign(u_.begin(), u_.end() - 1);
-      basis_.project(design_.blas, design_.root, v);
+      spanned_.basis.project(design_.blas, design_.root, v);
       design_.correlate(v.data(), 1, z.c, solution_.report);
-      for (Index j : projected_) z.c[std::size_t(j)] = 0.0;
+      for (Index j : spanned_.features) z.c[std::size_t(j)] = 0.0;
     }
     double uu = 0.0, ut = 0.0, primal = 0.5 * square(), violation = 0.0;
     for (std::size_t i = 0; i < n; ++i) {
@@ -266,9 +266,8 @@ class ResidualPath {
   std::vector<double> u_;  // (n + 1,) omega r, and the shift of the model
   std::vector<double> c_;  // (p,) Z'u at the last reading
   KernelRidge* kernel_ = nullptr;
-  bool descends_ = false;  // whether descent is tried before the kernel
-  Basis basis_;
-  std::vector<Index> projected_;
+  bool descends_ = false;     // whether descent is tried before the kernel
+  Spanned spanned_;           // what dual points are projected off
   bool unprojected_ = false;  // too many free features to project off: KKT decides
   NullModel null_;
   AlphaMax alpha_max_;

@@ -25,6 +25,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         void* dtrsv
         void* dpotrf
         void* dgeqp3
+        void* dgeqrf
         void* dorgqr
 
     int potrf(const Blas&, int n, double* A, int lda)
@@ -169,6 +170,7 @@ cdef void fill_blas() noexcept:
     set_pointer(&blas.dtrsv, <uintptr_t> cython_blas.dtrsv)
     set_pointer(&blas.dpotrf, <uintptr_t> cython_lapack.dpotrf)
     set_pointer(&blas.dgeqp3, <uintptr_t> cython_lapack.dgeqp3)
+    set_pointer(&blas.dgeqrf, <uintptr_t> cython_lapack.dgeqrf)
     set_pointer(&blas.dorgqr, <uintptr_t> cython_lapack.dorgqr)
 
 

@@ -136,3 +136,34 @@ def test_one_factor_for_all(factor: float, kind: type) -> None:
     np.testing.assert_array_equal(one.coef, each.coef)
     model = regsolve.Lasso(0.1, weights=factor).fit(X[:, :5], y)
     np.testing.assert_allclose(model.coef_, each.coef, rtol=1e-12)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("solver", ["cd", "working_set"])
+def test_many_rows_of_dependent_columns(solver: str, intercept: bool) -> None:
+    """Blocks of rows are made orthogonal apart, then together: the span is that of lstsq."""
+    rng = np.random.default_rng(3)
+    n, k = 6000, 30
+    X = rng.standard_normal((n, k + 40))
+    X[:, 5] = X[:, 3] - 2.0 * X[:, 4]
+    X[:, 7] = 1.0
+    X[: n // 2, 8] = 0.0
+    X[:, 9] = 30.0 + rng.standard_normal(n)
+    y = X[:, :k] @ rng.standard_normal(k) + rng.standard_normal(n)
+    weights = np.r_[np.zeros(k), np.ones(40)]
+    s = np.where(np.arange(n) % 5 == 0, 0.0, rng.uniform(0.5, 2.0, n))
+    options = {"sample_weight": s, "fit_intercept": intercept}
+    path = regsolve.path(
+        X, y, penalty=L1(weights=weights), n_alphas=3, solver=solver, tol=1e-9, **options
+    )
+    root = np.sqrt(s / s.sum())
+    null = X[:, :k] if not intercept else np.column_stack([X[:, :k], np.ones(n)])
+    a = np.linalg.lstsq(root[:, None] * null, root * y, rcond=None)[0]
+    assert path.null_objective == pytest.approx(
+        0.5 * np.sum((root * (y - null @ a)) ** 2), rel=1e-9
+    )
+    for q, alpha in enumerate(path.alphas):
+        coef = path.coefs[:, [q]].toarray().ravel()
+        pen = L1(float(alpha), weights=weights)
+        judged = regsolve.verify(X, y, coef, path.intercepts[q], penalty=pen, **options)
+        assert judged.relative_gap <= 1e-8
