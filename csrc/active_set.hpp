@@ -115,6 +115,7 @@ class ActiveSet {
   }
 
   void change(Index j, double delta) {
+    refreshed_ = false;
     if (change_[std::size_t(j)] == 0.0) moved_.push_back(j);
     change_[std::size_t(j)] += delta;
     if (change_[std::size_t(j)] == 0.0)
@@ -460,7 +461,6 @@ class ActiveSet {
 
   Index step_to(const std::vector<Index>& moving, const std::vector<double>& d,
                 const std::vector<double>& curve, double t, const Event* stop) {
-    refreshed_ = false;
     for (std::size_t k = 0; k < moving.size(); ++k) {
       const Index j = moving[k];
       norm1_ += std::fabs(t * d[k]);

@@ -104,13 +104,15 @@ inline Verdict exact_fit(const NullModel& null) {
   return v;
 }
 
-// Where the null model fits exactly, it is the answer: its figures are 0, all others infinite.
+// Where the null model fits exactly, it is the answer: its figures are 0, all others infinite. No
+// dual value exceeds P0, the primal value of a point that is known; where rounding says so, it does
+// not count.
 inline Verdict judge_against(const NullModel& null, double primal, double dual, double violation,
                              bool is_null) {
   Verdict v;
   v.primal = primal;
-  v.dual = dual;
-  v.gap = std::isnan(dual) ? dual : std::max(0.0, primal - dual);
+  v.dual = std::isnan(dual) ? dual : std::min(dual, null.objective);
+  v.gap = std::isnan(dual) ? dual : std::max(0.0, primal - v.dual);
   if (std::isnan(dual))
     v.relative_gap = dual;
   else if (null.exact())

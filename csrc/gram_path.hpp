@@ -66,6 +66,8 @@ class Rounds {
 struct FromX {
   // ||t - Zb||^2 from the residual
   std::function<double(const std::vector<double>& b)> square;
+  // How many of the features U are independent; -1 where that would take too much memory to tell
+  std::function<Index(const std::vector<Index>& U)> rank;
   // The residual at b projected off the features U: c = Z'u with c_U = 0, u't and u'u
   std::function<void(const std::vector<double>& b, const std::vector<Index>& U,
                      std::vector<double>& c, double& ut, double& uu)>
@@ -278,35 +280,54 @@ class GramPath {
   }
 
   // u := u - Z_U a with G_UU a = c_U, so that c_U = 0. False if a feature whose dependence on the
-  // others is beyond the Gram matrix's rounding still has a part of u.
+  // others is beyond the Gram matrix's rounding still has a part of u, or is independent: along
+  // what is left of it a part that looks like rounding moves u far.
   bool project(const std::vector<Index>& U, std::vector<double>& c, double& ut, double& uu) const {
+    if (U != span_.features) find_span(U);
     const double size = std::sqrt(model_.tt);
     double largest = 0.0, left = 0.0;
     for (Index j : U) largest = std::max(largest, std::fabs(c[std::size_t(j)]));
     if (largest > 1e-15 * size) {
-      Cholesky factor(blas_);
-      std::vector<Index> kept, dependent;
-      std::vector<double> h, a;
-      for (Index j : U) {
-        h.clear();
-        for (Index k : kept) h.push_back(model_.G[k + j * model_.ld]);
-        const bool joins = factor.append(h.data(), 1.0, 1e-11) > 1e-11;
-        (joins ? kept : dependent).push_back(j);
+      std::vector<double> a;
+      for (Index j : span_.kept) a.push_back(c[std::size_t(j)]);
+      span_.factor.solve(a.data());
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const Index j = span_.kept[k];
+        const double* column = model_.G + j * model_.ld;
+        ut -= a[k] * model_.q[j];
+        uu -= a[k] * model_.g[std::size_t(j)];
+        for (std::size_t i = 0; i < c.size(); ++i) c[i] -= a[k] * column[i];
       }
-      for (Index j : kept) a.push_back(c[std::size_t(j)]);
-      factor.solve(a.data());
-      for (std::size_t k = 0; k < kept.size(); ++k) {
-        const double* column = model_.G + kept[k] * model_.ld;
-        ut -= a[k] * model_.q[kept[k]];
-        uu -= a[k] * model_.g[std::size_t(kept[k])];
-        for (std::size_t j = 0; j < c.size(); ++j) c[j] -= a[k] * column[j];
-      }
-      for (Index j : dependent) left = std::max(left, std::fabs(c[std::size_t(j)]));
+      for (Index j : span_.dependent) left = std::max(left, std::fabs(c[std::size_t(j)]));
       if (!(uu > 1e-15 * model_.residual_square(b_.data()))) uu = ut = 0.0;
     }
     for (Index j : U) c[std::size_t(j)] = 0.0;
-    return left <= 1e-14 * size;
+    return left <= 1e-14 * size && span_.certain;
   }
+
+  // Which of the features U are independent to the Gram matrix; whether X says so of as many.
+  void find_span(const std::vector<Index>& U) const {
+    span_ = Span(blas_);
+    span_.features = U;
+    std::vector<double> h;
+    for (Index j : U) {
+      h.clear();
+      for (Index k : span_.kept) h.push_back(model_.G[k + j * model_.ld]);
+      const bool joins = span_.factor.append(h.data(), 1.0, 1e-11) > 1e-11;
+      (joins ? span_.kept : span_.dependent).push_back(j);
+    }
+    if (span_.dependent.empty()) return;
+    const Index rank = from_x_.rank(U);
+    span_.certain = rank < 0 || rank == Index(span_.kept.size());
+  }
+
+  struct Span {
+    std::vector<Index> features, kept, dependent;
+    Cholesky factor;  // of the Gram matrix of those kept
+    bool certain = true;
+
+    explicit Span(const Blas& blas) : factor(blas) {}
+  };
 
   const Problem& problem_;
   const Options& options_;
@@ -321,6 +342,7 @@ class GramPath {
   std::vector<ActiveSet> active_;  // none or one
   NullModel null_;
   mutable double loss_ = 0.0;  // at the last judgement
+  mutable Span span_{blas_};   // of the features projected off last
   AlphaMax alpha_max_;
 };
 

@@ -113,12 +113,20 @@ inline void gram_path(const Design& design, const Problem& problem, const double
       if (design.omega[i] > 0.0) sum += u[i] * u[i] / design.omega[i];
     return sum;
   };
+  Spanned spanned;
+  auto span_of = [&](const std::vector<Index>& U) -> const Basis& {
+    if (U != spanned.features) spanned.basis.span(design, U, report);
+    spanned.features = U;
+    return spanned.basis;
+  };
+  from_x.rank = [&](const std::vector<Index>& U) {
+    const double bytes = 8.0 * double(design.X.n) * double(U.size());
+    return bytes > 1e9 ? Index{-1} : span_of(U).rank();
+  };
   from_x.project = [&](const std::vector<double>& b, const std::vector<Index>& U,
                        std::vector<double>& c, double& ut, double& uu) {
     std::vector<double> u = design.residual(b, report);
-    Basis basis;
-    basis.span(design, U, report);
-    basis.project(design.blas, design.root, u);
+    span_of(U).project(design.blas, design.root, u);
     design.correlate(u.data(), 1, c, report);
     for (Index j : U) c[std::size_t(j)] = 0.0;
     ut = uu = 0.0;
@@ -128,7 +136,7 @@ inline void gram_path(const Design& design, const Problem& problem, const double
     }
   };
   from_x.solve_null = [&](const ElasticNet& null, std::vector<double>& b, std::vector<double>& c) {
-    const std::vector<double> r = solve_unpenalised(design, null, b, report);
+    const std::vector<double> r = solve_unpenalised(design, null, b, report, &spanned);
     design.correlate(design.weighted(r).data(), 1, c, report);
     return dot_dense(r.data(), r.data(), design.X.n);
   };

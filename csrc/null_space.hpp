@@ -125,6 +125,7 @@ class Basis {
   }
 
   bool empty() const { return rank_ == 0; }
+  Index rank() const { return std::max<Index>(0, rank_ - first_); }  // of the features
   double bytes() const { return 8.0 * double(Q_.capacity()); }
 
   // u := u - sqrt(omega) Q Q' (u / sqrt(omega)), twice; rows without weight have u = 0

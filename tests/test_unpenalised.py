@@ -167,3 +167,25 @@ def test_many_rows_of_dependent_columns(solver: str, intercept: bool) -> None:
         pen = L1(float(alpha), weights=weights)
         judged = regsolve.verify(X, y, coef, path.intercepts[q], penalty=pen, **options)
         assert judged.relative_gap <= 1e-8
+
+
+@pytest.mark.parametrize("apart", [1e-8, 1e-11, 1e-12, 1e-13])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_columns_too_near_for_a_gram_matrix_are_not_called_solved(
+    apart: float, intercept: bool
+) -> None:
+    """What X'X cannot tell apart, X can: an answer is called optimal where the judge agrees."""
+    penalties = [L1(1.0, weights=[0, 0, np.inf, np.inf]), L1(0.05, weights=[0, 0, 1, 1]), L1(0.0)]
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((12, 4))
+        X[:, 1] = X[:, 0] * (1.0 + apart * rng.standard_normal(12))
+        y = rng.standard_normal(12)
+        for penalty in penalties:
+            options = {"penalty": penalty, "fit_intercept": intercept}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = regsolve.solve(X, y, **options)
+            judged = regsolve.verify(X, y, found.coef, found.intercept, **options)
+            assert found.status != "optimal" or judged.relative_gap <= 1e-5
+            assert found.certificate.dual <= judged.primal * (1.0 + 1e-12)
