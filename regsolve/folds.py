@@ -236,18 +236,23 @@ def chosen(errors: NDArray[np.float64], rule: str = "min") -> tuple[int, int]:
     ValueError
         No alpha has errors, or scores, that are numbers in every fold.
     """
-    mean = errors.mean(axis=2)
-    if np.isnan(mean).all():
-        raise ValueError(
-            "no alpha can be chosen: each has an error or score in some fold that is not a number "
-            "(R2 of a fold with a single row is one)"
-        )
-    mean[np.isnan(mean)] = np.inf
+    mean = means(errors)
     r, k = divmod(int(np.argmin(mean)), mean.shape[1])
     if rule == "1se":
         limit = mean[r, k] + standard_errors(errors[r])[k]
         k = int(np.flatnonzero(mean[r] <= limit)[0])
     return r, k
+
+
+def means(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over folds, the last axis; inf where an error is not a number. ValueError where all are."""
+    mean = errors.mean(axis=-1)
+    if np.isnan(mean).all():
+        raise ValueError(
+            "no alpha can be chosen: each has an error or score in some fold that is not a number "
+            "(R2 of a fold with a single row is one)"
+        )
+    return np.where(np.isnan(mean), np.inf, mean)
 
 
 def standard_errors(errors: NDArray[np.float64]) -> NDArray[np.float64]:

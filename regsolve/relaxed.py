@@ -33,7 +33,7 @@ from scipy import linalg, optimize, sparse
 
 from . import _validate
 from ._threads import available_threads, one_thread_blas
-from .folds import BLOCK_BYTES, FoldPaths, Split, fold_weights, predictions, standard_errors
+from .folds import BLOCK_BYTES, FoldPaths, Split, fold_weights, means, predictions, standard_errors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -157,15 +157,15 @@ def chosen(errors: Array, gammas: ArrayLike, rule: str = "min") -> tuple[int, in
     """(gamma, alpha) that errors (n_gammas, m, K) over K folds speak for, alphas descending.
 
     "min": the least mean; "1se": within one standard error of it. Of those that qualify, the
-    largest alpha, and there the largest gamma, rounding aside.
+    largest alpha, and there the largest gamma, rounding aside. Raises ValueError as
+    :func:`regsolve.folds.chosen`.
     """
-    mean = errors.mean(axis=2)
-    mean[np.isnan(mean)] = np.inf
+    mean = means(errors)
     simplest_first = np.argsort(-np.asarray(gammas), kind="stable")
     limit = mean.min()
     for known in ("min", "1se"):
         k = int(np.argmax((mean <= limit).any(axis=0)))
-        within = mean[simplest_first, k] <= limit * (1.0 + EQUAL)
+        within = mean[simplest_first, k] <= limit + EQUAL * abs(limit)
         g = int(simplest_first[int(np.argmax(within))])
         if rule == known:
             break

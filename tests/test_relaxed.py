@@ -10,10 +10,12 @@ import pytest
 from problems import regression
 from scipy import sparse
 from sklearn import config_context
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    LeaveOneOut,
     RepeatedKFold,
     ShuffleSplit,
     TimeSeriesSplit,
@@ -298,6 +300,30 @@ def test_choice_by_hand() -> None:
     assert chosen(errors, [0.0, 1.0], "1se") == (0, 0)
     errors[0, 0, 1] = np.nan
     assert chosen(errors, [0.0, 1.0], "1se") == (1, 1)
+
+
+def test_choice_by_scores_of_any_sign() -> None:
+    errors = np.array([[[-0.9, -0.8], [-0.5, -0.5]], [[-0.7, -0.8], [-0.5, -0.5]]])
+    assert chosen(errors, [0.0, 1.0]) == (0, 0)
+    assert chosen(errors, [0.0, 1.0], "1se") == (0, 0)
+    equal = np.stack([errors[0], errors[0] * (1.0 + 1e-15)])
+    assert chosen(equal, [0.0, 1.0]) == (1, 0)
+    X, y = data((60, 8))
+    model = RelaxedLasso(alphas=10, scoring="r2").fit(X, y)
+    mean = model.score_path_.mean(axis=2)
+    at = int(np.flatnonzero(model.alphas_ == model.alpha_)[0])
+    assert mean.max() > 0.0
+    assert mean[:, at].max() == mean.max()
+    assert model.gamma_ == model.gammas_[np.flatnonzero(mean[:, at] == mean.max())[-1]]
+
+
+def test_no_choice_without_a_score_in_every_fold() -> None:
+    X, y = data((12, 3))
+    with (
+        pytest.warns(UndefinedMetricWarning),
+        pytest.raises(ValueError, match="no alpha can be chosen"),
+    ):
+        RelaxedLasso(alphas=3, cv=LeaveOneOut(), scoring="r2").fit(X, y)
 
 
 def test_of_equal_mixtures_the_lasso_is_chosen() -> None:
