@@ -184,14 +184,13 @@ def least_squares(
 ) -> tuple[list[Refit], float]:
     """Refit every path (K of them) to its rows, those of positive weight; and the part of X used.
 
-    ``weights`` (n,) of a path are s on its rows and 0 elsewhere, s common to all.
+    ``weights`` (n,) of a path are s times how often it has each row; the first are s of all rows.
     """
     active = _active(X, y, paths, weights[0], fit_intercept)
     pieces, members = _pieces(weights)
     threads = available_threads() if n_threads is None else n_threads
-    s = np.max(weights, axis=0)
     with one_thread_blas(), ThreadPoolExecutor(max(1, threads)) as pool:
-        triangles = list(pool.map(lambda rows: _reduced(active, rows, s), pieces))
+        triangles = list(pool.map(lambda piece: _reduced(active, *piece), pieces))
 
         def refit(k: int) -> Refit:
             mine = _triangle(np.vstack([triangles[i] for i in members[k]]))
@@ -223,18 +222,19 @@ def _blocks(rows: Integers, width: int) -> Iterator[Integers]:
         yield rows[begin : begin + step]
 
 
-def _pieces(weights: Sequence[Array]) -> tuple[list[Integers], list[list[int]]]:
-    """Sets of rows, and which of them each path is trained on.
+def _pieces(weights: Sequence[Array]) -> tuple[list[tuple[Integers, Array]], list[list[int]]]:
+    """Sets of rows with their weights (n,), and which of them each path is trained on.
 
     Rows that are trained on by the same paths make one; where that would be many more sets than
-    paths, as with overlapping random splits, each path has one of its own.
+    paths, as with overlapping random splits, or where a path has a row more often than another
+    does, each path has one of its own.
     """
-    inside = np.array([weight > 0.0 for weight in weights])
+    each, s = np.array(weights), np.max(weights, axis=0)
+    inside = each > 0.0
     patterns, which = np.unique(inside, axis=1, return_inverse=True)
-    which = which.ravel()
-    if patterns.shape[1] > 4 * len(weights):
-        return [np.flatnonzero(one) for one in inside], [[k] for k in range(len(weights))]
-    pieces = [np.flatnonzero(which == c) for c in range(patterns.shape[1])]
+    if patterns.shape[1] > 4 * len(each) or np.any(each != np.where(inside, s, 0.0)):
+        return [(np.flatnonzero(one), one) for one in each], [[k] for k in range(len(each))]
+    pieces = [(np.flatnonzero(which.ravel() == c), s) for c in range(patterns.shape[1])]
     return pieces, [np.flatnonzero(one).tolist() for one in patterns]
 
 

@@ -138,6 +138,27 @@ def test_any_splitter(cv: Any) -> None:
     np.testing.assert_allclose(model.mse_path_, wanted, rtol=1e-8)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("twice", [False, True])
+def test_rows_drawn_more_than_once_count_as_often(weighted: bool, twice: bool) -> None:
+    X, y = data((60, 8))
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.2, 3.0, 60) if weighted else None
+    rows = np.arange(60)
+    if twice:  # a few sets of rows that folds share
+        cv = [(np.r_[rows[20:], rows[40:]], rows[:20]), (rows[:40], rows[40:])]
+    else:
+        drawn = [rng.integers(0, 60, 60) for _ in range(3)]
+        cv = [(train, np.setdiff1d(rows, train)) for train in drawn]
+    model = RelaxedLasso(gammas=GAMMAS, alphas=[0.5, 0.05], cv=cv).fit(X, y, s)
+    wanted = errors_by_hand(X, y, s, cv, model)
+    np.testing.assert_allclose(model.mse_path_, wanted, rtol=1e-8)
+    all_rows = np.ones(60) if s is None else s
+    coef, intercept = refit_by_hand(X, y, all_rows, np.flatnonzero(model.lasso_coef_))
+    np.testing.assert_allclose(model.refit_coef_, coef, atol=1e-10)
+    assert model.refit_intercept_ == pytest.approx(intercept)
+
+
 def test_gamma_of_one_is_the_lasso_and_of_none_is_least_squares() -> None:
     X, y = data((90, 25))
     lasso = LassoCV().fit(X, y)
