@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from . import _core
+from ._threads import available_threads
 
 Vector = NDArray[np.float64]
 
@@ -173,6 +174,18 @@ def explain_column(X: Any, j: int) -> ValueError:
     return ValueError(f"X contains NaN or infinity, first in column {j}: impute or drop them")
 
 
+def deviations(X: Any, s: Vector, centred: bool, n_threads: int | None) -> Vector:
+    """Weighted deviations of the columns about their means, or about 0; (p,), one reading.
+
+    0 of a column that is constant to rounding. ValueError where one is not finite.
+    """
+    mean, norm = design(X).matrix.statistics(s / s.sum(), centred, threads(n_threads))
+    bad = ~(np.isfinite(mean) & np.isfinite(norm))
+    if bad.any():
+        raise explain_column(X, int(np.argmax(bad)))
+    return np.asarray(norm)
+
+
 def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
     """Finite float64 (n,) array; ValueErrors name the argument."""
     array = np.asarray(values)
@@ -208,6 +221,11 @@ def positive_integer(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}={value!r}: expected an integer >= {least}")
     return int(value)
+
+
+def threads(value: Any) -> int:
+    """An integer >= 1; None: all that the process may use."""
+    return available_threads() if value is None else positive_integer("n_threads", value)
 
 
 def positive_number(name: str, value: Any) -> float:

@@ -25,7 +25,6 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from . import _validate
-from ._threads import available_threads
 from .folds import Split, chosen, fold_paths, fold_weights
 from .penalties import L1, L2
 from .solution import Report, together
@@ -83,7 +82,7 @@ def first_fits(
     }
     fits = []
     for k, weight in enumerate(_trained(X, splits, sample_weight)):
-        e = _deviations(X, weight, fit_intercept, n_threads)
+        e = _validate.deviations(X, weight, fit_intercept, n_threads)
         grid: dict[str, Any] = {"n_alphas": n_alphas, "alpha_min_ratio": alpha_min_ratio}
         if isinstance(penalty, L2):
             grid = {"alphas": [_strengths(e, penalty, standardize)]}
@@ -115,7 +114,7 @@ def given_sizes(
     if not standardize:
         return [np.abs(coef)] * (len(splits) + 1)
     return [
-        np.abs(coef) * _deviations(X, weight, fit_intercept, n_threads)
+        np.abs(coef) * _validate.deviations(X, weight, fit_intercept, n_threads)
         for weight in _trained(X, splits, sample_weight)
     ]
 
@@ -137,16 +136,6 @@ def factors(size: Array, gamma: float, weights: Array) -> Array:
     with np.errstate(divide="ignore", over="ignore"):
         inverse = np.asarray(size, dtype=np.float64) ** -gamma
     return np.where(weights == 0.0, 0.0, np.where(weights == 0.0, 1.0, weights) * inverse)
-
-
-def _deviations(X: Any, s: Array, centred: bool, n_threads: int | None) -> Array:
-    """Weighted deviations of the columns about their means, or about 0; (p,), one reading."""
-    threads = available_threads() if n_threads is None else n_threads
-    mean, norm = _validate.design(X).matrix.statistics(s / s.sum(), centred, threads)
-    bad = ~(np.isfinite(mean) & np.isfinite(norm))
-    if bad.any():
-        raise _validate.explain_column(X, int(np.argmax(bad)))
-    return np.asarray(norm)
 
 
 def _strengths(e: Array, penalty: L2, standardize: bool) -> Array:

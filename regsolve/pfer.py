@@ -1,8 +1,10 @@
 """Per-family error rate of stability selection: bounds on E(V), V features selected falsely.
 
-B complementary pairs of subsamples each select at most q of p features; a feature is kept where
-its share Pi of the 2 B subsamples is at least ``threshold``. With theta = q / p, and L the features
-that one subsample selects with probability at most theta, which is where chance puts the noise,
+B complementary pairs of subsamples each select at most q of the p features that chance can select,
+which those without penalty, left out, constant or held at zero by bounds are not; a feature is kept
+where its share Pi of the 2 B subsamples is at least ``threshold``. With theta = q / p, and L the
+features that one subsample selects with probability at most theta, which is where chance puts the
+noise,
 
     E|kept and in L| <= q^2 / ((2 threshold - 1) p)                                     "none"
 
@@ -32,6 +34,25 @@ THRESHOLD, PFER = 0.75, 1.0  # what stands in where fewer than two of three are 
 FLATTEST = 1e7  # the offset a from which (a + i)^(1/r) counts as constant
 
 
+def candidates(
+    X: Any, penalty: Any, sample_weight: Any, fit_intercept: bool, n_threads: int | None
+) -> int:
+    """p: how many features chance can select, by one reading of X. ValueError where there are none.
+
+    Neither always in, without a penalty, nor always out.
+    """
+    n, p = X.shape
+    s = np.ones(n) if sample_weight is None else sample_weight
+    e = _validate.deviations(X, s, fit_intercept, n_threads)
+    lower, upper = penalty.bounds(p, e)
+    number = np.count_nonzero((lower < upper) & ~penalty.unpenalised(p, e))
+    if number == 0:
+        raise ValueError(
+            "nothing to select: every feature is constant, has weight 0 or inf, or bounds 0 and 0"
+        )
+    return int(number)
+
+
 def settled(
     threshold: Any, q: Any, pfer: Any, p: int, n_subsamples: int, assumption: str = "none"
 ) -> tuple[float, int]:
@@ -55,7 +76,7 @@ def settled(
         if not 0.5 < threshold <= 1.0:
             raise ValueError(f"threshold={threshold!r}: expected a number in (0.5, 1]")
     if q is not None and _validate.positive_integer("q", q) > p:
-        raise ValueError(f"q={q}: expected at most the number of features, {p}")
+        raise ValueError(f"q={q}: expected at most {p}, the features that chance can select")
     rate = PFER if pfer is None else _validate.positive_number("pfer", pfer)
     if q is None:
         q = largest_q(threshold, rate, p, n_subsamples, assumption)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from . import _core, _validate
-from ._threads import available_memory, available_threads, one_thread_blas
+from ._threads import available_memory, one_thread_blas
 from .custom import Pointer, pointer
 from .losses import Custom as CustomLoss
 from .losses import Quadratic
@@ -142,17 +142,12 @@ def _budget(
         memory = 0.0
     elif max_memory is not None:
         memory = _validate.positive_number("max_memory", max_memory)
-    threads = (
-        available_threads()
-        if n_threads is None
-        else _validate.positive_integer("n_threads", n_threads)
-    )
     return {
         "tol": _validate.positive_number("tol", tol),
         "max_iter": 0 if max_iter is None else _validate.positive_integer("max_iter", max_iter),
         "max_time": 0.0 if max_time is None else _validate.positive_number("max_time", max_time),
         "max_bytes": memory,
-        "n_threads": threads,
+        "n_threads": _validate.threads(n_threads),
         "solver": solver,
     }
 

@@ -3,7 +3,8 @@
 A subsample is the problem with zero weight on the rows it leaves out: X is never copied. Sixteen
 subsamples at a time go down the grid in lockstep and share each reading of X; where X has many rows
 and few columns, the two halves of a pair take their X'X from one reading instead. Each subsample
-centres and scales by its own rows alone, and its path ends once more than q features have entered.
+centres and scales by its own rows alone, and its path ends once more than q penalised features have
+entered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class StabilityPath:
     alphas : (m,) descending
     probabilities : SciPy CSC matrix, p x m
         A subsample selects feature j at alphas[k] where its coefficient there is not zero; once
-        more than q features have entered, where it was not at the last alpha before that.
+        more than q penalised features have entered, where it was not at the last alpha before
+        that. Features without penalty are in from the beginning.
     n_subsamples : int
         How many are counted: those of the groups in lockstep, or of the pairs, that finished.
     stopped : "time_limit" or "interrupted" if those are not all, else None
@@ -89,7 +91,7 @@ def stability_paths(
     penalty : L1 or ElasticNet
         Of every subsample, times its random factors.
     q : int
-        Most features that a subsample selects.
+        Most penalised features that a subsample selects.
     alphas : (m,), optional
         Default: ``n_alphas`` in equal ratios from the largest alpha_max of all subsamples down to
         ``alpha_min_ratio`` of it.
@@ -168,6 +170,8 @@ class _Run:
         self, family: _Family, q: int, options: dict[str, Any], callback: Callback | None
     ) -> None:
         self.family, self.q, self.options, self.callback = family, q, options, callback
+        self.free = family.penalty.factors(family.design.shape[1]) == 0.0
+        self.most = q + int(np.count_nonzero(self.free))  # non-zeros of a path that goes on
         self.grid: NDArray[np.float64] = np.empty(0)
         # selections of each feature at each alpha (p, m), and of how many subsamples: set at once
         self.counted = (sparse.csc_matrix((family.design.shape[1], 0), dtype=np.int64), 0)
@@ -243,7 +247,7 @@ class _Run:
     def _in_lockstep(self, members: range) -> list[dict[str, Any]]:
         solver = self.options["solver"]
         return self._solve(
-            self.family.problems(members), self.callback, alphas=self.grid, dfmax=self.q,
+            self.family.problems(members), self.callback, alphas=self.grid, dfmax=self.most,
             solver="working_set" if solver == "auto" else solver,
         )  # fmt: skip
 
@@ -258,7 +262,7 @@ class _Run:
             ready, grids = [*ready, self.family.problem(rest)], [*grids, self.grid[:1]]
         results = self._solve(
             [self.family.problem(halves[0] | rest), *ready], self.callback,
-            alphas=[self.grid[:1], *grids], dfmax=self.q, solver="gram",
+            alphas=[self.grid[:1], *grids], dfmax=self.most, solver="gram",
             cells=halves[0].astype(np.int32), n_cells=2,
         )  # fmt: skip
         return results[1 : 1 + len(halves)]
@@ -278,7 +282,7 @@ class _Run:
 
     def _selected(self, results: list[dict[str, Any]], shape: tuple[int, int]) -> sparse.csc_matrix:
         """How many of some subsamples select each feature at each alpha, (p, m)."""
-        parts = [_entries(result["coefs"], self.q, shape[1]) for result in results]
+        parts = [_entries(result["coefs"], self.q, shape[1], self.free) for result in results]
         rows, columns = np.concatenate(parts, axis=1)
         ones = np.ones(len(rows), dtype=np.int64)
         return sparse.csc_matrix((ones, (rows, columns)), shape=shape)
@@ -302,19 +306,22 @@ def _warn_time(done: int, number: int) -> None:
     )
 
 
-def _entries(coefs: Any, q: int, m: int) -> NDArray[np.int64]:
+def _entries(coefs: Any, q: int, m: int, free: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(feature, alpha) of each selection, (2, number), by one path's (data, indices, indptr).
 
-    From the first alpha on by which more than q features have entered, the alpha before it
-    counts; a path with fewer than m alphas ended there.
+    From the first alpha on by which more than q features have entered that are not ``free`` (p,)
+    of penalty, the alpha before it counts, or the free ones of the first; a path with fewer than m
+    alphas ended there.
     """
     data, indices, indptr = coefs
     column = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     feature, column = indices[data != 0.0], column[data != 0.0]
-    _, first = np.unique(feature, return_index=True)
-    entered = np.cumsum(np.bincount(column[first], minlength=m))
+    names, first = np.unique(feature, return_index=True)
+    entered = np.cumsum(np.bincount(column[first[~free[names]]], minlength=m))
     end = int(np.searchsorted(entered, q, side="right"))
     own, last = column < end, feature[column == end - 1]
+    if end == 0:
+        last = feature[(column == 0) & free[feature]]
     after = np.arange(end, m)
     return np.stack(
         [

@@ -38,14 +38,14 @@ def data(n: int, p: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, X[:, :5] @ np.array([2.0, -1.0, 1.0, 0.5, -2.0]) + rng.standard_normal(n)
 
 
-def selected(path: regsolve.Path, q: int) -> np.ndarray:
+def selected(path: regsolve.Path, q: int, free: set[int]) -> np.ndarray:
     """Which features a path selects at each alpha (p, m), by the definition, one at a time."""
     out = np.zeros(path.coefs.shape, dtype=bool)
     entered: set[int] = set()
-    support: set[int] = set()
+    support = set(path.coefs[:, [0]].nonzero()[0].tolist()) & free
     for k in range(len(path.alphas)):
         now = set(path.coefs[:, [k]].nonzero()[0].tolist())
-        entered |= now
+        entered |= now - free
         if len(entered) <= q:
             support = now
         out[list(support), k] = True
@@ -61,7 +61,8 @@ def looped(
     for number in range(draws.number):
         rows = draws.rows(number)
         factors = draws.factors(number, X.shape[1])
-        penalty = net if factors is None else replace(net, weights=factors)
+        given = net.factors(X.shape[1])
+        penalty = net if factors is None else replace(net, weights=factors * given)
         copy, target = np.asfortranarray(X[rows]), y[rows]
         weight = None if s is None else s[rows]
         path = regsolve.path(
@@ -73,7 +74,7 @@ def looped(
             penalty=replace(penalty, alpha=float(path.alphas[k])), sample_weight=weight, **options,
         )  # fmt: skip
         assert judged.relative_gap <= 1e-9
-        total += selected(path, q)
+        total += selected(path, q, set(np.flatnonzero(given == 0.0).tolist()))
     return total / draws.number
 
 
@@ -112,6 +113,27 @@ def test_weights_of_rows_and_random_factors(
     )
     wanted = looped(X, y, draws, found, 6, net, s, **options)
     np.testing.assert_array_equal(found.probabilities.toarray(), wanted)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("weakness", [1.0, 0.5])
+def test_features_without_penalty_are_always_in_and_not_of_the_q(
+    solver: str, weakness: float
+) -> None:
+    X, y = data(60, 12)
+    factors = np.ones(12)
+    factors[[5, 7, 11]] = 0.0
+    factors[2] = np.inf
+    draws = subsamples(60, n_subsamples=12, weakness=weakness, seed=2)
+    for alphas in (None, [0.3, 0.1], [1e-3]):  # from the last one on, more than q are in at once
+        found = stability_paths(
+            X, y, draws, penalty=L1(weights=factors), q=2, alphas=alphas, n_alphas=15,
+            solver=solver,
+        )  # fmt: skip
+        wanted = looped(X, y, draws, found, 2, L1(weights=factors))
+        np.testing.assert_array_equal(found.probabilities.toarray(), wanted)
+        np.testing.assert_array_equal(wanted[factors == 0.0], 1.0)
+        assert wanted[factors == 1.0].sum(axis=0).max() <= 2.0 + 1e-12
 
 
 def test_no_rule_of_cost_changes_an_answer() -> None:
@@ -284,7 +306,7 @@ def test_nasty_problems_give_shares(seed: int) -> None:
         assert found.n_subsamples == 8
         shares = found.probabilities.toarray()
         assert np.all((shares >= 0.0) & (shares <= 1.0))
-        assert shares.sum(axis=0).max() <= 3 + 1e-12
+        assert shares[net.factors(p) > 0.0].sum(axis=0).max(initial=0.0) <= 3 + 1e-12
 
 
 def test_twins_share_and_a_constant_never_enters() -> None:

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import regsolve
 from regsolve import StabilitySelection
-from regsolve.pfer import pfer_bound
+from regsolve.pfer import largest_q, pfer_bound
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +158,37 @@ def test_weights_bounds_and_factors_are_passed_on(data: tuple[np.ndarray, np.nda
     assert grouped.get_support()[:4].all()
     weak = StabilitySelection(weakness=0.3, **given).fit(X, y)
     assert (weak.stability_path_ != grouped.stability_path_).any()
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("store", [np.asarray, sparse.csc_matrix], ids=["dense", "csc"])
+def test_the_bound_is_of_the_features_that_chance_can_select(
+    store: Any, fit_intercept: bool, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X, y = data
+    X = np.hstack([X, np.full((120, 1), 0.1 * fit_intercept), X[:, :4]])
+    weights, upper = np.ones(45), np.full(45, np.inf)
+    weights[10:30], weights[41] = np.inf, 0.0
+    upper[[5, 6]] = 0.0
+    given: dict[str, Any] = {"threshold": 0.6, "n_subsamples": 8, "alphas": 20, "random_state": 0}
+    given |= {"weights": weights, "lower": np.where(upper == 0.0, 0.0, -np.inf), "upper": upper}
+    given |= {"fit_intercept": fit_intercept}
+    model = StabilitySelection(pfer=1.0, **given).fit(store(X), y)
+    left = 45 - 20 - 1 - 2 - 1  # left out, not penalised, held at zero, constant
+    assert model.q_ == largest_q(0.6, 1.0, left, 8)
+    assert model.pfer_bound_ == pfer_bound(0.6, model.q_, left, 8)
+    assert model.stability_scores_[41] == 1.0
+    assert not model.stability_scores_[[5, 6, 10, 29, 40]].any()
+    with pytest.raises(ValueError, match="q=22: expected at most 21"):
+        StabilitySelection(q=22, **given).fit(store(X), y)
+
+
+def test_no_feature_that_chance_can_select_is_refused() -> None:
+    X, y = np.ones((20, 2)), np.arange(20.0)
+    with pytest.raises(ValueError, match="nothing to select"):
+        StabilitySelection().fit(X, y)
+    with pytest.raises(ValueError, match="nothing to select"):
+        StabilitySelection(weights=[0.0, np.inf]).fit(X + np.eye(20, 2), y)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,14 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         sum_i in I s_i (y_i - x_i'w - b)^2 / (2 sum_i in I s_i)
             + alpha sum_j (f_j / u_j) [l1_ratio |e_j w_j| + (1 - l1_ratio) (e_j w_j)^2 / 2]
 
-    is followed down one grid of alphas until more than q features have entered; what is not zero
-    is selected. A feature is kept where at least a share ``threshold`` of the subsets selects it,
-    at the alpha that most do. V, the number of features kept that a single subset selects no more
-    often than by chance, q / p, has E(V) <= q^2 / ((2 threshold - 1) p) (Meinshausen and
-    Buhlmann, Stability selection, J. R. Statist. Soc. B 72, 2010; without assumptions, for
-    complementary pairs, Shah and Samworth, Variable selection with error control, J. R. Statist.
-    Soc. B 75, 2013).
+    is followed down one grid of alphas until more than q penalised features have entered; what is
+    not zero is selected. A feature is kept where at least a share ``threshold`` of the subsets
+    selects it, at the alpha that most do. V, the number of penalised features kept that a single
+    subset selects no more often than by chance, q / p, has E(V) <= q^2 / ((2 threshold - 1) p)
+    (Meinshausen and Buhlmann, Stability selection, J. R. Statist. Soc. B 72, 2010; without
+    assumptions, for complementary pairs, Shah and Samworth, Variable selection with error control,
+    J. R. Statist. Soc. B 75, 2013). Here p counts the features that chance can select: not those
+    without penalty, which are always in, nor those left out, constant or held at zero by bounds.
 
     Any two of ``threshold``, ``q`` and ``pfer`` give the third. With fewer, threshold is 0.75
     first and pfer 1 next.
@@ -51,7 +53,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     threshold : float in (0.5, 1], optional
     q : int, optional
-        Most features that a subset selects.
+        Most penalised features that a subset selects.
     pfer : float, optional
         Largest E(V), the per-family error rate.
     n_subsamples : int, default 100
@@ -78,7 +80,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         Which subsets are drawn; the answer depends on nothing else, whatever the threads.
     weights : (p,), optional
         Penalty factors f_j in [0, inf]; 0: not penalised, inf: left out. A feature without
-        penalty is always selected and counts among the q.
+        penalty is always selected, beside the q.
     lower, upper : float or (p,), optional
         Bounds on w, lower <= 0 <= upper.
     positive : bool, default False
@@ -192,11 +194,13 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
                 f"y has {y.shape[1]} targets and StabilitySelection is for one: fit each column"
             )
         y = np.asarray(column_or_1d(y, warn=True), dtype=np.float64)
-        n, p = X.shape
+        n = X.shape[0]
         sample_weight = row_weights(sample_weight, n)
         number = _validate.positive_integer("n_subsamples", self.n_subsamples, least=2)
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")
+        s, penalty = _validate.sample_weight(sample_weight, n), self._penalty()
+        p = pfer.candidates(X, penalty, s, bool(self.fit_intercept), self.n_threads)
         threshold, q = pfer.settled(self.threshold, self.q, self.pfer, p, number, self.assumption)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         draws = subsamples(
@@ -206,7 +210,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             complementary_pairs=self.complementary_pairs,
             weakness=self.weakness,
             seed=int(seed),
-            sample_weight=_validate.sample_weight(sample_weight, n),
+            sample_weight=s,
             groups=groups,
         )
         grid: dict[str, Any] = {"alphas": self.alphas}
@@ -216,7 +220,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             X,
             y,
             draws,
-            penalty=self._penalty(),
+            penalty=penalty,
             q=q,
             sample_weight=sample_weight,
             fit_intercept=bool(self.fit_intercept),
@@ -227,7 +231,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             n_threads=self.n_threads,
             **grid,
         )
-        self._keep(found, threshold, q)
+        self._keep(found, threshold, q, p)
 
     def _penalty(self) -> Any:
         return penalties.ElasticNet(
@@ -239,7 +243,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             positive=bool(self.positive),
         )
 
-    def _keep(self, found: StabilityPath, threshold: float, q: int) -> None:
+    def _keep(self, found: StabilityPath, threshold: float, q: int, p: int) -> None:
         self.alphas_ = found.alphas
         self.sparse_stability_path_ = found.probabilities
         self.stability_scores_ = found.scores
@@ -247,11 +251,10 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         self.n_subsamples_ = found.n_subsamples
         self.pfer_bound_ = 0.0
         if found.n_subsamples > 0:
-            self.pfer_bound_ = pfer.pfer_bound(
-                threshold, q, len(self.stability_scores_), found.n_subsamples, self.assumption
-            )
+            self.pfer_bound_ = pfer.pfer_bound(threshold, q, p, found.n_subsamples, self.assumption)
         self.status_ = found.stopped or "optimal"
-        self.report_ = found.report
+        passes = found.report.n_passes + 1.0  # that of the columns' deviations
+        self.report_ = replace(found.report, n_passes=passes)
         if self.verbose:
             sys.stderr.write(
                 f"StabilitySelection: {self._get_support_mask().sum()} of "
