@@ -293,7 +293,8 @@ def _solved(T: Array, z: Array, norms: Array, lower: Array, upper: Array) -> Arr
     bounded = optimize.lsq_linear(
         scaled, z, box, method="bvls", tol=1e-14, max_iter=10 * T.shape[1]
     )
-    return np.asarray(np.clip(bounded.x / d, lower, upper))
+    v, side = np.clip(bounded.x / d, lower, upper), bounded.active_mask
+    return np.where(side < 0, lower, np.where(side > 0, upper, v))  # lower * d / d may be beside it
 
 
 def _held_out(

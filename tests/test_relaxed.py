@@ -212,6 +212,18 @@ def test_bounds_hold_for_the_refit(options: dict[str, Any]) -> None:
     assert model.refit_certificate_.kkt_violation == pytest.approx(judged.kkt_violation, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_refits_lie_on_their_bounds_to_the_last_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X, y = regression(40, 5, seed=seed)
+    u = np.abs(rng.standard_normal(5)) * 0.3
+    model = RelaxedLasso(gammas=[0.0], alphas=[0.01], cv=3, lower=-u, upper=u).fit(X, y)
+    held = np.abs(np.abs(model.refit_coef_) - u) <= 1e-9 * u
+    assert held.any()
+    np.testing.assert_array_equal(np.abs(model.refit_coef_[held]), u[held])
+    assert model.refit_certificate_.kkt_violation <= 1e-12
+
+
 def nasty(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Columns that are hard to tell apart, or far from zero."""
     rng = np.random.default_rng(3)
