@@ -138,7 +138,8 @@ def select(
     ------
     ValueError
         An unknown criterion; X and y missing where they are needed, or not those of the path;
-        weights that sum to one or less; a path without alphas, or of a user's penalty or loss.
+        weights that sum to one or less; a path without alphas, of a user's penalty or loss, or
+        mixed with refits.
     """
     check_parameters(criterion, gamma, noise_variance)
     problem = _problem_of(path)
@@ -184,7 +185,7 @@ def _problem_of(path: Path) -> Problem:
     if path.problem is None:
         raise ValueError(
             "criteria are those of the quadratic loss with penalty L1, L2 or ElasticNet: "
-            "this path does not say that it has them"
+            "this path, a user's own or mixed with refits, does not say that it minimises them"
         )
     if len(path.alphas) == 0:
         raise ValueError("the path has no alpha to choose from")

@@ -51,11 +51,15 @@ EQUAL = 1e-9  # errors of two gammas so near are equal, as they are where no fea
 class Refit:
     """Least squares on the support of each point of a path.
 
-    ``values`` are those of the path's ``coefs.data`` refitted, ``intercepts`` (m,).
+    ``values`` are those of the path's ``coefs.data`` refitted, ``intercepts`` (m,). With r and q
+    the residuals of the path and of the refit, ``slopes`` (m,) are sum_i s_i r_i (r_i - q_i) over
+    sum_i s_i, ``squares`` (m,) sum_i s_i (r_i - q_i)^2.
     """
 
     values: Array
     intercepts: Array
+    slopes: Array
+    squares: Array
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,21 @@ def relaxed(
 
 
 def mixture(path: Path, refit: Refit, gamma: float) -> Path:
-    """The mixture gamma path + (1 - gamma) refit, with the proofs of ``path``."""
+    """The mixture gamma path + (1 - gamma) refit, with the proofs of ``path``.
+
+    With h = 1 - gamma its loss is that of ``path`` less h slopes - h^2 squares / 2. It minimises
+    nothing that a criterion could ask for: it has no ``problem``.
+    """
     if gamma == 1.0:
         return path
     old = path.coefs
     values = refit.values + gamma * (old.data - refit.values)
     coefs = sparse.csc_matrix((values, old.indices, old.indptr), shape=old.shape)
     intercepts = refit.intercepts + gamma * (path.intercepts - refit.intercepts)
-    return replace(path, coefs=coefs, intercepts=intercepts)
+    h, null = 1.0 - gamma, path.null_objective
+    less = h * refit.slopes - 0.5 * h**2 * refit.squares
+    explained = path.deviance_ratio + (less / null if null > 0.0 else 0.0)
+    return replace(path, coefs=coefs, intercepts=intercepts, deviance_ratio=explained, problem=None)
 
 
 def chosen(errors: Array, gammas: ArrayLike, rule: str = "min") -> tuple[int, int]:
@@ -194,7 +205,7 @@ def least_squares(
 
         def refit(k: int) -> Refit:
             mine = _triangle(np.vstack([triangles[i] for i in members[k]]))
-            return _along(paths[k], active, mine, bounds)
+            return _along(paths[k], active, mine, bounds, float(weights[k].sum()))
 
         refits = list(pool.map(refit, range(len(paths))))
     return refits, len(active.features) / max(1, X.shape[1])
@@ -251,8 +262,10 @@ def _reduced(active: _Active, rows: Integers, s: Array) -> Array:
     return out
 
 
-def _along(path: Path, active: _Active, triangle: Array, bounds: tuple[Array, Array]) -> Refit:
-    """Least squares on each support of a path, from the triangle of its rows."""
+def _along(
+    path: Path, active: _Active, triangle: Array, bounds: tuple[Array, Array], total: float
+) -> Refit:
+    """Least squares on each support of a path, from the triangle of its rows, which weigh total."""
     indices, indptr = path.coefs.indices, path.coefs.indptr
     values, intercepts = np.empty(len(indices)), np.empty(len(path.alphas))
     centre, T = triangle[:, 0], triangle
@@ -276,7 +289,20 @@ def _along(path: Path, active: _Active, triangle: Array, bounds: tuple[Array, Ar
                 b = float(active.y_mean - active.mean[at] @ v + shift)
             known[support.tobytes()] = v, b
         values[indptr[k] : indptr[k + 1]], intercepts[k] = known[support.tobytes()]
-    return Refit(values, intercepts)
+    pure = sparse.csc_matrix((values, indices, indptr), shape=path.coefs.shape)
+    r = _residuals(active, triangle, path.coefs, path.intercepts)
+    d = r - _residuals(active, triangle, pure, intercepts)
+    slopes, squares = (np.einsum("ij,ij->j", one, d) / total for one in (r, d))
+    return Refit(values, intercepts, slopes, squares)
+
+
+def _residuals(active: _Active, triangle: Array, coefs: Any, intercepts: Array) -> Array:
+    """Residuals (height, m) of a path in the coordinates of a triangle, of the rows' own norms."""
+    W = coefs[active.features].toarray()
+    left = triangle[:, -1:] - triangle[:, int(active.centred) : -1] @ W
+    if active.centred:
+        left -= np.outer(triangle[:, 0], intercepts - active.y_mean + active.mean @ W)
+    return np.asarray(left)
 
 
 def _solved(T: Array, z: Array, norms: Array, lower: Array, upper: Array) -> Array:

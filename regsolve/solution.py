@@ -166,7 +166,7 @@ class Path:
     null_objective : objective of the null model, to which ``relative_gaps`` refer.
     objectives, dual_objectives : (m,) primal and dual; see ``certificate_of``.
     problem : Problem that was solved, of which ``select`` needs to know; None where the penalty or
-        the loss is a user's own.
+        the loss is a user's own, and of mixtures with refits.
     """
 
     alphas: NDArray[np.float64]

@@ -224,6 +224,30 @@ def test_refits_lie_on_their_bounds_to_the_last_bit(seed: int) -> None:
     assert model.refit_certificate_.kkt_violation <= 1e-12
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"fit_intercept": False}, {"upper": 0.3}, {"weights": np.r_[0.0, np.ones(24)]}],
+    ids=["plain", "no intercept", "bounded", "one free"],
+)
+def test_mixtures_say_what_they_explain(options: dict[str, Any]) -> None:
+    X, y = data((90, 25))
+    s = np.random.default_rng(0).uniform(0.2, 3.0, 90)
+    splits = list(KFold(3).split(X))
+    model = RelaxedLasso(gammas=[0.3], alphas=12, cv=splits, **options).fit(X, y, s)
+    weights = [s, *(np.isin(np.arange(90), train) * s for train, _ in splits)]
+    for path, own in zip([model.path_, *model.fold_paths_], weights, strict=True):
+        left = y[:, None] - X @ path.coefs.toarray() - path.intercepts
+        losses = 0.5 * own @ left**2 / own.sum()
+        np.testing.assert_allclose(
+            path.deviance_ratio, 1.0 - losses / path.null_objective, atol=1e-12
+        )
+        with pytest.raises(ValueError, match="does not say"):
+            path.select("bic")
+    lasso = RelaxedLasso(gammas=[1.0], alphas=12, cv=splits, **options).fit(X, y, s)
+    assert np.all(model.path_.deviance_ratio >= lasso.path_.deviance_ratio - 1e-12)
+    assert lasso.path_.select("bic", X, y, sample_weight=s).alpha > 0.0
+
+
 def nasty(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Columns that are hard to tell apart, or far from zero."""
     rng = np.random.default_rng(3)

@@ -61,7 +61,8 @@ class RelaxedLasso(LassoCV):
     mse_path_ : (n_gammas, m, n_folds), or (m, n_folds) for one gamma
     lasso_coef_, refit_coef_ : (p,) the two that ``coef_`` mixes
     lasso_intercept_, refit_intercept_ : float
-    path_, fold_paths_ : mixtures at gamma_, with the proofs of the lasso
+    path_, fold_paths_ : mixtures at gamma_
+        ``objectives``, gaps and statuses prove the lasso; ``select`` is for gamma_ = 1 alone.
     certificate_ : Certificate of ``lasso_coef_``, an L1 penalty at alpha_
     refit_certificate_ : Certificate of ``refit_coef_``
         Without a penalty, features outside the support left out: ``kkt_violation`` is what is
