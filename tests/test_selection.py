@@ -27,7 +27,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import regsolve
-from regsolve import ElasticNet, ElasticNetCV, LassoCV, verify
+from regsolve import (
+    AdaptiveLasso,
+    ElasticNet,
+    ElasticNetCV,
+    LassoCV,
+    RelaxedLasso,
+    RidgeCV,
+    verify,
+)
 from regsolve.folds import chosen, standard_errors
 from regsolve.penalties import ElasticNet as Penalty
 
@@ -225,6 +233,21 @@ def test_groups_are_routed_to_the_splitter(data: Any) -> None:
     np.testing.assert_allclose(model.mse_path_, wanted.mse_path_, rtol=1e-12)
     with pytest.raises(ValueError, match="enable_metadata_routing"):
         LassoCV(cv=cv).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize("make", [LassoCV, ElasticNetCV, RelaxedLasso, AdaptiveLasso, RidgeCV])
+def test_folds_of_a_generator_under_metadata_routing(data: Any, make: Any) -> None:
+    X, y = data
+    alphas = [1.0, 0.1]
+    wanted = make(alphas=alphas, cv=KFold(3)).fit(X, y)
+    model = make(alphas=alphas, cv=KFold(3).split(X))
+    with config_context(enable_metadata_routing=True):
+        if make is not RidgeCV:
+            model.set_fit_request(sample_weight=True)
+        model.get_metadata_routing()  # as a pipeline around it asks for
+        model.fit(X, y, sample_weight=np.ones(len(y)))
+    np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=1e-12)
+    assert model.alpha_ == wanted.alpha_
 
 
 @pytest.mark.parametrize("threads", [{"n_threads": 1}, {"n_jobs": 2}, {"n_jobs": -1}], ids=str)

@@ -261,7 +261,8 @@ class ElasticNetCV(AlphaChooser):
         """Which metadata ``fit`` takes, and which the splitter does."""
         mapping = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(splitter=check_cv(self.cv), method_mapping=mapping)
+        asked = self.cv if hasattr(self.cv, "split") else None  # a generator can be read once
+        return router.add(splitter=asked, method_mapping=mapping)
 
     def _choose(
         self, found: list[FoldPaths], ratios: list[float], X: Any, y: Any, splits: Any, s: Any
