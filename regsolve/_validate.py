@@ -44,7 +44,7 @@ def _refuse_dtype(dtype: np.dtype[Any]) -> None:
         raise ValueError(f"X has dtype {dtype}: convert it to float64 or float32 first")
 
 
-def _refuse_kind(array: np.ndarray[Any, Any]) -> None:
+def _refuse_kind(array: Any) -> None:
     if array.ndim != 2:
         raise ValueError(
             f"X has {array.ndim} dimensions, expected 2: reshape a single feature "
@@ -129,6 +129,15 @@ def _require_rows(indices: Any, indptr: Any, n: int) -> None:
     first, last = indices[indptr[filled]], indices[indptr[filled + 1] - 1]
     if len(filled) and (first.min() < 0 or last.max() >= n):
         raise ValueError(f"X.indices holds rows outside 0..{n - 1}: rebuild the sparse matrix")
+
+
+def of_path(X: Any, p: int) -> Any:
+    """X as an array or as the sparse matrix that it is, (n, p); ValueErrors name it."""
+    given: Any = X if sparse.issparse(X) else np.asarray(X)
+    _refuse_kind(given)
+    if given.shape[1] != p:
+        raise ValueError(f"X has {given.shape[1]} columns and the path {p} features")
+    return given
 
 
 def columns_of(X: Any, support: NDArray[np.intp]) -> Callable[[NDArray[np.intp]], Any]:

@@ -54,7 +54,6 @@ import numpy as np
 from scipy.special import gammaln
 
 from . import _validate
-from ._threads import available_threads
 from .leverage import Fits, examine, free_features, least_squares
 
 if TYPE_CHECKING:
@@ -139,23 +138,23 @@ def select(
     ValueError
         An unknown criterion; X and y missing where they are needed, or not those of the path;
         weights that sum to one or less; a path without alphas, of a user's penalty or loss, or
-        mixed with refits.
+        mixed with refits; fewer threads than one.
     """
     check_parameters(criterion, gamma, noise_variance)
     problem = _problem_of(path)
     if (X is None) != (y is None):
         raise ValueError("X and y belong together: give both or neither")
     counted = _counted(path, problem)
-    target, s, threads = None, None, 1
+    target, s, threads = None, None, _validate.threads(n_threads)
     if X is None:
         fits = _without_data(path, problem, criterion, counted)
     else:
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        X = _validate.of_path(X, path.coefs.shape[0])
+        n_rows = X.shape[0]
         target = _validate.vector("y", y, n_rows)
         if offset is not None:
             target = target - _validate.vector("offset", offset, n_rows)
         s = _validate.sample_weight(sample_weight, n_rows)
-        threads = available_threads() if n_threads is None else n_threads
         leave_out = criterion == "alo"
         fits = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
         fits = _completed(path, problem, fits, target)

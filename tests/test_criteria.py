@@ -379,6 +379,14 @@ def test_long_paths_go_in_stretches(monkeypatch: Any) -> None:
         np.testing.assert_allclose(parts.df, whole.df, rtol=1e-10)
 
 
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_lists_are_accepted(criterion: str) -> None:
+    X, y = regression(30, 4)
+    path = regsolve.path(X.tolist(), y.tolist())
+    listed = path.select(criterion, X.tolist(), y.tolist())
+    np.testing.assert_allclose(listed.values, path.select(criterion, X, y).values, rtol=1e-12)
+
+
 def test_what_is_wrong_is_said() -> None:
     X, y = regression(30, 4)
     path = regsolve.path(X, y)
@@ -392,6 +400,14 @@ def test_what_is_wrong_is_said() -> None:
         "l2 penalty: give X and y": lambda: soft.select("aic"),
         "not those of the path": lambda: path.select("aic", X, y + X[:, 0]),
         "y has 29 entries": lambda: path.select("aic", X, y[:-1]),
+        "X has 5 columns and the path 4 features": lambda: path.select(
+            "aic", np.hstack([X, X[:, :1]]), y
+        ),
+        "X has 3 columns and the path": lambda: path.select("gcv", sparse.csc_array(X[:, :3]), y),
+        "X has 1 dimensions, expected 2": lambda: path.select("alo", X[:, 0], y),
+        "X has dtype": lambda: path.select("bic", [["a"] * 4] * 30, y),
+        "n_threads=0": lambda: path.select("aic", n_threads=0),
+        "n_threads='a'": lambda: path.select("aic", X, y, n_threads="a"),
         "no alpha": lambda: replace(path, alphas=path.alphas[:0]).select("aic"),
         "does not say that": lambda: replace(path, problem=None).select("aic"),
     }.items():
