@@ -246,6 +246,13 @@ def positive_number(name: str, value: Any) -> float:
     return float(value)
 
 
+def share(name: str, value: Any) -> float:
+    """A number in (0, 1]."""
+    if positive_number(name, value) > 1.0:
+        raise ValueError(f"{name}={value!r}: expected a number in (0, 1]")
+    return float(value)
+
+
 def non_negative_number(name: str, value: Any) -> float:
     """A finite number >= 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):

@@ -140,9 +140,7 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
     """Of grids in equal ratios from alpha_max on all rows."""
     if any(penalty.l1_ratio == 0.0 for penalty in penalties):
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
-    ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
-    if ratio > 1.0:  # at 1 all alphas are alpha_max
-        raise ValueError(f"alpha_min_ratio (eps)={ratio!r}: expected a number in (0, 1]")
+    ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)  # at 1 all alphas are alpha_max
     return {"n_alphas": _validate.positive_integer("n_alphas", n_alphas), "alpha_min_ratio": ratio}
 
 

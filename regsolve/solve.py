@@ -386,7 +386,7 @@ def path(
         The grid, in any order. Default: ``n_alphas`` values in equal ratios from alpha_max, the
         least alpha with no penalised feature, down to ``alpha_min_ratio`` alpha_max.
     n_alphas : int
-    alpha_min_ratio : float, optional
+    alpha_min_ratio : float in (0, 1], optional
         Default 1e-2 if n < p, else 1e-3.
     dfmax : int, optional
         Stop after the first alpha with more non-zero coefficients than this.
@@ -412,10 +412,7 @@ def path(
         if getattr(penalty, "l1_ratio", 1.0) == 0.0:
             raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
         ratio = (1e-2 if n < p else 1e-3) if alpha_min_ratio is None else alpha_min_ratio
-        ratio = _validate.positive_number("alpha_min_ratio", ratio)
-        if ratio >= 1.0:
-            raise ValueError(f"alpha_min_ratio={ratio!r}: expected a number in (0, 1)")
-        options["alpha_min_ratio"] = ratio
+        options["alpha_min_ratio"] = _validate.share("alpha_min_ratio", ratio)
         options["n_alphas"] = _validate.positive_integer("n_alphas", n_alphas)
     if dfmax is not None:
         options["dfmax"] = _validate.positive_integer("dfmax", dfmax, least=0)

@@ -121,7 +121,7 @@ def stability_paths(
             if run.grid[-1] == 0.0:
                 raise ValueError("alphas has a 0, at which nothing is left out: give more than 0")
         else:
-            ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+            ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)
             run.find_grid(_validate.positive_integer("n_alphas", n_alphas), ratio)
         run.all_groups()
     except KeyboardInterrupt as error:

@@ -82,8 +82,7 @@ def subsamples(
         )
     if complementary_pairs and number % 2:
         raise ValueError(f"n_subsamples={number}: expected an even number, two for each pair")
-    if _validate.positive_number("weakness", weakness) > 1.0:
-        raise ValueError(f"weakness={weakness!r}: expected a number in (0, 1]")
+    weakness = _validate.share("weakness", weakness)
     unit, n_units = _units(n, sample_weight, groups)
     size = int(fraction * n_units)
     if size < 1:

@@ -116,7 +116,7 @@ def path_targets(
             raise Interrupted(unsolved if len(ready) > 1 else unsolved[0]) from error
         top = max(result["alpha_max"] for result in tops)
         number = _validate.positive_integer("n_alphas", n_alphas)
-        ratio = _validate.positive_number("alpha_min_ratio", alpha_min_ratio)
+        ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)
         top = top if top > 0.0 else float(np.finfo(np.float64).eps)
         alphas = top * np.geomspace(1.0, ratio, number) if number > 1 else [top]
     grid = _validate.descending(alphas)

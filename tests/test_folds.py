@@ -307,7 +307,7 @@ def test_bootstrap_folds_count_their_rows() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"eps": 2.0}, r"eps\)=2.0: expected a number in \(0, 1\]"),
+        ({"eps": 2.0}, r"^eps=2.0: expected a number in \(0, 1\]"),
         ({"cv": []}, "cv and l1_ratio need"),
         ({"l1_ratio": []}, "cv and l1_ratio need"),
     ],

@@ -121,6 +121,12 @@ def test_plot_marks_the_choice() -> None:
         assert ax.child_axes
 
 
+def test_at_eps_of_one_all_alphas_are_the_largest() -> None:
+    X, y = regression(30, 4)
+    model = LassoIC(eps=1.0, alphas=3).fit(X, y)
+    np.testing.assert_allclose(model.alphas_, model.path_.alpha_max, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
@@ -131,7 +137,8 @@ def test_plot_marks_the_choice() -> None:
         ({"l1_ratio": 2.0}, ValueError, "l1_ratio"),
         ({"l1_ratio": 0.0}, ValueError, "l1_ratio=0"),
         ({"alphas": 0}, ValueError, "alphas"),
-        ({"eps": 0.0}, ValueError, "eps"),
+        ({"eps": 0.0}, ValueError, "^eps=0"),
+        ({"eps": 2.0}, ValueError, r"^eps=2.0: expected a number in \(0, 1\]"),
     ],
     ids=str,
 )

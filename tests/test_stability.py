@@ -394,6 +394,8 @@ def test_what_is_refused() -> None:
         stability_paths(X, y, draws, penalty=ElasticNet(1.0, 0.0), q=2)
     with pytest.raises(ValueError, match="alphas has a 0"):
         stability_paths(X, y, draws, penalty=L1(), q=2, alphas=[1.0, 0.0])
+    with pytest.raises(ValueError, match=r"alpha_min_ratio=2.0: expected a number in \(0, 1\]"):
+        stability_paths(X, y, draws, penalty=L1(), q=2, alpha_min_ratio=2.0)
     X[3, 2] = np.nan
     for solver in SOLVERS:
         with pytest.raises(ValueError, match="NaN or infinity, first in column 2"):

@@ -202,8 +202,10 @@ def test_no_feature_that_chance_can_select_is_refused() -> None:
         ({"l1_ratio": 0.0}, "l1_ratio=0"),
         ({"sample_fraction": 0.7}, "at most 0.5"),
         ({"alphas": [0.0]}, "alphas has a 0"),
-        ({"alphas": 0}, "n_alphas=0"),
-        ({"eps": -1.0}, "alpha_min_ratio=-1.0"),
+        ({"alphas": 0}, "^alphas=0"),
+        ({"alphas": [-1.0]}, r"alphas\[0\] == -1.0"),
+        ({"eps": -1.0}, "^eps=-1.0"),
+        ({"eps": 2.0}, r"^eps=2.0: expected a number in \(0, 1\]"),
         ({"tol": 0.0}, "tol=0.0"),
     ],
     ids=str,
@@ -216,6 +218,12 @@ def test_bad_parameters(
     with pytest.raises(ValueError, match=message):
         model.fit(*data)
     assert vars(model) == before
+
+
+@pytest.mark.parametrize("alphas", [None, np.array(5), 0.5, "ten"], ids=str)
+def test_alphas_are_a_number_or_an_array(alphas: Any, data: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(TypeError, match=r"alphas=.*: expected their number or an array"):
+        StabilitySelection(alphas=alphas).fit(*data)
 
 
 def test_several_targets_are_refused(data: tuple[np.ndarray, np.ndarray]) -> None:

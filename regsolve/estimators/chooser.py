@@ -17,23 +17,26 @@ if TYPE_CHECKING:
 LEAST = float(np.finfo(np.float64).tiny)
 
 
+def check_grid(alphas: Any, eps: Any) -> None:
+    """Raise for what is neither a number of alphas nor an array of them, or for eps not in (0, 1].
+
+    TypeErrors and ValueErrors name the parameter.
+    """
+    _validate.share("eps", eps)
+    if isinstance(alphas, Integral):
+        _validate.positive_integer("alphas", alphas)
+        return
+    if not np.iterable(alphas) or isinstance(alphas, str):
+        raise TypeError(f"alphas={alphas!r}: expected their number or an array of them")
+    for k, alpha in enumerate(alphas):
+        if not isinstance(alpha, Real):
+            raise TypeError(f"alphas[{k}] must be an instance of float, not {type(alpha).__name__}")
+        if not float(alpha) >= 0.0:
+            raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
+
+
 class AlphaChooser(LinearPredictor):
     """One target, a grid of alphas and an elastic net; the fit at one of the alphas is kept."""
-
-    def _check_alphas(self) -> None:
-        _validate.positive_number("eps", self.eps)
-        if isinstance(self.alphas, Integral):
-            _validate.positive_integer("alphas", self.alphas)
-            return
-        if not np.iterable(self.alphas) or isinstance(self.alphas, str):
-            raise TypeError(f"alphas={self.alphas!r}: expected their number or an array of them")
-        for k, alpha in enumerate(self.alphas):
-            if not isinstance(alpha, Real):
-                raise TypeError(
-                    f"alphas[{k}] must be an instance of float, not {type(alpha).__name__}"
-                )
-            if not float(alpha) >= 0.0:
-                raise ValueError(f"alphas[{k}] == {alpha}, must be >= 0.0: no penalty is at 0")
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
         X, y = training_data(self, X, y, multi_output=True)

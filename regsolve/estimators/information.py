@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..criteria import check_parameters
 from ..solve import path as fit_path
-from .chooser import LEAST, AlphaChooser
+from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import parameters_of
 from .predictor import row_weights
@@ -184,7 +184,7 @@ class ElasticNetIC(AlphaChooser):
         if isinstance(ratio, bool) or not isinstance(ratio, Real):
             raise TypeError(f"l1_ratio={ratio!r}: expected a number")
         check_parameters(self.criterion, self.gamma, self.noise_variance)
-        self._check_alphas()
+        check_grid(self.alphas, self.eps)
         X, y = self._checked(X, y)
         sample_weight = row_weights(sample_weight, X.shape[0])
         fit_intercept = bool(self.fit_intercept)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from .. import penalties
+from .. import _validate, penalties
 from ..solve import path
 from ..targets import path_targets
 from .gram import check_precompute
@@ -120,7 +120,7 @@ def enet_path(
     penalty = penalties.ElasticNet(1.0, l1_ratio, positive=positive)
     options.update(grid, fit_intercept=fit_intercept)
     if "alphas" not in options:
-        options["alpha_min_ratio"] = eps
+        options["alpha_min_ratio"] = _validate.share("eps", eps)
     if y.ndim == 1:
         fitted = [path(X, y, penalty=penalty, **options)]
     else:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..folds import FoldPaths, chosen, fold_paths
 from ..solution import together
-from .chooser import LEAST, AlphaChooser
+from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
 from .predictor import row_weights
@@ -233,7 +233,7 @@ class ElasticNetCV(AlphaChooser):
             raise ValueError(f"selection_rule={self.selection_rule!r}: expected 'min' or '1se'")
         if self.selection not in ("cyclic", "random"):
             raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
-        self._check_alphas()
+        check_grid(self.alphas, self.eps)
 
     def _threads(self) -> int | None:
         if self.n_threads is not None or self.n_jobs is None:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _validate, penalties, pfer
 from ..stability import StabilityPath, stability_paths
 from ..subsamples import subsamples
+from .chooser import check_grid
 from .predictor import leaves_no_trace, row_weights, training_data
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         y = np.asarray(column_or_1d(y, warn=True), dtype=np.float64)
         n = X.shape[0]
         sample_weight = row_weights(sample_weight, n)
+        check_grid(self.alphas, self.eps)
         number = _validate.positive_integer("n_subsamples", self.n_subsamples, least=2)
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")
