@@ -120,8 +120,11 @@ def given_sizes(
 
 
 def time_left(max_time: float | None, start: float) -> float | None:
-    """Seconds of ``max_time`` left since ``start``, never none; None: no limit."""
-    return None if max_time is None else max(1e-9, max_time - (time.perf_counter() - start))
+    """Seconds of ``max_time`` > 0 left since ``start``, never none; None: no limit."""
+    if max_time is None:
+        return None
+    left = _validate.positive_number("max_time", max_time) - (time.perf_counter() - start)
+    return max(1e-9, left)
 
 
 def _trained(X: Any, splits: Sequence[Split], sample_weight: Any) -> list[Array]:

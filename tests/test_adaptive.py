@@ -342,6 +342,7 @@ def test_no_feature_is_left() -> None:
         ({"gamma": "1"}, TypeError, "gamma"),
         ({"weights": [-1.0] * 5}, ValueError, "weights"),
         ({"lower": 1.0}, ValueError, "lower"),
+        *(({"max_time": bad}, ValueError, "max_time=") for bad in (0, -5, np.nan, True, "3")),
     ],
     ids=str,
 )
