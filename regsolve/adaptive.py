@@ -135,10 +135,20 @@ def _trained(X: Any, splits: Sequence[Split], sample_weight: Any) -> list[Array]
 
 
 def factors(size: Array, gamma: float, weights: Array) -> Array:
-    """Penalty factors weights_j size_j^-gamma, (p,): inf where size is 0, unless weights_j is."""
+    """Penalty factors weights_j size_j^-gamma, (p,): inf where size is 0, unless weights_j is.
+
+    Beside a finite one, a factor that overflows is as good as inf; ValueError where all overflow.
+    """
     with np.errstate(divide="ignore", over="ignore"):
         inverse = np.asarray(size, dtype=np.float64) ** -gamma
-    return np.where(weights == 0.0, 0.0, np.where(weights == 0.0, 1.0, weights) * inverse)
+        out = np.where(weights == 0.0, 0.0, np.where(weights == 0.0, 1.0, weights) * inverse)
+    penalised = (size > 0.0) & (weights > 0.0) & np.isfinite(weights)
+    if penalised.any() and np.isinf(out[penalised]).all():
+        raise ValueError(
+            f"gamma={gamma:g}: |w0_j|^-gamma of the initial coefficients overflows for every "
+            "feature; lower gamma, or give initial in larger units"
+        )
+    return out
 
 
 def _strengths(e: Array, penalty: L2, standardize: bool) -> Array:

@@ -332,6 +332,15 @@ def test_no_feature_is_left() -> None:
     assert model.intercept_ == pytest.approx(X[:, 0].mean())
 
 
+def test_factors_that_all_overflow_are_named() -> None:
+    X, y = data((40, 6))
+    with pytest.raises(ValueError, match=r"gamma=2.*overflows for every feature"):
+        AdaptiveLasso(initial=np.full(6, 1e-300), gamma=2).fit(X, y)
+    first = np.array([1.0, 1e-300, 1e-300, 0.0, 0.0, 0.0])
+    model = AdaptiveLasso(initial=first, gamma=2, alphas=[1e-3]).fit(X, y)
+    np.testing.assert_array_equal(model.coef_ != 0.0, first == 1.0)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
