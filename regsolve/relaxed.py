@@ -128,7 +128,8 @@ def relaxed(
     n, p = X.shape
     target = np.asarray(y, dtype=np.float64)
     s = _validate.sample_weight(sample_weight, n)
-    weights = [np.ones(n) if s is None else s, *fold_weights(splits, s, n)]
+    s = np.ones(n) if s is None else np.ldexp(s, -np.frexp(s.max())[1])  # their ratios, exactly
+    weights = [s, *fold_weights(splits, s, n)]
     paths = [found.path, *found.folds]
     refits, share = least_squares(
         X, target, paths, weights, fit_intercept, penalty.bounds(p), n_threads

@@ -346,6 +346,18 @@ def test_weights_are_repeated_rows_and_zeros_are_absent_ones() -> None:
     np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-9)
 
 
+@pytest.mark.parametrize("exponent", [-1000, 1000])
+def test_weights_of_any_size_are_shares(exponent: int) -> None:
+    X, y = data((60, 15))
+    s = np.random.default_rng(0).uniform(0.2, 3.0, 60)
+    options: dict[str, Any] = {"alphas": 12, "gammas": GAMMAS}
+    plain = RelaxedLasso(**options).fit(X, y, s)
+    model = RelaxedLasso(**options).fit(X, y, np.ldexp(s, exponent))
+    np.testing.assert_array_equal(model.mse_path_, plain.mse_path_)
+    np.testing.assert_array_equal(model.coef_, plain.coef_)
+    assert model.refit_certificate_.kkt_violation <= 1e-10
+
+
 def test_choice_by_hand() -> None:
     errors = np.array([[[4.0, 6.0], [1.0, 1.0]], [[4.0, 6.0], [1.0, 1.0]]])
     assert chosen(errors, [0.0, 1.0]) == (1, 1)  # of equals the larger gamma
