@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from regsolve import ARDRegression, BayesianLasso, BayesianRidge
@@ -45,3 +46,21 @@ def test_weights_that_sum_to_less_than_the_features() -> None:
         model.fit(X, y, np.full(50, 1.0 / 50))
         assert model.alpha_ > 0.0
         assert np.isfinite(model.scores_).all()
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_weights_whose_squares_overflow(scale: float) -> None:
+    """Of so many rows the priors make nothing: least squares, which no proof in float64 reaches."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 8))
+    y = X[:, 0] + rng.standard_normal(60)
+    s = rng.uniform(0.5, 2.0, 60)
+    wanted = BayesianRidge().fit(X, y, s * 1e10)
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.warns(ConvergenceWarning, match="missed tol"),
+    ):
+        model = BayesianRidge().fit(X, y, s * scale)
+    np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=1e-6)
+    assert model.alpha_ == pytest.approx(wanted.alpha_, rel=1e-6)
+    assert model.lambda_ == pytest.approx(wanted.lambda_, rel=1e-6)

@@ -90,10 +90,10 @@ class SpectrumView:
         spectrum = self.criteria.spectrum
         self.L, self.V = spectrum.values, spectrum.vectors
         self.t = self.criteria.projections[:, 0]  # sqrt(L) U'R, or V'R
-        squares = np.asarray(self.t**2)
+        u = self.t
         if self.primal:
-            squares = np.divide(squares, self.L, out=np.zeros_like(squares), where=self.L > 0)
-        self.squares = squares
+            u = np.divide(u, np.sqrt(self.L), out=np.zeros_like(u), where=self.L > 0)
+        self.squares = np.asarray(u**2)
         self.outside = self._outside() if self.primal else 0.0
 
     def _outside(self) -> float:
