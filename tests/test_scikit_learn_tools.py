@@ -20,7 +20,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from regsolve import ElasticNet, Lasso, enet_path, lasso_path
+from regsolve import (
+    ElasticNet,
+    Lasso,
+    LassoCV,
+    LassoIC,
+    RidgeCV,
+    StabilitySelection,
+    enet_path,
+    lasso_path,
+)
 
 NAMES = [f"x{j}" for j in range(25)]
 
@@ -213,6 +222,16 @@ def test_one_column_of_targets_is_one_target(data: Any) -> None:
     assert model.coef_.shape == peer.coef_.shape == (25,)
     assert model.predict(X).shape == peer.predict(X).shape == (80,)
     assert model.status_ == "optimal"
+
+
+@pytest.mark.parametrize("kind", [str, "S25", "object of strings"], ids=str)
+@pytest.mark.parametrize("make", [Lasso, LassoCV, LassoIC, RidgeCV, StabilitySelection])
+def test_targets_of_strings_are_refused(data: Any, make: type, kind: Any) -> None:
+    X, y = data
+    words = y.astype(str).astype(object) if kind == "object of strings" else y.astype(kind)
+    with pytest.raises(ValueError, match="y holds strings: give numbers"):
+        make().fit(X, words)
+    np.testing.assert_array_equal(Lasso().fit(X, y.astype(object)).coef_, Lasso().fit(X, y).coef_)
 
 
 @pytest.mark.parametrize("make", [np.asarray, np.float32, sparse.csc_array])

@@ -42,7 +42,8 @@ class LinearPredictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def training_data(estimator: Any, X: Any, y: Any, **options: Any) -> tuple[Any, Any]:
     """X and y as the solver takes them, by scikit-learn's validation with ``options``.
 
-    NaN and infinity in X are found by the solver's own first reading.
+    NaN and infinity in X are found by the solver's own first reading. ValueError for strings in y,
+    which scikit-learn would read numbers from.
     """
     checked: tuple[Any, Any] = validate_data(
         estimator,
@@ -55,6 +56,10 @@ def training_data(estimator: Any, X: Any, y: Any, **options: Any) -> tuple[Any, 
         ensure_all_finite=False,
         **options,
     )
+    words = np.asarray(y)
+    several = words.ravel() if words.dtype.kind == "O" else ()
+    if words.dtype.kind in "SU" or any(isinstance(one, str | bytes) for one in several):
+        raise ValueError("y holds strings: give numbers")
     return checked
 
 
