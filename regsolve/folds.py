@@ -83,7 +83,8 @@ def fold_paths(
     Raises
     ------
     ValueError, TypeError, Interrupted
-        As :func:`regsolve.path`; a fold without weight to train on or to be judged by.
+        As :func:`regsolve.path`; a fold of rows that are not X's, or without weight to train on or
+        to be judged by.
     """
     design = _validate.design(X)
     n = design.shape[0]
@@ -146,9 +147,24 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
 
 def _masks(train: Any, test: Any, n: int) -> Masks:
     """How often each row is trained on, and whether it is held out, (n,) each."""
-    trained, held = np.bincount(np.arange(n)[train], minlength=n), np.zeros(n, dtype=bool)
-    held[test] = True
+    trained, held = np.bincount(rows_of(train, n), minlength=n), np.zeros(n, dtype=bool)
+    held[rows_of(test, n)] = True
     return trained, held
+
+
+def rows_of(part: Any, n: int) -> NDArray[np.intp]:
+    """The row numbers that one side of a split means, by numbers, a mask (n,) or a slice."""
+    try:
+        rows: NDArray[np.intp] = np.arange(n)[part]
+        why = "" if rows.ndim == 1 else "not one-dimensional"
+    except IndexError as error:
+        why = str(error)
+    if why:
+        raise ValueError(
+            f"cv has a fold of other rows than those of X ({why}): give row numbers below {n} "
+            f"or a mask ({n},)"
+        )
+    return rows
 
 
 def _grids_of_folds(
@@ -203,7 +219,7 @@ def _held_out(
         if np.isfinite(known).all():
             errors[k] = np.maximum(known, 0.0)
             continue
-        test = np.arange(len(target))[splits[k][1]]
+        test = rows_of(splits[k][1], len(target))
         weight = np.ones(len(test)) if s is None else s[test]
         sums = np.zeros(shortest)
         for rows, linear in predictions(X, path, test):

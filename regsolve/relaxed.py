@@ -32,8 +32,17 @@ import numpy as np
 from scipy import linalg, optimize, sparse
 
 from . import _validate
-from ._threads import available_threads, one_thread_blas
-from .folds import BLOCK_BYTES, FoldPaths, Split, fold_weights, means, predictions, standard_errors
+from ._threads import one_thread_blas
+from .folds import (
+    BLOCK_BYTES,
+    FoldPaths,
+    Split,
+    fold_weights,
+    means,
+    predictions,
+    rows_of,
+    standard_errors,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -135,7 +144,7 @@ def relaxed(
         X, target, paths, weights, fit_intercept, penalty.bounds(p), n_threads
     )
     errors = [
-        _held_out(X, target, weights[0], path, refit, np.arange(n)[test], gammas)
+        _held_out(X, target, weights[0], path, refit, rows_of(test, n), gammas)
         for path, refit, (_, test) in zip(found.folds, refits[1:], splits, strict=True)
     ]
     m = found.errors.shape[1]
@@ -200,8 +209,8 @@ def least_squares(
     """
     active = _active(X, y, paths, weights[0], fit_intercept)
     pieces, members = _pieces(weights)
-    threads = available_threads() if n_threads is None else n_threads
-    with one_thread_blas(), ThreadPoolExecutor(max(1, threads)) as pool:
+    threads = _validate.threads(n_threads)
+    with one_thread_blas(), ThreadPoolExecutor(threads) as pool:
         triangles = list(pool.map(lambda piece: _reduced(active, *piece), pieces))
 
         def refit(k: int) -> Refit:

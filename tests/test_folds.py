@@ -280,8 +280,18 @@ def test_bad_folds_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=r"fold \d has no weight"):
             fold_paths(X, y, splits, penalties=[L1()], sample_weight=weight)
-    with pytest.raises(IndexError):
-        fold_paths(X, y, [(rows + 5, rows[:3])], penalties=[L1()])
+    for wrong in (
+        rows + 5,
+        rows - 31,
+        1.0 * rows,
+        rows[:29] >= 0,
+        rows.reshape(2, 15),
+        3,
+        ["a"],
+    ):
+        for splits in ([(wrong, rows[:3])], [(rows[10:], wrong)]):
+            with pytest.raises(ValueError, match=r"cv has a fold .*mask \(30,\)"):
+                fold_paths(X, y, splits, penalties=[L1()])
     with pytest.raises(ValueError, match="l1_ratio=0"):
         fold_paths(X, y, [good], penalties=[L2()])
     with pytest.raises(ValueError, match="column 3"):

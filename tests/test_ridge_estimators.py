@@ -179,6 +179,8 @@ def test_bad_parameters_are_named() -> None:
         (RidgeCV([0.0, 1.0]), ValueError, r"alphas\[0\]"),
         (RidgeCV([]), ValueError, "alphas is empty"),
         (RidgeCV(cv="magic"), ValueError, "cv='magic'"),
+        (RidgeCV(cv=[([0, 1], [20])]), ValueError, "cv has a fold"),
+        (RidgeCV(cv=[([0.0, 1.0], [2])]), ValueError, "cv has a fold"),
         (RidgeCV(gcv_mode="magic"), ValueError, "gcv_mode"),
         (RidgeCV(cv=3, store_cv_results=True), ValueError, "store_cv_results"),
         (RidgeCV(cv=3, alpha_per_target=True), ValueError, "alpha_per_target"),

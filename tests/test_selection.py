@@ -311,6 +311,8 @@ def test_constant_target() -> None:
         ({"l1_ratio": [0.5, 1.5]}, ValueError, "l1_ratio"),
         ({"tol": -1.0}, ValueError, "tol"),
         ({"scoring": "speed"}, ValueError, "speed"),
+        ({"scoring": 5}, TypeError, "^scoring=5: expected"),
+        ({"cv": [([0, 1], [10**6])]}, ValueError, "cv has a fold"),
     ],
     ids=str,
 )

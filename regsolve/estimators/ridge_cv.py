@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from ..folds import rows_of
 from ..ridge import fit_ridge
 from .ridge import LinearPredictor, Ridge, checked_data
 
@@ -243,7 +244,7 @@ class RidgeCV(LinearPredictor):
         t, a = np.repeat(np.arange(n_targets), len(alphas)), np.tile(alphas, n_targets)
         scores: list[list[float]] = []
         for train, test in check_cv(self.cv, y).split(rows, y, **split_params):
-            train, test = (np.arange(n)[part] for part in (train, test))
+            train, test = (rows_of(part, n) for part in (train, test))
             inside = base * np.bincount(train, minlength=n)
             fitted = self._fit_pairs(X, Y, inside, a, t)
             model = Ridge(fit_intercept=self.fit_intercept)

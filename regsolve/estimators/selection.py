@@ -231,6 +231,10 @@ class ElasticNetCV(AlphaChooser):
     def _check_parameters(self) -> None:
         if self.selection_rule not in RULES:
             raise ValueError(f"selection_rule={self.selection_rule!r}: expected 'min' or '1se'")
+        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
+            raise TypeError(
+                f"scoring={self.scoring!r}: expected the name of a scorer, a function or None"
+            )
         if self.selection not in ("cyclic", "random"):
             raise ValueError(f"selection={self.selection!r}: expected 'cyclic' or 'random'")
         check_grid(self.alphas, self.eps)
