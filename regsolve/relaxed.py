@@ -61,8 +61,8 @@ class Refit:
     """Least squares on the support of each point of a path.
 
     ``values`` are those of the path's ``coefs.data`` refitted, ``intercepts`` (m,). With r and q
-    the residuals of the path and of the refit, ``slopes`` (m,) are sum_i s_i r_i (r_i - q_i) over
-    sum_i s_i, ``squares`` (m,) sum_i s_i (r_i - q_i)^2.
+    the residuals of the path and of the refit, ``slopes`` (m,) and ``squares`` (m,) are the means,
+    by weights s_i, of r_i (r_i - q_i) and of (r_i - q_i)^2.
     """
 
     values: Array
