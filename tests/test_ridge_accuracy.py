@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -173,3 +174,69 @@ def test_a_factor_by_blocks() -> None:
     assert not _core.cholesky(M)
     with pytest.raises(ValueError, match="by columns"):
         _core.cholesky(np.eye(3)[:2].T[:, ::-1])
+
+
+def _left_out(X: Any, y: Any, s: Any, alpha: float, intercept: bool) -> float:
+    """Mean of s_i times the squared error of row i, each fit without it; 40 digits."""
+    total = mpmath.mpf(0)
+    with mpmath.workdps(40):
+        A = mpmath.matrix(X.tolist())
+        for i in range(len(y)):
+            w = [mpmath.mpf(float(v)) for v in s]
+            w[i] = mpmath.mpf(0)
+            W, rows, p = sum(w), range(len(y)), X.shape[1]
+            m = [intercept * sum(w[r] * A[r, j] for r in rows) / W for j in range(p)]
+            centre = intercept * sum(w[r] * mpmath.mpf(float(y[r])) for r in rows) / W
+            Z = mpmath.matrix(
+                [[mpmath.sqrt(w[r]) * (A[r, j] - m[j]) for j in range(p)] for r in rows]
+            )
+            R = mpmath.matrix(
+                [mpmath.sqrt(w[r]) * (mpmath.mpf(float(y[r])) - centre) for r in rows]
+            )
+            c = mpmath.lu_solve(Z.T * Z + mpmath.mpf(alpha) * mpmath.eye(p), Z.T * R)
+            fit = centre + sum((A[i, j] - m[j]) * c[j] for j in range(p))
+            total += mpmath.mpf(float(s[i])) * (mpmath.mpf(float(y[i])) - fit) ** 2
+        return float(total / len(y))
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize(
+    ("n", "p", "without_weight"), [(8, 6, 2), (8, 8, 0), (9, 5, 4), (10, 4, 0)]
+)
+def test_left_out_errors_where_the_features_span_all_rows(
+    n: int, p: int, without_weight: int, intercept: bool
+) -> None:
+    """1 - h is tiny there, and no difference of numbers near 1."""
+    rng = np.random.default_rng([n, p])
+    X = rng.standard_normal((n, p)) * 10.0 ** rng.uniform(-1.5, 1.5, p)
+    y, s = rng.standard_normal(n), np.ones(n)
+    s[:without_weight] = 0.0
+    alphas = [1e-4, 1e-8, 1e-11]
+    path = ridge_path(X, y, alphas, sample_weight=s, criteria=True, fit_intercept=intercept)
+    wanted = [_left_out(X, y, s, alpha, intercept) for alpha in alphas]
+    np.testing.assert_allclose(path.loo, wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_strength_at_all_keeps_columns_of_any_scale(seed: int) -> None:
+    """Singular values 1e-9 of the largest are known to seven digits, their squares to none."""
+    rng = np.random.default_rng(seed)
+    scale = np.array([1e-5, 1e4, 1.0])
+    X, y = rng.standard_normal((20, 3)), rng.standard_normal(20)
+    plain, scaled = Ridge(0.0).fit(X, y), Ridge(0.0).fit(X * scale, y)
+    np.testing.assert_allclose(scaled.coef_ * scale, plain.coef_, rtol=1e-5)
+    assert scaled.status_ == "optimal"
+
+
+@pytest.mark.parametrize("alpha", [1e-12, 1e-16, 1e-20, 5e-324])
+def test_tiny_strengths_have_the_least_norm_in_the_limit(alpha: float) -> None:
+    """Rank 6, or as many rows as features: a zero but for rounding is not divided by alpha."""
+    rng = np.random.default_rng(0)
+    low = rng.standard_normal((12, 6)) @ rng.standard_normal((6, 20))
+    for X in (low, rng.standard_normal((12, 12))):
+        y = rng.standard_normal(12)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a gap over 2 alpha is beyond float64 at the least
+            found = Ridge(alpha).fit(X, y)
+        wanted = np.linalg.pinv(X - X.mean(axis=0), rcond=1e-12) @ (y - y.mean())
+        np.testing.assert_allclose(found.coef_, wanted, rtol=1e-6, atol=1e-8)

@@ -28,7 +28,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class Criteria:
     spectrum: Spectrum
     primal: bool
     projections: Array  # V'B (k, T): sqrt(L_k) t_k (primal) or t_k
+    saturated: bool  # whether the rows are all in the span of U and the intercept: n sums of them
 
     @classmethod
     def of(
@@ -64,7 +65,16 @@ class Criteria:
         """Ready ``spectrum`` of Z'Z with ``right`` = Z'R (primal), or of Z Z' with R."""
         if not primal and design.fit_intercept:
             spectrum = _without(spectrum, np.sqrt(design.omega))
-        return cls(design, targets, spectrum, primal, spectrum.projected(right))
+        rank = int(np.count_nonzero(spectrum.values > spectrum.floor))
+        saturated = not primal or rank >= design.n_used - int(design.fit_intercept)
+        return cls(design, targets, spectrum, primal, spectrum.projected(right), saturated)
+
+    @cached_property
+    def _roots(self) -> Array:
+        """1 / sqrt(L_k) of the U_k among the rows of Z V, 0 of the others, (k,)."""
+        L = self.spectrum.values
+        seen = self.spectrum.floor < L
+        return np.sqrt(np.divide(1.0, L, out=np.zeros_like(L), where=seen))
 
     def _squares(self) -> Array:
         """t_k^2, (k, T)."""
@@ -129,7 +139,7 @@ class Criteria:
         that some thirty of them are all of it, for any number of strengths.
         """
         shrink, L = self.spectrum.shrink(a), self.spectrum.values[:, None]
-        if not self.primal:
+        if self.saturated:
             return shrink, np.eye(len(a))
         left, sizes, right = linalg.svd(L * shrink, full_matrices=False, check_finite=False)
         kept = sizes > EPS * np.max(sizes, initial=0.0)
@@ -152,28 +162,36 @@ class Criteria:
             yield from zip(blocks, pool.map(work, blocks), strict=True)
 
     def _left_out(self, a: Array, separated: tuple[Array, Array], i: slice) -> Array:
-        """Leave-one-out errors of rows i, (rows, T, m)."""
+        """Leave-one-out errors of rows i, (rows, T, m).
+
+        (R_i - sum_k U_ik t_k d_k) / (1 - h_i); where the U_k and the intercept span all rows, in
+        a / (L_k + a) = 1 - d_k, of which both are sums without cancellation.
+        """
         vectors, (basis, weights) = self.spectrum.vectors, separated
         features = self.design.chosen_rows(i) @ vectors if self.primal else vectors[i]
+        projections = self.projections
+        if self.primal and self.saturated:
+            features, projections = features * self._roots, projections * self._roots[:, None]
         left = self._left(i, np.square(features) @ basis @ weights, a)
-        (k, T), r = self.projections.shape, basis.shape[1]
-        inner = (self.projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
+        (k, T), r = projections.shape, basis.shape[1]
+        inner = (projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
         fits = (features @ inner).reshape(len(features), T, r)
         out = np.empty((len(features), T, len(a)))
         for t in range(T):
             fit = fits[:, t] @ weights
-            if self.primal:
-                np.subtract(self.targets.R[i, t, None], fit, out=fit)
-            else:
+            if self.saturated:
                 fit *= a
+            else:
+                np.subtract(self.targets.R[i, t, None], fit, out=fit)
             with np.errstate(divide="ignore", invalid="ignore"):
                 np.divide(fit, left, out=out[:, t])
         return out
 
     def _left(self, i: slice, own: Array, a: Array) -> Array:
         """1 - h_i, (rows, m), in the place of ``own``."""
-        if not self.primal:
+        if self.saturated:
             own *= a
+            own[self.design.root[i] == 0.0] = 1.0  # rows that no sum sees have no error either
             return own
         lone = 1.0 - self.design.omega[i] if self.design.fit_intercept else np.ones(len(own))
         return np.subtract(lone[:, None], own, out=own)

@@ -167,7 +167,8 @@ class _Precise:
 
     def solve(self, a: Array, t: Integers) -> Answer:
         """Solutions with their proof."""
-        C = self.spectrum.solve(self.right, a, t)
+        solve = self.spectrum.solve if self.primal else self.spectrum.solve_range
+        C = solve(self.right, a, t)
         W = C if self.primal else self.design.tdot(C)
         W = refined(self.design, self.targets, self.spectrum, self.primal, W, a, t)
         found = proof.from_data(self.design, self.gradient, W, a, t, self.targets)

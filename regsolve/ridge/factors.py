@@ -143,6 +143,7 @@ class Spectrum:
     values: Array  # L >= 0, (k,)
     vectors: Array  # V, (k, k)
     projections: Array | None = None
+    rounding: float = EPS  # times k: share of the largest L below which one may be zero
 
     def conditions(self, a: Array) -> Array:
         """Of S + a I, (Q,)."""
@@ -153,14 +154,28 @@ class Spectrum:
         return product(self.vectors.T, B) if self.projections is None else self.projections
 
     def solve(self, B: Array, a: Array, t: Integers) -> Array:
-        """(S + a_q I)^{-1} B[:, t_q], (k, Q)."""
-        return product(self.vectors, self.projected(B)[:, t] * self.shrink(a))
+        """(S + a_q I)^{-1} B[:, t_q], (k, Q); in the range of S where a is lost beside it twice."""
+        return self._solve(B, a, t, a > EPS**2 * np.max(self.values, initial=0.0))
+
+    def solve_range(self, B: Array, a: Array, t: Integers) -> Array:
+        """The same less its part in the null space of S = Z Z', which Z'c does not have."""
+        return self._solve(B, a, t, np.zeros(len(a), dtype=bool))
+
+    def _solve(self, B: Array, a: Array, t: Integers, beyond: NDArray[np.bool_]) -> Array:
+        seen = np.where((self.values[:, None] > 0.0) | beyond, self.shrink(a), 0.0)
+        return product(self.vectors, self.projected(B)[:, t] * seen)
 
     def shrink(self, a: Array) -> Array:
         """1 / (L + a), 0 where both are zero to rounding; (k, Q)."""
         sum_ = self.values[:, None] + a
-        floor = EPS * len(self.values) * float(np.max(self.values, initial=0.0)) * (a == 0.0)
-        return np.divide(1.0, sum_, out=np.zeros_like(sum_), where=sum_ > floor)
+        seen = sum_ > self.floor * (a == 0.0)
+        with np.errstate(over="ignore"):  # of a denormal
+            return np.divide(1.0, sum_, out=np.zeros_like(sum_), where=seen)
+
+    @property
+    def floor(self) -> float:
+        """What an eigenvalue must exceed not to be taken for zero."""
+        return self.rounding * len(self.values) * float(np.max(self.values, initial=0.0))
 
 
 def eigen(S: Array) -> Spectrum:
@@ -180,7 +195,7 @@ def singular(R: Array, right: Array | None = None) -> Spectrum:
     U, s, Vt = linalg.svd(R, check_finite=False)
     s[s <= EPS * len(s) * np.max(s, initial=0.0)] = 0.0
     projections = None if right is None else s[:, None] * (U.T @ right)
-    return Spectrum(s**2, Vt.T, projections)
+    return Spectrum(s**2, Vt.T, projections, rounding=0.0)
 
 
 def conditions(values: Array, a: Array) -> Array:

@@ -15,6 +15,7 @@ analysis of the method of seminormal equations for linear least squares problems
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -104,7 +105,8 @@ def refined(
     if size > LARGEST or size * len(a) > MOST_WORK or not len(a):
         return W
     Z, R = _long(design, targets, t)
-    factor = Spectrum(spectrum.values, spectrum.vectors)
+    factor = replace(spectrum, projections=None)
+    solve = factor.solve if primal else factor.solve_range
     columns = np.arange(len(a))
 
     def residual(x: Any) -> Any:
@@ -113,9 +115,9 @@ def refined(
         return R - Z @ (Z.T @ x) - a * x
 
     def step(x: Any) -> Array:
-        return factor.solve(np.asarray(residual(x), dtype=np.float64), a, columns)
+        return solve(np.asarray(residual(x), dtype=np.float64), a, columns)
 
-    start = W if primal else factor.solve(targets.R, a, t)
+    start = W if primal else factor.solve_range(targets.R, a, t)
     x = _iterated(step, start.astype(np.longdouble))
     if primal:
         return np.asfortranarray(x, dtype=np.float64)
