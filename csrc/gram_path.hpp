@@ -307,13 +307,23 @@ class GramPath {
 
   // Which of the features U are independent to the Gram matrix; whether X says so of as many.
   void find_span(const std::vector<Index>& U) const {
+    constexpr double least = 1e-11;  // pivot of a feature that joins
     span_ = Span(blas_);
     span_.features = U;
+    const auto upper = [&](double* R, Index width) {
+      for (std::size_t k = 0; k < U.size(); ++k)
+        for (std::size_t i = 0; i <= k; ++i)
+          R[Index(i) + Index(k) * width] = i == k ? 1.0 : model_.G[U[i] + U[k] * model_.ld];
+    };
+    if (span_.factor.factor(Index(U.size()), least, upper)) {
+      span_.kept = U;
+      return;
+    }
     std::vector<double> h;
     for (Index j : U) {
       h.clear();
       for (Index k : span_.kept) h.push_back(model_.G[k + j * model_.ld]);
-      const bool joins = span_.factor.append(h.data(), 1.0, 1e-11) > 1e-11;
+      const bool joins = span_.factor.append(h.data(), 1.0, least) > least;
       (joins ? span_.kept : span_.dependent).push_back(j);
     }
     if (span_.dependent.empty()) return;
