@@ -205,3 +205,60 @@ def test_bad_parameters_are_named() -> None:
     for name, value in (("prior", "flat"), ("n_samples", 2), ("rate", 0.0), ("strength", -1.0)):
         with pytest.raises(ValueError, match=name):
             BayesianLasso(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize("prior", ["lasso", "horseshoe"])
+@pytest.mark.parametrize("p", [3, 300])
+def test_draws_do_not_depend_on_units(prior: str, p: int) -> None:
+    """y near 1e150, X near 1e100: the same draws, scaled."""
+    X, y = regression(20, p, seed=2)
+    options = {"n_draws": 20, "n_warmup": 10, "n_chains": 1, "seed": 3}
+    u, v, strength = 2.0**480, 2.0**-330, 2.0
+    scaled_strength = strength * v if prior == "lasso" else strength / v
+    plain, _ = gibbs.sample(X, y, gibbs.Hyperparameters(prior, strength), **options)
+    scaled, _ = gibbs.sample(X * v, y * u, gibbs.Hyperparameters(prior, scaled_strength), **options)
+    np.testing.assert_allclose(scaled.w * (v / u), plain.w, rtol=1e-9)
+    np.testing.assert_allclose(scaled.noise / u / u, plain.noise, rtol=1e-9)
+    np.testing.assert_allclose(scaled.strength, scaled_strength)
+
+
+def test_strong_priors_hold_the_weights() -> None:
+    """w = w~ / lambda, where w~ hardly depends on a large lambda."""
+    X, y = regression(20, 3, seed=0)
+    one, other = (
+        gibbs.sample(X, y, gibbs.Hyperparameters(strength=lam), n_draws=50, n_warmup=10, seed=0)[0]
+        for lam in (1e20, 1e120)
+    )
+    np.testing.assert_allclose(one.w * 1e20, other.w * 1e120, rtol=1e-9)
+
+
+@pytest.mark.parametrize("prior", ["lasso", "horseshoe"])
+@pytest.mark.parametrize("strength", [5e-324, 1e-200, 1e155, 1e308])
+def test_strengths_whose_squares_overflow_are_refused(prior: str, strength: float) -> None:
+    X, y = regression(20, 3, seed=0)
+    with pytest.raises(ValueError, match="strength"):
+        BayesianLasso(prior, strength=strength, n_samples=10).fit(X, y)
+
+
+def test_targets_and_scales_whose_squares_overflow_are_refused() -> None:
+    X, y = regression(20, 3, seed=0)
+    for factor in (1e155, 1e-170):
+        with pytest.raises(ValueError, match=r"\by\b.*rescale y"):
+            BayesianLasso(n_samples=10).fit(X, y * factor)
+    with pytest.raises(ValueError, match="scale=1e-200"):
+        BayesianLasso("horseshoe", scale=1e-200, n_samples=10).fit(X, y)
+    with pytest.raises(ValueError, match=r"rate=1e\+300"):
+        BayesianLasso(rate=1e300, n_samples=10).fit(X, y)
+    with pytest.raises(ValueError, match="prior's parameters"):
+        BayesianLasso(shape=1.7e308, n_samples=10).fit(X, y)
+
+
+def test_no_draw_goes_on_for_ever() -> None:
+    from regsolve.bayes import kernels
+
+    rng = np.random.default_rng(0)
+    assert np.isnan(kernels.positive_normal(np.nan, rng))
+    assert np.isnan(kernels.tilted(1.0, np.nan, 1.0, rng))
+    assert np.isnan(kernels.tilted(1.0, 1.0, np.inf, rng))
+    far = [kernels.positive_normal(-1e200, rng) for _ in range(500)]
+    assert np.mean(far) == pytest.approx(1e-200, rel=0.2)

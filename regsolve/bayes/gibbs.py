@@ -22,6 +22,7 @@ from .. import _validate
 from .._threads import available_threads, one_thread_blas
 from ..ridge.design import Design, targets
 from ..ridge.fit import checked_weight
+from .units import Units, column_unit, scale_columns, target_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,9 @@ class Chain:
         )
         strength = 1.0 if hyper.strength is None else float(hyper.strength)
         variance = max(data.square / max(data.total, 1.0), 1e-300)
-        start = np.array([variance, strength if lasso else strength**2, 1.0, 0.0])
+        # the auxiliary of tau^2 starts at its mode given tau = shape
+        other = 1.0 if lasso or fixed else float(hyper.shape) ** -2
+        start = np.array([variance, strength if lasso else strength**2, other, 0.0])
         self.state = kernels.State(
             np.zeros(p), rng.standard_exponential(p) + 0.01, np.ones((2, p)), start
         )
@@ -108,10 +111,14 @@ class Chain:
         Raises
         ------
         ValueError
-            X'X + D^{-1} has no Cholesky factor: values of X too far apart.
+            X'X + D^{-1} has no Cholesky factor, or a draw is beyond float64: values of X, or
+            of the prior, too far apart.
         """
         if not self.run(self.data, self.prior, self.state, self.work, self.rng, draws, kept):
-            raise ValueError("X has columns too far apart in size for the sampler: rescale them")
+            raise ValueError(
+                "X has columns too far apart in size for the sampler, or the prior's parameters "
+                "are too far from those of X: rescale them"
+            )
 
 
 def likelihood(Z: Array, R: Array, total: float, gram: bool) -> Any:
@@ -131,7 +138,7 @@ def _data(G: Array, r: Array, square: float, total: float) -> Any:
     from . import kernels
 
     G, r = np.ascontiguousarray(G), np.ascontiguousarray(r)
-    own = np.ascontiguousarray(np.diag(G))
+    own = np.diag(G).copy()
     return kernels.Data(True, np.empty((0, 0)), G, np.empty(0), r, own, square, total)
 
 
@@ -164,7 +171,7 @@ def sample(
     Raises
     ------
     ValueError
-        Bad input; the message names the argument.
+        Bad input, or numbers whose squares float64 does not hold; the message names the argument.
     KeyboardInterrupt
         Within a moment of Ctrl-C, except inside one iteration.
     """
@@ -174,22 +181,26 @@ def sample(
     threads = available_threads() if n_threads is None else n_threads
     weight = checked_weight(sample_weight, checked.shape[0])
     design = Design(checked, X, weight, fit_intercept, False, threads)
-    centred = targets(design, y[:, None])
+    unit = target_unit(y)
+    centred = targets(design, y[:, None] / unit)
     data = _from_design(design, centred.R[:, 0])
+    units = Units(unit, column_unit(data.own))
+    data, hyper = scale_columns(data, units.column), units.prior(hyper)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     rngs = [np.random.Generator(np.random.PCG64(child)) for child in sequence.spawn(n_chains)]
     chains = [Chain(data, hyper, rng) for rng in rngs]
     with one_thread_blas():
         found = _all(chains, design.p, n_warmup, n_draws, thin, threads)
-    w = np.stack([one[0] for one in found])
+    w = units.weights(np.stack([one[0] for one in found]))
     kept = np.stack([one[1] for one in found])
+    sigma2 = units.noise(kept[:, :, 0])
     intercept = np.zeros(w.shape[:2])
     if fit_intercept:
         noise = np.stack([rng.standard_normal(n_draws) for rng in rngs])
-        intercept = centred.mean[0] - w @ design.mean
-        intercept += noise * np.sqrt(kept[:, :, 0] / design.total)
-    strength = kept[:, :, 1] if hyper.prior == "lasso" else np.sqrt(kept[:, :, 1])
-    draws = Draws(w, intercept, kept[:, :, 0], strength, time.perf_counter() - start)
+        intercept = unit * centred.mean[0] - w @ design.mean
+        intercept += noise * np.sqrt(sigma2 / design.total)
+    strength = units.strength(kept[:, :, 1], hyper.prior)
+    draws = Draws(w, intercept, sigma2, strength, time.perf_counter() - start)
     return draws, design.mean
 
 

@@ -32,8 +32,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from scipy.linalg import cython_blas, cython_lapack
 
-LEAST, MOST = 1e-150, 1e150  # what variances are held within
+LEAST, MOST = 1e-290, 1e290  # what variances are held within
+LARGEST = 1e150  # a number with a square
 LASSO, HORSESHOE = 0, 1
+# Each proposal is taken with a probability above 1/4, but never where a parameter is not a number.
+TRIES = 10000
 
 
 def _address(module: Any, name: str) -> int:
@@ -165,15 +168,16 @@ def backward(A: Any, v: Any) -> None:
 
 @jit
 def tilted(m: float, c: float, delta: float, rng: Any) -> float:
-    """X with density x^{m - 1} exp(-c x - delta x^2), from a gamma that touches it."""
+    """X with density x^{m - 1} exp(-c x - delta x^2), from a gamma that touches it; or NaN."""
     if delta <= 0.0:
         return float(rng.standard_gamma(m) / c)
     x0 = 2.0 * m / (c + math.sqrt(c * c + 8.0 * delta * m))
     rate = c + 2.0 * delta * x0
-    while True:
+    for _ in range(TRIES):
         x = rng.standard_gamma(m) / rate
         if -math.log(1.0 - rng.random()) >= delta * (x - x0) ** 2:
             return float(x)
+    return math.nan
 
 
 @jit
@@ -181,7 +185,7 @@ def inverse_gaussian(mean: float, shape: float, rng: Any) -> float:
     """Michael, Schucany and Haas (1976), in the form that does not cancel."""
     z = rng.standard_normal()
     y = 0.5 * mean * z * z / shape
-    x = mean / (1.0 + y + math.sqrt(y * (y + 2.0)))
+    x = mean / (1.0 + y + math.sqrt(y * (y + 2.0)) if y < LARGEST else 2.0 * y)
     if rng.random() * (mean + x) <= mean:
         return float(x)
     return float(mean * (mean / x))
@@ -199,17 +203,19 @@ def log_mills(t: float) -> float:
 
 @jit
 def positive_normal(t: float, rng: Any) -> float:
-    """Z ~ N(t, 1) given z > 0; Robert (1995)."""
+    """Z ~ N(t, 1) given z > 0; Robert (1995). NaN where t is."""
     if t > -0.5:
-        while True:
+        for _ in range(TRIES):
             z = t + rng.standard_normal()
             if z > 0.0:
                 return float(z)
-    rate = 0.5 * (-t + math.sqrt(t * t + 4.0))
-    while True:
+        return math.nan
+    rate = 0.5 * (-t + math.sqrt(t * t + 4.0)) if t > -1e9 else -t
+    for _ in range(TRIES):
         z = rng.standard_exponential() / rate
         if -2.0 * math.log(1.0 - rng.random()) >= (z - t - rate) ** 2:
             return float(z)
+    return math.nan
 
 
 @jit
@@ -327,10 +333,11 @@ def scales(prior: Any, state: Any, rng: Any, with_local: bool) -> None:
         if prior.shape > 0.0:
             size = np.abs(w).sum() / sigma
             lam = tilted(p + 2.0 * prior.shape, size, prior.rate, rng)
-            state.scalars[1] = min(max(lam, 1e-70), 1e70)
+            state.scalars[1] = min(max(lam, math.sqrt(LEAST)), math.sqrt(MOST))
         lam = state.scalars[1]
+        most = max(LARGEST, 1e20 * lam * lam)  # draws hold |w| > 1e-20 sigma / lambda
         for j in range(p if with_local else 0):
-            mean = min(lam * sigma / max(abs(w[j]), 1e-300), MOST)
+            mean = min(lam * sigma / max(abs(w[j]), 1e-300), most)
             x = inverse_gaussian(mean, lam * lam, rng)
             state.d[j] = min(max(1.0 / x, LEAST), MOST)
         return
@@ -354,13 +361,19 @@ def scales(prior: Any, state: Any, rng: Any, with_local: bool) -> None:
 
 @jit
 def run(data: Any, prior: Any, state: Any, work: Any, rng: Any, draws: Any, kept: Any) -> bool:
-    """Iterate once for each row of ``draws`` (m, p) and ``kept`` (m, 2): s2, lambda or tau^2."""
+    """Iterate once for each row of ``draws`` (m, p) and ``kept`` (m, 2): s2, lambda or tau^2.
+
+    False where no factor is found or float64 does not hold a draw.
+    """
     for i in range(len(draws)):
         whole = prior.kind == HORSESHOE or state.scalars[3] % (prior.sweeps + 1) == 0
         scales(prior, state, rng, whole)
         if not whole:
             sweep(data, prior, state, work, rng)
         elif not block(data, prior, state, work, rng):
+            return False
+        size = state.scalars[0] + state.scalars[1] + np.abs(state.w).sum()
+        if not math.isfinite(size):
             return False
         state.scalars[3] += 1.0
         draws[i] = state.w
