@@ -6,6 +6,7 @@ a file that holds Python objects is refused. ValueError and OSError carry one cl
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -232,10 +233,22 @@ def _csv(path: Path, target: str | None) -> _Contents:
             frame = pandas.read_csv(path, header=None, **_exact(pandas))
             frame.columns = [f"x{k}" for k in range(frame.shape[1])]
         else:
-            frame = pandas.read_csv(path, **_exact(pandas))
+            frame = _titled(pandas, path)
+    except pandas.errors.ParserWarning:
+        raise ValueError(
+            f"{path}: rows have more fields than the header's {len(titles)}: give each a title, "
+            "fields with commas and decimals with points"
+        ) from None
     except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"cannot read {path}: {error}") from None
     return _table(frame, path, target)
+
+
+def _titled(pandas: Any, path: Path) -> Any:
+    """The table below a header; a ParserWarning where rows are longer, which pandas would cut."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pandas.errors.ParserWarning)
+        return pandas.read_csv(path, index_col=False, **_exact(pandas))
 
 
 def _exact(pandas: Any) -> dict[str, str]:
@@ -276,6 +289,8 @@ def _missing(path: Path, package: str) -> ValueError:
 def _table(frame: Any, path: Path, target: str | None) -> _Contents:
     """Columns of a frame as X and y, by the column's name, its position, or the last one."""
     names = [str(name) for name in frame.columns]
+    if len(frame) == 0:
+        raise ValueError(f"{path} has no rows, only the titles of {len(names)} columns")
     column = len(names) - 1 if target is None else _position(target, names)
     if column is None and not Path(str(target)).is_file():
         raise ValueError(
@@ -290,6 +305,8 @@ def _table(frame: Any, path: Path, target: str | None) -> _Contents:
                 "drop it or encode it as numbers"
             )
     kept = [k for k in range(len(names)) if k != column]
+    if not kept:
+        raise ValueError(f"{path} has no column but the target {names[0]!r}: there are no features")
     X = frame.iloc[:, kept].to_numpy(dtype=np.float64, na_value=np.nan)
     y = None if column is None else frame.iloc[:, column].to_numpy(np.float64, na_value=np.nan)
     return _Contents(X, y, [names[k] for k in kept])

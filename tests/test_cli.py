@@ -287,6 +287,10 @@ COMPLAINTS = [
     ("fake.mtx --target y.npy", "not a Matrix Market file"),
     ("fake.parquet", "cannot read"),
     ("empty.csv", "cannot read"),
+    ("short.csv", "rows have more fields than the header's 2"),
+    ("comma.csv", "fields with commas and decimals with points"),
+    ("titles.csv", "titles.csv has no rows"),
+    ("single.csv", "there are no features"),
     ("diabetes --alphas fake.txt", "expected one number a line"),
     ("diabetes --alphas none.txt", "no such file"),
     ("diabetes --alphas 0", "n_alphas"),
@@ -314,6 +318,10 @@ def spoilt(Xy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.csv").write_text("size,town,price\n1,2,3\n4,Oslo,6\n")
     (tmp_path / "hole.csv").write_text("size,price\n1,3\n,6\n2,5\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "short.csv").write_text("a,b\n1,2,3\n2,1,5\n3,5,4\n")
+    (tmp_path / "comma.csv").write_text("a;b;y\n1,5;2,5;3,0\n2,5;1,5;5,0\n")
+    (tmp_path / "titles.csv").write_text("a,b,y\n")
+    (tmp_path / "single.csv").write_text("y\n1\n2\n")
     (tmp_path / "some.txt").write_text("1\n0.5\n")
     for kind in ("npz", "npy", "svm", "mtx", "parquet", "txt"):
         (tmp_path / f"fake.{kind}").write_text("not\nwhat it seems\n")
