@@ -189,8 +189,16 @@ def _check_outputs(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {file}: expected a name ending in {' '.join(endings)}")
         if not FilePath(file).absolute().parent.is_dir():
             raise ValueError(f"{option} {file}: there is no such folder")
+        for source in (args.data, args.target, args.alphas):
+            if source is not None and _same_file(file, source):
+                raise ValueError(f"{option} {file} would overwrite the input {source}")
     if args.plot is not None:
         _require_matplotlib("--plot")
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether both are names of one file that exists, links included."""
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _require_matplotlib(asked: str) -> None:

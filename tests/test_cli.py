@@ -340,6 +340,32 @@ def test_bad_input_is_one_clear_line(
     assert reason in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a.csv --out a.csv",
+        "a.csv --out ./elsewhere.csv",
+        "a.csv --out linked.csv",
+        "a.npy --target y.csv --out y.csv",
+        "diabetes --alphas some.csv --out some.csv",
+        "picture.svm --plot picture.png",
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.usefixtures("spoilt")
+def test_no_input_is_overwritten(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("some.csv").write_text("1\n0.5\n")
+    Path("y.csv").write_text("".join(f"{k}\n" for k in range(40)))
+    Path("picture.svm").write_text("1 1:2\n3 1:1\n2 1:5\n")
+    Path("picture.png").symlink_to("picture.svm")
+    Path("elsewhere.csv").symlink_to("a.csv")
+    Path("linked.csv").hardlink_to("a.csv")
+    before = {file.name: file.read_bytes() for file in Path().iterdir()}
+    assert main(["path", *words.split()]) == 2
+    assert "would overwrite the input" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in Path().iterdir()} == before
+
+
 def test_no_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert capsys.readouterr().err.count("\n") == 1
