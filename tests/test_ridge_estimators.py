@@ -168,6 +168,20 @@ def test_path_is_a_ridge_at_every_alpha(n: int, p: int) -> None:
     np.testing.assert_allclose(one.df, path.df)
 
 
+def test_an_alpha_without_a_score_is_not_chosen() -> None:
+    X, y, _ = _data(60, 4)
+
+    def score(model: Any, X: Any, y: Any) -> float:
+        return np.nan if np.abs(model.coef_).max() < 0.3 else -np.mean((model.predict(X) - y) ** 2)
+
+    alphas = [1e6, 0.1, 1.0]
+    fitted = RidgeCV(alphas, cv=3, scoring=score).fit(X, y)
+    assert fitted.alpha_ == RidgeCV(alphas, cv=3, scoring="neg_mean_squared_error").fit(X, y).alpha_
+    assert np.isfinite(fitted.best_score_)
+    with pytest.warns(UserWarning, match="R\\^2"), pytest.raises(ValueError, match="no alpha can"):
+        RidgeCV(alphas, cv=LeaveOneOut()).fit(X[:5], y[:5])
+
+
 def test_bad_parameters_are_named() -> None:
     X, y, _ = _data(20, 4)
     for model, error, match in (
@@ -178,6 +192,9 @@ def test_bad_parameters_are_named() -> None:
         (Ridge(tol=0.0), ValueError, "tol"),
         (RidgeCV([0.0, 1.0]), ValueError, r"alphas\[0\]"),
         (RidgeCV([]), ValueError, "alphas is empty"),
+        (RidgeCV([1.0, np.nan]), ValueError, r"alphas\[1\]=nan"),
+        (RidgeCV([np.inf], cv=3), ValueError, "alphas=inf"),
+        (RidgeCV(cv=[]), ValueError, "cv gives no splits"),
         (RidgeCV(cv="magic"), ValueError, "cv='magic'"),
         (RidgeCV(cv=[([0, 1], [20])]), ValueError, "cv has a fold"),
         (RidgeCV(cv=[([0.0, 1.0], [2])]), ValueError, "cv has a fold"),

@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from ..folds import rows_of
+from ..folds import chosen, rows_of
 from ..ridge import fit_ridge
 from .ridge import LinearPredictor, Ridge, checked_data
 
@@ -78,7 +78,7 @@ class RidgeCV(LinearPredictor):
     Raises
     ------
     ValueError, TypeError
-        Bad input or parameters; the message names them.
+        Bad input or parameters; the message names them. No alpha with a score in every split.
     """
 
     alpha_: Any
@@ -122,10 +122,10 @@ class RidgeCV(LinearPredictor):
             scores = self._split_scores(
                 rows, X, y, Y, sample_weight, alphas, score_params, split_params
             )
-            best = int(np.argmax(scores))
-            self.alpha_, self.best_score_ = alphas[best], scores[best]
-            chosen = np.full(Y.shape[1], alphas[best])
-            fitted = self._fit_pairs(X, Y, sample_weight, chosen, np.arange(Y.shape[1]))
+            best = chosen(-scores.T[None])[1]
+            self.alpha_, self.best_score_ = alphas[best], scores[:, best].mean()
+            best_alphas = np.full(Y.shape[1], alphas[best])
+            fitted = self._fit_pairs(X, Y, sample_weight, best_alphas, np.arange(Y.shape[1]))
         self._keep(
             y,
             {
@@ -237,7 +237,7 @@ class RidgeCV(LinearPredictor):
         score_params: Any,
         split_params: Any,
     ) -> Array:
-        """Mean score over the splits for each alpha; a training part is its rows' weights."""
+        """Scores (K, m) of each alpha on each split; a training part is its rows' weights."""
         scorer, (rows,) = self._get_scorer(), indexable(rows)
         n, n_targets = Y.shape
         base = np.ones(n) if sample_weight is None else sample_weight
@@ -258,13 +258,15 @@ class RidgeCV(LinearPredictor):
             seen, wanted = _safe_indexing(rows, test), _safe_indexing(y, test)
             here_scores: list[float] = []
             for k in range(len(alphas)):
-                chosen = np.arange(n_targets) * len(alphas) + k
+                pairs = np.arange(n_targets) * len(alphas) + k
                 several = y.ndim == 2 and n_targets > 1
-                model.coef_ = fitted.coefs[:, chosen].T if several else fitted.coefs[:, k]
-                model.intercept_ = fitted.intercepts[chosen if y.ndim == 2 else k]
+                model.coef_ = fitted.coefs[:, pairs].T if several else fitted.coefs[:, k]
+                model.intercept_ = fitted.intercepts[pairs if y.ndim == 2 else k]
                 here_scores.append(float(scorer(model, seen, wanted, **here)))
             scores.append(here_scores)
-        return np.asarray(np.mean(scores, axis=0))
+        if not scores:
+            raise ValueError("nothing to choose from: cv gives no splits")
+        return np.array(scores)
 
     # ---- parameters
 
@@ -285,6 +287,8 @@ class RidgeCV(LinearPredictor):
         for index, alpha in enumerate(given):
             name = f"alphas[{index}]" if len(given) > 1 else "alphas"
             check_scalar(alpha, name, Real, min_val=0.0, include_boundaries=bounds)
+            if not np.isfinite(alpha):
+                raise ValueError(f"{name}={alpha!r}: expected a finite number")
         return given.astype(np.float64)
 
     def _routed(self, sample_weight: Any, params: dict[str, Any]) -> tuple[Any, Any]:
