@@ -329,9 +329,10 @@ def _save(path: Path, feature_names: list[str] | None, file: FilePath) -> None:
 
 def _draw(path: Path, data: Data, file: FilePath) -> None:
     from .plots import coefficient_path
+    from .plots.drawing import literal
 
     axes = coefficient_path(path, feature_names=data.feature_names)
-    axes.set_title(data.name, loc="left", fontweight="bold")
+    axes.set_title(literal(data.name), loc="left", fontweight="bold")
     cast("Figure", axes.figure).savefig(file, dpi=160)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,12 @@ def test_gallery_draws_hard_data(kind: str, tmp_path: Path, monkeypatch: Any) ->
         assert file.read_bytes().startswith(b"\x89PNG")
 
 
+def test_gallery_takes_any_name(tmp_path: Path, Xy: Any) -> None:
+    names = [r"$\frac$", "$", "c", "d$e", "f" * 300]
+    files = list(gallery(*Xy, tmp_path, name="$x_$", feature_names=names, dpi=30))
+    assert len(files) == len(PICTURES)
+
+
 def test_gallery_of_a_constant_target_is_refused(tmp_path: Path, Xy: Any) -> None:
     with pytest.raises(ValueError, match="no feature explains y"):
         list(gallery(Xy[0], np.ones(50), tmp_path))
@@ -357,3 +364,35 @@ def test_every_name_of_the_views_is_there_and_documented() -> None:
         assert getattr(views, name).__doc__, name
     with pytest.raises(AttributeError):
         views.nothing  # noqa: B018
+
+
+LONG = "the area of all rooms in square metres, balconies included"
+
+
+@pytest.mark.parametrize("name", [r"$\bad$", "$5", "a$b$c", r"\$", LONG, "$" * 40])
+def test_names_of_features_are_plain_text(name: str, Xy: Any, tmp_path: Path) -> None:
+    """A dollar sign opens no formula, long names are cut, and nothing leaves the picture."""
+    X, y = Xy
+    names = [name, f"b{name}", "c", "d", "e"]
+    upper, coefs = np.arange(5.0), {"posterior mean": np.arange(5.0)}
+    drawn = {
+        "path": regsolve.path(X, y).plot(feature_names=names),
+        "ball": touching_ball(X, y, 0.1, features=(0, 1), feature_names=names),
+        "descent": descent_paths(X, y, 0.1, feature_names=names),
+        "posterior": posterior_intervals(-upper, upper, coefs=coefs, feature_names=names),
+    }
+    cut = name if len(name) <= 26 else name[:25] + "\u2026"
+    for ax in drawn.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a layout that collapses warns
+            ax.figure.savefig(tmp_path / "a.png")
+        inside = ax.figure.bbox.padded(3.0)
+        for axis in (ax.xaxis, ax.yaxis):
+            box = axis.label.get_window_extent()
+            assert inside.x0 <= box.x0 <= box.x1 <= inside.x1
+            assert inside.y0 <= box.y0 <= box.y1 <= inside.y1
+    escaped = cut.replace("$", r"\$")
+    assert escaped in [text.get_text() for text in drawn["path"].texts]
+    assert escaped in [text.get_text() for text in drawn["posterior"].get_yticklabels()]
+    for ax in (drawn["ball"], drawn["descent"]):
+        assert ax.get_xlabel() == f"$w_1$: coefficient of {escaped} (y per unit)"

@@ -31,6 +31,7 @@ STYLES: tuple[Dashes, ...] = (
     (0, (6.0, 1.6, 1.2, 1.6)),
 )
 FADED = "#a8a8a8"
+LONGEST_NAME = 26
 TITLES = {
     "alpha": "alpha (log scale, weaker penalty to the right)",
     "norm": "l1 norm of the coefficients",
@@ -47,6 +48,17 @@ def new_axes() -> Axes:
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
     FigureCanvasAgg(figure)
     return figure.add_subplot()
+
+
+def literal(text: str) -> str:
+    """The text as it is: a dollar sign would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def short_name(name: str) -> str:
+    """A feature's name for a label: literal, and cut where it is long."""
+    cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\u2026"
+    return literal(cut)
 
 
 def style_of(rank: int) -> tuple[str, Dashes]:

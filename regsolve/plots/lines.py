@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import FADED, style_of
+from .drawing import FADED, short_name, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-
-LONGEST_LABEL = 26
 
 
 def draw_lines(
@@ -73,9 +71,8 @@ def label_lines(ax: Axes, end: float, heights: NDArray[np.float64], names: list[
     targets = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:room, 1]
     for rank, place in enumerate(spread(targets, spacing)):
         name, colour = names[rank], style_of(rank)[0]
-        short = name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "\u2026"
         ax.annotate(
-            short,
+            short_name(name),
             xy=(end, heights[rank]),
             xytext=(1.035, place),
             textcoords="axes fraction",

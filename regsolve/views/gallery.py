@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
 from ..plots import coefficient_path
-from ..plots.drawing import new_axes
+from ..plots.drawing import literal, new_axes, short_name
 from ..solve import path as solve_path
 from ..solve import solve
 from .hessian import shrinkage
@@ -88,7 +88,8 @@ def gallery(
         if ax is None:
             continue
         figure = cast("Figure", ax.figure)
-        figure.suptitle(f"{name}: {title}", x=0.01, ha="left", fontsize=11, fontweight="bold")
+        heading = literal(f"{name}: {title}")
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
         file = FilePath(folder) / f"{name}-{title.replace(' ', '-')}.png"
         figure.savefig(file, dpi=dpi)
         yield file
@@ -137,7 +138,9 @@ def _balls(subject: Subject) -> Axes:
     if X is None:
         return norm_balls()
     coef = shrinkage(X, 0.0, subject.y).coef_ols
-    first, second = (f"$w_{k + 1}$: coefficient of {name}" for k, name in enumerate(names))
+    first, second = (
+        f"$w_{k + 1}$: coefficient of {short_name(name)}" for k, name in enumerate(names)
+    )
     return norm_balls(through=coef if coef.any() else None, names=(first, second))
 
 

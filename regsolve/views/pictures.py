@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from ..plots.drawing import FADED
+from ..plots.drawing import FADED, short_name
 from .filters import early_stopping, spectral_filter
 from .hessian import shrinkage
 from .shapes import axes_of, names_of, stroke
@@ -161,7 +161,7 @@ def posterior_intervals(
     for rank, (name, w) in enumerate(points.items()):
         shift = 0.16 * (rank - (len(points) - 1) / 2.0)
         ax.plot(w[shown], place + shift, label=name, **stroke(rank, linestyle="none"))
-    ax.set_yticks(place, labels=[names[j] for j in shown])
+    ax.set_yticks(place, labels=[short_name(names[j]) for j in shown])
     ax.invert_yaxis()
     ax.set(xlabel="coefficient $w_j$ (units of y per unit of feature $j$)", ylabel="feature $j$")
     _legend(ax)

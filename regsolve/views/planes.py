@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import _validate
 from ..penalties import L1, L2
+from ..plots.drawing import short_name
 from ..solve import solve
 from .centred import Centred, centred
 from .hessian import shrinkage
@@ -218,6 +219,6 @@ def _point(ax: Axes, w: Vector, marker: str, label: str) -> None:
 
 
 def _name_plane(ax: Axes, pair: NDArray[np.intp], names: list[str]) -> None:
-    first, second = (names[j] for j in pair.tolist())
+    first, second = (short_name(names[j]) for j in pair.tolist())
     ax.set_xlabel(f"$w_1$: coefficient of {first} (y per unit)")
     ax.set_ylabel(f"$w_2$: coefficient of {second} (y per unit)")
