@@ -160,6 +160,8 @@ def _svmlight(path: Path, target: str | None) -> _Contents:
 
     try:
         X, y = load_svmlight_file(str(path))
+    except OverflowError:
+        raise ValueError(f"{path} has an index of a feature beyond {2**31 - 1}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not in svmlight format: {error}") from None
     return _Contents(X, y if target is None else None)
@@ -218,7 +220,7 @@ def _mtx(path: Path, _target: str | None) -> _Contents:
 
     try:
         matrix = mmread(path)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} is not a Matrix Market file: {error}") from None
     return _Contents(matrix.tocsc() if hasattr(matrix, "tocsc") else matrix)
 

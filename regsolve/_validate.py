@@ -18,6 +18,7 @@ from . import _core
 from ._threads import available_threads
 
 Vector = NDArray[np.float64]
+MOST_INTEGER, MOST_THREADS = 2**63 - 1, 2**31 - 1  # of the core's ptrdiff_t and int
 
 
 @dataclass(frozen=True)
@@ -225,16 +226,20 @@ def sample_weight(values: Any, n: int) -> Vector | None:
     return weights
 
 
-def positive_integer(name: str, value: Any, least: int = 1) -> int:
-    """An integer >= least."""
+def positive_integer(name: str, value: Any, least: int = 1, most: int = MOST_INTEGER) -> int:
+    """An integer >= least that the core can hold."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}={value!r}: expected an integer >= {least}")
+    if value > most:
+        raise ValueError(f"{name}={value!r}: expected an integer <= {most}")
     return int(value)
 
 
-def threads(value: Any) -> int:
-    """An integer >= 1; None: all that the process may use."""
-    return available_threads() if value is None else positive_integer("n_threads", value)
+def threads(n_threads: Any) -> int:
+    """Threads that a call may use: ``n_threads``, or all that the process has."""
+    if n_threads is None:
+        return available_threads()
+    return positive_integer("n_threads", n_threads, most=MOST_THREADS)
 
 
 def positive_number(name: str, value: Any) -> float:

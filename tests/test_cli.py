@@ -284,6 +284,8 @@ COMPLAINTS = [
     ("fake.npz", "cannot read"),
     ("fake.npy", "cannot read"),
     ("fake.svm", "not in svmlight format"),
+    ("far.svm", "far.svm has an index of a feature beyond 2147483647"),
+    ("far.mtx --target y.npy", "not a Matrix Market file"),
     ("fake.mtx --target y.npy", "not a Matrix Market file"),
     ("fake.parquet", "cannot read"),
     ("empty.csv", "cannot read"),
@@ -294,6 +296,8 @@ COMPLAINTS = [
     ("diabetes --alphas fake.txt", "expected one number a line"),
     ("diabetes --alphas none.txt", "no such file"),
     ("diabetes --alphas 0", "n_alphas"),
+    (f"diabetes --alphas {10**30}", "n_alphas"),
+    (f"diabetes --threads {10**30}", "n_threads"),
     ("diabetes --alphas some.txt --alpha-min-ratio 0.1", "--alpha-min-ratio has no meaning"),
     ("diabetes --l1-ratio 2", "l1_ratio"),
     ("diabetes --l1-ratio half", "--l1-ratio"),
@@ -322,6 +326,9 @@ def spoilt(Xy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "comma.csv").write_text("a;b;y\n1,5;2,5;3,0\n2,5;1,5;5,0\n")
     (tmp_path / "titles.csv").write_text("a,b,y\n")
     (tmp_path / "single.csv").write_text("y\n1\n2\n")
+    (tmp_path / "far.svm").write_text("1 1:1\n2 3000000000:1\n3 1:4\n")
+    heading = "%%MatrixMarket matrix coordinate real general\n"
+    (tmp_path / "far.mtx").write_text(heading + f"3 {10**30} 1\n1 1 1.0\n")
     (tmp_path / "some.txt").write_text("1\n0.5\n")
     for kind in ("npz", "npy", "svm", "mtx", "parquet", "txt"):
         (tmp_path / f"fake.{kind}").write_text("not\nwhat it seems\n")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, one_thread_blas
+from .._threads import one_thread_blas
 from ..ridge.design import Design, targets
 from ..ridge.fit import checked_weight
 from .units import Units, column_unit, scale_columns, target_unit
@@ -178,7 +178,7 @@ def sample(
     start = time.perf_counter()
     checked = _validate.design(X)
     y = _validate.vector("y", y, checked.shape[0])
-    threads = available_threads() if n_threads is None else n_threads
+    threads = _validate.threads(n_threads)
     weight = checked_weight(sample_weight, checked.shape[0])
     design = Design(checked, X, weight, fit_intercept, False, threads)
     unit = target_unit(y)

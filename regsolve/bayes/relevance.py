@@ -31,7 +31,7 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from .. import _validate
-from .._threads import available_threads, blas_threads
+from .._threads import blas_threads
 from ..ridge.design import Design, targets
 from ..ridge.fit import checked_weight
 from .evidence import TINY, Hyperpriors
@@ -106,7 +106,7 @@ def maximise(
     checked = _validate.design(X)
     y = _validate.vector("y", y, checked.shape[0])
     weight = checked_weight(sample_weight, checked.shape[0])
-    threads = available_threads() if n_threads is None else n_threads
+    threads = _validate.threads(n_threads)
     with blas_threads(n_threads):
         design = Design(checked, X, weight, fit_intercept, False, threads)
         search = _Search(design, y, priors, threshold)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, scipy_blas
+from .._threads import scipy_blas
 from ..certificate import verify
 from ..penalties import L2
 from ..solution import Certificate, Report
@@ -103,7 +103,7 @@ def fit_ridge(
     Y = np.column_stack([_validate.vector("y", y, checked.shape[0]) for y in np.asarray(Y).T])
     a = np.asarray([np.inf] if alphas is None else alphas, dtype=np.float64)
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
-    threads = available_threads() if n_threads is None else n_threads
+    threads = _validate.threads(n_threads)
     with scipy_blas(n_threads):
         design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
         centred = targets(design, Y)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, blas_threads
+from .._threads import blas_threads
 from ..penalties import L1
 from ..ridge.design import Design, Targets, targets
 from ..ridge.direct import LOST
@@ -184,7 +184,7 @@ def shrinkage(
     n = checked.shape[0]
     weight = _validate.sample_weight(sample_weight, n)
     target = np.zeros(n) if y is None else _validate.vector("y", y, n)
-    threads = available_threads() if n_threads is None else n_threads
+    threads = _validate.threads(n_threads)
     with blas_threads(n_threads):
         design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
         centred = targets(design, target[:, None])

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from .._threads import available_threads, one_thread_blas, scipy_blas
+from .._threads import one_thread_blas, scipy_blas
 from ..penalties import L1
 from ..ridge import fit_ridge
 from ..ridge.design import Design, Targets, targets
@@ -153,7 +153,7 @@ def _ready(
     n = checked.shape[0]
     weight = _validate.sample_weight(sample_weight, n)
     target = _validate.vector("y", y, n)[:, None]
-    threads = available_threads() if n_threads is None else n_threads
+    threads = _validate.threads(n_threads)
     design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
     return design, targets(design, target)
 
