@@ -137,19 +137,24 @@ def _budget(
     if solver not in SOLVERS:
         known = ", ".join(map(repr, SOLVERS[:-1]))
         raise ValueError(f"solver={solver!r}: expected {known} or {SOLVERS[-1]!r}")
-    memory = 0.5 * available_memory() if max_memory is None else max_memory
-    if np.isinf(memory):
-        memory = 0.0
-    elif max_memory is not None:
-        memory = _validate.positive_number("max_memory", max_memory)
     return {
         "tol": _validate.positive_number("tol", tol),
         "max_iter": 0 if max_iter is None else _validate.positive_integer("max_iter", max_iter),
         "max_time": 0.0 if max_time is None else _validate.positive_number("max_time", max_time),
-        "max_bytes": memory,
+        "max_bytes": _memory(max_memory),
         "n_threads": _validate.threads(n_threads),
         "solver": solver,
     }
+
+
+def _memory(max_memory: Any) -> float:
+    """Bytes that the core may hold, half of what is free by default; 0: without a bound."""
+    if max_memory is None:
+        free = 0.5 * available_memory()
+        return free if np.isfinite(free) else 0.0
+    if isinstance(max_memory, float | np.floating) and max_memory == np.inf:
+        return 0.0
+    return _validate.positive_number("max_memory", max_memory)
 
 
 def _run(

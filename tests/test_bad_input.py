@@ -169,6 +169,9 @@ OPTIONS: list[tuple[str, Any]] = [
     ("callback", "print"),
     ("solver", "newton"),
     ("solver", None),
+    ("max_memory", "1GB"),
+    ("max_memory", [1e9]),
+    ("max_memory", -INF),
 ]
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, ShuffleSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import regsolve
-from regsolve import Ridge, RidgeCV, ridge_path, verify
+from regsolve import ElasticNetCV, Lasso, Ridge, RidgeCV, ridge_path, verify
 from regsolve.penalties import L2
 
 ALPHAS = np.geomspace(1e-2, 1e3, 12)
@@ -190,6 +190,12 @@ def test_bad_parameters_are_named() -> None:
         (Ridge([1.0, 2.0]), ValueError, "penalties do not correspond"),
         (Ridge(solver="magic"), ValueError, "solver"),
         (Ridge(tol=0.0), ValueError, "tol"),
+        (Ridge(tol=np.inf), ValueError, "tol"),
+        (Ridge(n_threads=0), ValueError, "n_threads"),
+        (Ridge(max_time=-1), ValueError, "max_time"),
+        (Ridge(max_iter=0), ValueError, "max_iter"),
+        (RidgeCV(n_threads=-1), ValueError, "n_threads"),
+        (RidgeCV(tol=0.0), ValueError, "tol"),
         (RidgeCV([0.0, 1.0]), ValueError, r"alphas\[0\]"),
         (RidgeCV([]), ValueError, "alphas is empty"),
         (RidgeCV([1.0, np.nan]), ValueError, r"alphas\[1\]=nan"),
@@ -208,6 +214,39 @@ def test_bad_parameters_are_named() -> None:
         ridge_path(X, y, [0.0, 1.0], criteria=True)
     with pytest.raises(ValueError, match="need metadata routing"):
         RidgeCV(cv=GroupKFold(2)).fit(X, y, groups=np.arange(20))
+
+
+@pytest.mark.parametrize(
+    ("reason", "options"),
+    [
+        (r"\by\b.*dimensions", {"y": None}),
+        (r"\by\b.*dimensions", {"y": np.zeros((20, 2, 2))}),
+        (r"\by\b.*target", {"y": np.zeros((20, 0))}),
+        (r"\bX\b.*row", {"X": np.zeros((0, 4)), "y": np.zeros(0)}),
+        (r"\bX\b.*row", {"X": np.zeros((0, 4)), "y": np.zeros((0, 2))}),
+        ("solver='lsqr'", {"solver": "lsqr"}),
+        ("tol=0", {"tol": 0}),
+        ("tol='small'", {"tol": "small"}),
+        ("n_threads=0", {"n_threads": 0}),
+    ],
+)
+def test_a_path_names_what_is_wrong(reason: str, options: dict[str, Any]) -> None:
+    X, y, _ = _data(20, 4)
+    with pytest.raises(ValueError, match=reason):
+        ridge_path(**({"X": X, "y": y, "alphas": [1.0]} | options))
+
+
+@pytest.mark.parametrize(
+    "model", [Ridge(), Ridge(positive=True), RidgeCV(), RidgeCV(cv=3), Lasso(), ElasticNetCV()]
+)
+def test_weights_that_are_not_numbers_are_named(model: Any) -> None:
+    X, y, s = _data(20, 4)
+    for bad, reason in ((s + 1j, "dtype complex128"), (s.astype(str), "dtype <U")):
+        with pytest.raises(ValueError, match=f"sample_weight.*{reason}"):
+            model.fit(X, y, bad)
+    s[3] = np.nan
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        model.fit(X, y, s)
 
 
 def test_groups_reach_the_splitter() -> None:

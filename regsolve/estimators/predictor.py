@@ -67,7 +67,10 @@ def row_weights(sample_weight: Any, n: int) -> Any:
     """Weights (n,), a scalar for every row; None as it is."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    weight = np.asarray(sample_weight)
+    if weight.dtype.kind not in "fiubO":
+        raise ValueError(f"sample_weight has dtype {weight.dtype}: give numbers")
+    weight = np.asarray(weight, dtype=np.float64)
     if weight.ndim > 1:
         raise ValueError("Sample weights must be 1D array or scalar")
     if weight.ndim == 1 and len(weight) != n:

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import penalties
+from .. import _validate, penalties
 from ..ridge import fit_ridge
 from ..targets import solve_targets
 from .predictor import FLOATS, leaves_no_trace, row_weights, training_data
@@ -210,9 +210,8 @@ class Ridge(LinearPredictor):
         }
 
     def _fit_bounded(self, X: Any, Y: Any, sample_weight: Any, alphas: Any) -> dict[str, Any]:
+        _validate.sample_weight(sample_weight, len(Y))
         total = len(Y) if sample_weight is None else float(np.sum(sample_weight))
-        if not total > 0.0:
-            raise ValueError("sample_weight is zero everywhere: at least one must be positive")
         found = []
         same = bool(np.all(alphas == alphas[0]))
         for columns in [slice(None)] if same else [[t] for t in range(len(alphas))]:
@@ -248,8 +247,12 @@ class Ridge(LinearPredictor):
     def _check_parameters(self) -> None:
         if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol > 0:
             raise ValueError(f"tol={self.tol!r}: expected a number > 0")
-        if self.max_iter is not None and not isinstance(self.max_iter, Integral):
-            raise TypeError(f"max_iter={self.max_iter!r}: expected an integer or None")
+        if self.max_iter is not None:
+            if not isinstance(self.max_iter, Integral):
+                raise TypeError(f"max_iter={self.max_iter!r}: expected an integer or None")
+            _validate.positive_integer("max_iter", self.max_iter)
+        if self.max_time is not None:
+            _validate.positive_number("max_time", self.max_time)
         if self.solver not in SOLVERS:
             raise ValueError(f"solver={self.solver!r}: expected one of {', '.join(SOLVERS)}")
         if self.solver == "lbfgs" and not self.positive:

@@ -305,7 +305,7 @@ class RidgeCV(LinearPredictor):
             )
         scorer = self._get_scorer()
         takes = "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
         weighted = weights is not None and weights.ndim == 1 and (takes or self.scoring is None)
         return ({"sample_weight": weights} if weighted else {}), {}
 

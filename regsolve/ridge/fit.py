@@ -98,6 +98,7 @@ def fit_ridge(
         When tol is missed, with the gap reached.
     """
     start = time.perf_counter()
+    tol = _validate.positive_number("tol", tol)
     checked = _validate.design(X)
     weight = checked_weight(sample_weight, checked.shape[0])
     Y = np.column_stack([_validate.vector("y", y, checked.shape[0]) for y in np.asarray(Y).T])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
+from .costs import ITERATIVE
 from .direct import Solver
 from .fit import fit_ridge
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..solution import Report
 
     Array = NDArray[np.float64]
+
+SOLVERS = ("auto", "cholesky", "tridiagonal", "eigen", "svd", *ITERATIVE)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def ridge_path(
         e_j is the deviation of column j, else 1.
     criteria : bool
         Also degrees of freedom, GCV, exact leave-one-out and evidence.
-    solver : "auto", "cholesky", "tridiagonal", "eigen" or "svd"
-    tol : float
+    solver : "auto", "cholesky", "tridiagonal", "eigen", "svd", "krylov", "conjugate_gradients"
+    tol : float > 0
         On the gap over the objective of the null model.
     n_threads : int, optional
 
@@ -100,10 +103,16 @@ def ridge_path(
     grid = _validate.descending(alphas)
     if criteria and grid[-1] == 0.0:
         raise ValueError("alphas holds 0: criteria need alphas > 0")
+    if solver not in SOLVERS:
+        raise ValueError(f"solver={solver!r}: expected one of {', '.join(SOLVERS)}")
     targets = np.asarray(y)
+    if targets.ndim not in (1, 2):
+        raise ValueError(f"y has {targets.ndim} dimensions, expected 1 or 2")
     single = targets.ndim == 1
-    Y = targets.reshape(len(targets), -1)
+    Y = targets[:, None] if single else targets
     n_targets, m = Y.shape[1], len(grid)
+    if n_targets == 0:
+        raise ValueError(f"y has shape {Y.shape}: at least one target is needed")
     t, a = np.repeat(np.arange(n_targets), m), np.tile(grid, n_targets)
     told: dict[str, Array] = {}
 
