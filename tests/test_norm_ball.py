@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from problems import regression
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -335,3 +336,16 @@ def test_a_radius_near_rounding(radius: float) -> None:
     fit = fit_norm_ball(X, y, radius, fit_intercept=False)
     assert fit.radius <= radius
     assert fit.status == "optimal"
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e307])
+def test_only_ratios_of_weights_count(norm: str, size: float) -> None:
+    X, y = regression(20, 3, seed=0)
+    counts = np.tile([1.0, 2.0], 10)
+    plain = fit_norm_ball(X, y, 1.0, norm=norm, sample_weight=counts)
+    tiny = fit_norm_ball(X, y, 1.0, norm=norm, sample_weight=size * counts)
+    np.testing.assert_allclose(tiny.coef, plain.coef, rtol=1e-9)
+    assert tiny.status == "optimal"
+    radii = [radius_of(X, y, 0.1, norm=norm, sample_weight=s * counts) for s in (1.0, size)]
+    np.testing.assert_allclose(*radii, rtol=1e-9)
