@@ -6,6 +6,7 @@ found by the solver's first reading of it; `explain_column` then words the error
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,16 @@ from ._threads import available_threads
 
 Vector = NDArray[np.float64]
 MOST_INTEGER, MOST_THREADS = 2**63 - 1, 2**31 - 1  # of the core's ptrdiff_t and int
+
+
+def _parts(matrix: _core.Matrix) -> tuple[type[_core.Matrix], tuple[Any, ...]]:
+    """What makes the matrix anew, for copy and pickle: its memory is that of its arrays."""
+    data, indices, indptr = matrix.arrays
+    dense = indices is None
+    return _core.Matrix, (data,) if dense else (data, indices, indptr, matrix.shape)
+
+
+copyreg.pickle(_core.Matrix, _parts)
 
 
 @dataclass(frozen=True)

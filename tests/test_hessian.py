@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from typing import Any
 
 import numpy as np
@@ -182,3 +184,15 @@ def test_soft_threshold_tells_how_far_it_is_off(make: Any) -> None:
     null = objective(np.zeros(20), float((s / s.sum()) @ y))
     assert view.excess == pytest.approx(above / null, abs=1e-9)
     assert view.excess > 1e-3
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda view: pickle.loads(pickle.dumps(view))])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "p"), [(60, 20), (20, 60)])
+def test_views_are_copied_and_pickled(copied: Any, kind: str, n: int, p: int) -> None:
+    X, y, s = _data(n, p)
+    view = shrinkage(KINDS[kind](X), 0.1, y, sample_weight=s)
+    other = copied(view)
+    for name in ("coef_ridge", "directions", "df"):
+        np.testing.assert_allclose(getattr(other, name), getattr(view, name), rtol=1e-12)
+    np.testing.assert_allclose(other.at(3.0).coef_ridge, view.at(3.0).coef_ridge, rtol=1e-12)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -210,3 +212,20 @@ def test_many_rows_go_by_blocks(k):
     for chosen in ([4], [0, 1, 3], [2, 6, 8, 10, 11]):
         some = _validate.design(X[:, chosen]).matrix.xtr(R)
         np.testing.assert_array_equal(some, out[chosen])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 0), (40, 3)])
+@pytest.mark.parametrize("make", [np.asfortranarray, np.ascontiguousarray, sparse.csc_matrix])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda matrix: pickle.loads(pickle.dumps(matrix))]
+)
+def test_a_copy_owns_its_memory(copied, make, shape):
+    X = make(values(*shape))
+    matrix = _validate.design(X).matrix
+    other = copied(matrix)
+    assert (other.kind, other.shape) == (matrix.kind, matrix.shape)
+    R = np.ones((shape[0], 2))
+    expected = matrix.xtr(R)
+    stored = X.data if sparse.issparse(X) else X
+    stored[:] = np.nan
+    np.testing.assert_array_equal(other.xtr(R), expected)
