@@ -349,3 +349,22 @@ def test_only_ratios_of_weights_count(norm: str, size: float) -> None:
     assert tiny.status == "optimal"
     radii = [radius_of(X, y, 0.1, norm=norm, sample_weight=s * counts) for s in (1.0, size)]
     np.testing.assert_allclose(*radii, rtol=1e-9)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("size", [1.0, 1e-8, 1e8])
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (20, 3), (20, 50)])
+def test_a_residual_of_zero_is_met_where_it_can_be(
+    norm: str, size: float, shape: tuple[int, int]
+) -> None:
+    X, _ = regression(*shape, seed=0)
+    y = size * (X @ np.arange(1.0, shape[1] + 1.0) + 5.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # rounding is no direction of a dual
+        fit = fit_norm_ball(X, y, norm=norm, residual=0.0)
+    np.testing.assert_allclose(X @ fit.coef + fit.intercept, y, rtol=1e-9)
+    assert fit.radius <= size * lq_norm(np.arange(1.0, shape[1] + 1.0), float(norm[1])) * (1 + 1e-9)
+    y[0] += 1e-6 * np.abs(y).max()
+    if shape[0] > shape[1] + 1:
+        with pytest.raises(ValueError, match="least squares leave"):
+            fit_norm_ball(X, y, norm=norm, residual=0.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..judge.rounding import RETURNED
 from ..ridge.design import Design, Targets
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ def null_square(design: Design, centred: Targets) -> float:
     return 0.0 if centred.constant(design.weight)[0] else square
 
 
-def refuse(goal: Goal, square: float) -> None:
-    """The residual asked for is below that of least squares."""
+def refuse(goal: Goal, square: float, null: float) -> None:
+    """The residual asked for is below that of least squares, by more than rounding of w = 0's."""
     least = math.sqrt(max(square, 0.0))
-    if goal.residual is not None and goal.residual < least * (1.0 - 1e-9):
+    rounding = math.sqrt(RETURNED * null)
+    if goal.residual is not None and goal.residual + rounding < least * (1.0 - 1e-9):
         raise ValueError(f"residual={goal.residual:g}: least squares leave {least:.6g}, allow more")
 
 

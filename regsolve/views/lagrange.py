@@ -41,7 +41,7 @@ from ..ridge.factors import EPS
 from ..solution import Certificate, Report
 from ..solve import solve
 from .ball_certificate import checked_form, judged
-from .goal import Found, Goal, correlations, null_square
+from .goal import Found, Goal, correlations, null_square, refuse
 from .norms import lq_norm
 from .within_l1 import within_l1
 from .within_l2 import within_l2
@@ -219,6 +219,8 @@ def _finished(
     if found.blur > 0.0 and not proof.relative_gap <= SHARP:
         found.c = None
         proof, square = _proven(design, centred, found, w, exponent, goal)
+    if found.alpha == 0.0:
+        refuse(goal, square, null_square(design, centred))
     status = "optimal" if proof.relative_gap <= tol else "stalled"
     if status != "optimal":
         _warn(proof, tol)

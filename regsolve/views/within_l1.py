@@ -14,7 +14,7 @@ from .. import _validate
 from ..ridge.design import Design, Targets
 from ..ridge.factors import EPS
 from ..solve import path
-from .goal import Found, Goal, correlations, only_zero, refuse
+from .goal import Found, Goal, correlations, only_zero
 from .gram_problem import GramProblem, quietly, walk
 
 if TYPE_CHECKING:
@@ -40,20 +40,19 @@ def within_l1(design: Design, centred: Targets, goal: Goal) -> Found:
     return _from_working_set(design, centred, goal)
 
 
-def _nothing_bears(design: Design, centred: Targets, goal: Goal, c: Array) -> Found | None:
+def _nothing_bears(design: Design, centred: Targets, c: Array) -> Found | None:
     """W = 0 where no column has anything of the target beyond rounding."""
     null = float(centred.square[0]) / design.total
     size = float(np.max(design.norm * design.scale, initial=0.0))
     if float(np.max(np.abs(c), initial=0.0)) > 1e-14 * size * math.sqrt(null):
         return None
-    refuse(goal, null)
     return Found(0.0, np.zeros(design.p), "null", "X says nothing of y", 0, c, c, null)
 
 
 def _from_gram(design: Design, centred: Targets, goal: Goal) -> Found:
     """All features in one Gram matrix."""
     problem = GramProblem.of(design, centred.R)
-    nothing = _nothing_bears(design, centred, goal, problem.q)
+    nothing = _nothing_bears(design, centred, problem.q)
     if nothing is not None:
         return nothing
     null = float(problem.t @ problem.t)
@@ -62,8 +61,6 @@ def _from_gram(design: Design, centred: Targets, goal: Goal) -> Found:
     why = f"one Gram matrix of {design.p} features, its path bracketed and walked"
     blur = np.linalg.norm(problem.G) * np.linalg.norm(w) + np.linalg.norm(problem.q)
     c, square = problem.q - problem.G @ w, problem.square(w)
-    if alpha == 0.0:
-        refuse(goal, square)
     rounding = 8.0 * EPS * float(blur)
     return Found(alpha, w, "gram", why, n_solves, c, problem.q, square, rounding)
 
@@ -71,7 +68,7 @@ def _from_gram(design: Design, centred: Targets, goal: Goal) -> Found:
 def _from_working_set(design: Design, centred: Targets, goal: Goal) -> Found:
     """The features around the goal are walked on; any other that violates joins them."""
     at_null = correlations(design, centred.R)[:, 0]
-    nothing = _nothing_bears(design, centred, goal, at_null)
+    nothing = _nothing_bears(design, centred, at_null)
     if nothing is not None:
         return nothing
 
@@ -116,8 +113,6 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> Found:
         # what was found without them starts nothing: back to the end of the bracket
         w = paths(alphas=[high]).coefs.toarray()[:, -1] * unit
         support = np.union1d(support, np.flatnonzero(w))
-    if alpha == 0.0:
-        refuse(goal, square)
     why = f"a path of {COARSE} alphas for a bracket, then a walk on {len(support)} features"
     return Found(alpha, w, "working_set", why, n_solves, c, at_null, square)
 

@@ -25,7 +25,7 @@ from ..ridge.design import Design, Targets
 from ..ridge.factors import EPS, Breakdown, conditions
 from ..ridge.normal import Normal
 from ..ridge.projected import Projected
-from .goal import Found, Goal, only_zero, refuse
+from .goal import Found, Goal, only_zero
 from .norms import lq_norm
 
 if TYPE_CHECKING:
@@ -156,7 +156,6 @@ def _strength(
         return secular(L, np.sqrt(L) * t, goal.radius)
     outside = max(float(centred.square[0]) - float(t @ t), 0.0)
     room = goal.residual**2 * design.total - outside
-    refuse(goal, outside / design.total)
     if room <= 0.0:
         return 0.0
     inverse = secular(1.0 / L, t / L, math.sqrt(room))  # of 1 / a: the residual is t / (1 + L / a)
