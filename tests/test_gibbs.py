@@ -262,3 +262,13 @@ def test_no_draw_goes_on_for_ever() -> None:
     assert np.isnan(kernels.tilted(1.0, 1.0, np.inf, rng))
     far = [kernels.positive_normal(-1e200, rng) for _ in range(500)]
     assert np.mean(far) == pytest.approx(1e-200, rel=0.2)
+
+
+@pytest.mark.parametrize("p", [3, 300])
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_a_constant_target_at_a_small_tau_has_no_weights(p: int, value: float) -> None:
+    X, _ = regression(20, p, seed=0)
+    draws, _ = gibbs.sample(
+        X, np.full(20, value), gibbs.Hyperparameters("horseshoe", 1e-30), n_draws=20, seed=0
+    )
+    assert np.abs(draws.w).max() < 1e-100

@@ -343,9 +343,9 @@ def scales(prior: Any, state: Any, rng: Any, with_local: bool) -> None:
         return
     tau2 = state.scalars[1]
     local, other = state.local[0], state.local[1]
-    total = 0.0
+    spread, total = max(2.0 * tau2 * s2, 1e-300), 0.0
     for j in range(p):
-        rate = 1.0 / other[j] + w[j] * w[j] / (2.0 * tau2 * s2)
+        rate = 1.0 / other[j] + w[j] * w[j] / spread
         local[j] = min(max(rate / rng.standard_exponential(), LEAST), MOST)
         other[j] = (1.0 + 1.0 / local[j]) / rng.standard_exponential()
         total += w[j] * w[j] / local[j]
