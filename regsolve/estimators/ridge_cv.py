@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
-from ..folds import chosen, rows_of
+from ..folds import rows_of
 from ..ridge import fit_ridge
 from .ridge import LinearPredictor, Ridge, checked_data
 
@@ -51,7 +51,8 @@ class RidgeCV(LinearPredictor):
         On scikit-learn's sum scale; > 0, or >= 0 with a splitter.
     fit_intercept : bool, default True
     scoring : str, callable or None
-        A scorer. None: the negative mean squared error left out, or R^2 with a splitter.
+        A scorer. None: the negative mean squared error left out, or R^2 with a splitter. An alpha
+        without a score in every split comes last; where all are, the first is taken.
     cv : None, "gcv", "ml", "reml", int, splitter or iterable of (train, test)
         None: leave-one-out. "gcv": generalised cross-validation. "ml", "reml": the largest
         marginal likelihood. A splitter: each training part is factorised once for all alphas.
@@ -78,7 +79,7 @@ class RidgeCV(LinearPredictor):
     Raises
     ------
     ValueError, TypeError
-        Bad input or parameters; the message names them. No alpha with a score in every split.
+        Bad input or parameters; the message names them.
     """
 
     alpha_: Any
@@ -122,8 +123,9 @@ class RidgeCV(LinearPredictor):
             scores = self._split_scores(
                 rows, X, y, Y, sample_weight, alphas, score_params, split_params
             )
-            best = chosen(-scores.T[None])[1]
-            self.alpha_, self.best_score_ = alphas[best], scores[:, best].mean()
+            mean = scores.mean(axis=0)
+            best = int(np.argmax(_ranked(mean)))
+            self.alpha_, self.best_score_ = alphas[best], mean[best]
             best_alphas = np.full(Y.shape[1], alphas[best])
             fitted = self._fit_pairs(X, Y, sample_weight, best_alphas, np.arange(Y.shape[1]))
         self._keep(
@@ -170,8 +172,7 @@ class RidgeCV(LinearPredictor):
             scores = np.asarray(scores, dtype=np.float64)  # (T, m), or (m,) when shared
             if not per_target and scores.ndim == 2:
                 scores = scores.sum(axis=0) if self.cv in ("ml", "reml") else scores.mean(axis=0)
-            ranked = np.where(np.isnan(scores), -np.inf, scores)
-            best = np.argmax(ranked, axis=-1)
+            best = np.argmax(_ranked(scores), axis=-1)
             if per_target:
                 self.alpha_ = alphas[best]
                 self.best_score_ = scores[np.arange(n_targets), best]
@@ -326,3 +327,8 @@ class RidgeCV(LinearPredictor):
         if get_config()["enable_metadata_routing"] and self.scoring is None:
             return get_scorer("r2").set_score_request(sample_weight=True)
         return check_scoring(self, scoring=self.scoring)
+
+
+def _ranked(scores: Any) -> Any:
+    """Scores for an argmax: what is not a number comes last."""
+    return np.where(np.isnan(scores), -np.inf, scores)
