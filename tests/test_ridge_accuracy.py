@@ -240,3 +240,31 @@ def test_tiny_strengths_have_the_least_norm_in_the_limit(alpha: float) -> None:
             found = Ridge(alpha).fit(X, y)
         wanted = np.linalg.pinv(X - X.mean(axis=0), rcond=1e-12) @ (y - y.mean())
         np.testing.assert_allclose(found.coef_, wanted, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("n", "p"), [(5, 12), (12, 12), (20, 60)])
+def test_no_strength_at_means_far_from_zero(n: int, p: int) -> None:
+    """What rounding of a mean leaves of the intercept's direction is no singular value."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((n, p)) + 1000.0, rng.standard_normal(n)
+        fitted = Ridge(0.0).fit(X, y)
+        wanted = np.linalg.pinv(X - X.mean(axis=0), rcond=1e-10) @ (y - y.mean())
+        assert fitted.status_ == "optimal"
+        np.testing.assert_allclose(fitted.coef_, wanted, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd", "eigen"])
+@pytest.mark.parametrize(("mean", "apart"), [(0.0, 0.0), (0.0, 1e-6), (100.0, 0.0)])
+@pytest.mark.parametrize("p", [11, 12])
+def test_left_out_errors_of_rows_that_are_alike(
+    solver: str, mean: float, apart: float, p: int
+) -> None:
+    """Directions that rows alike leave are known to few digits: they have no say above them."""
+    rng = np.random.default_rng(p)
+    X, y, s = rng.standard_normal((12, p)) + mean, rng.standard_normal(12), np.ones(12)
+    X[1] = X[0] + apart * rng.standard_normal(p)
+    alphas = [1e-2, 1.0, 10.0]
+    path = ridge_path(X, y, alphas, criteria=True, solver=solver)
+    wanted = [_left_out(X, y, s, alpha, intercept=True) for alpha in alphas[::-1]]
+    np.testing.assert_allclose(path.loo, wanted, rtol=1e-8)

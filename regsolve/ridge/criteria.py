@@ -48,6 +48,19 @@ ROWS = 1 << 17  # entries of an array rows x alphas held at a time by a thread
 
 
 @dataclass(frozen=True)
+class _Sums:
+    """Some strengths, and 1 / (L_k + a) = sum_r basis_kr weights_r(a) at these.
+
+    ``rest``: of 1 - d_k = a / (L_k + a) the rows' sums are made, else of d_k.
+    """
+
+    which: Any
+    rest: bool
+    basis: Array  # (k, r)
+    weights: Array  # (r, strengths)
+
+
+@dataclass(frozen=True)
 class Criteria:
     """The spectrum of a design, ready for any strengths a (m,) > 0 and all its targets."""
 
@@ -56,7 +69,7 @@ class Criteria:
     spectrum: Spectrum
     primal: bool
     projections: Array  # V'B (k, T): sqrt(L_k) t_k (primal) or t_k
-    saturated: bool  # whether the rows are all in the span of U and the intercept: n sums of them
+    saturated: bool  # whether the rows are all in the span of the U_k and the intercept
 
     @classmethod
     def of(
@@ -132,19 +145,27 @@ class Criteria:
             total += part
         return total / self.design.n
 
-    def _separated(self, a: Array) -> tuple[Array, Array]:
-        """1 / (L_k + a) as sum_r basis_kr weights_r(a), (k, r) and (r, m), for the rows' sums.
+    def _separated(self, a: Array) -> list[_Sums]:
+        """What the rows' sums are made of, for the strengths that are summed alike.
 
         d_k(a) = L_k / (L_k + a) is smooth in log a and in log L_k: its singular values fall so fast
-        that some thirty of them are all of it, for any number of strengths.
+        that some thirty of them are all of it, for any number of strengths. Where the U_k and the
+        intercept span all rows, 1 - d_k serves below the least L_k, and no difference is taken;
+        above it a small L_k, of which U_k is known to few digits, has d_k near 0.
         """
         shrink, L = self.spectrum.shrink(a), self.spectrum.values[:, None]
-        if self.saturated:
-            return shrink, np.eye(len(a))
-        left, sizes, right = linalg.svd(L * shrink, full_matrices=False, check_finite=False)
+        if not self.primal:
+            return [_Sums(slice(None), True, shrink, np.eye(len(a)))]
+        least = float(np.min(L, where=self.spectrum.floor < L, initial=np.inf))
+        rest = np.flatnonzero(a <= least) if self.saturated else np.zeros(0, dtype=np.intp)
+        groups = [_Sums(rest, True, shrink[:, rest], np.eye(len(rest)))] if len(rest) else []
+        if len(rest) == len(a):
+            return groups
+        own: Any = np.setdiff1d(np.arange(len(a)), rest) if len(rest) else slice(None)
+        left, sizes, right = linalg.svd(L * shrink[:, own], full_matrices=False, check_finite=False)
         kept = sizes > EPS * np.max(sizes, initial=0.0)
         basis = np.divide(left[:, kept], L, out=np.zeros_like(left[:, kept]), where=L > 0)
-        return basis, sizes[kept, None] * right[kept]
+        return [*groups, _Sums(own, False, basis, sizes[kept, None] * right[kept])]
 
     def _over_rows(
         self, work: Callable[[slice], Array], n_alphas: int
@@ -161,36 +182,33 @@ class Criteria:
         with one_thread_blas(), ThreadPoolExecutor(design.n_threads) as pool:
             yield from zip(blocks, pool.map(work, blocks), strict=True)
 
-    def _left_out(self, a: Array, separated: tuple[Array, Array], i: slice) -> Array:
-        """Leave-one-out errors of rows i, (rows, T, m).
-
-        (R_i - sum_k U_ik t_k d_k) / (1 - h_i); where the U_k and the intercept span all rows, in
-        a / (L_k + a) = 1 - d_k, of which both are sums without cancellation.
-        """
-        vectors, (basis, weights) = self.spectrum.vectors, separated
-        features = self.design.chosen_rows(i) @ vectors if self.primal else vectors[i]
-        projections = self.projections
-        if self.primal and self.saturated:
-            features, projections = features * self._roots, projections * self._roots[:, None]
-        left = self._left(i, np.square(features) @ basis @ weights, a)
-        (k, T), r = projections.shape, basis.shape[1]
-        inner = (projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
-        fits = (features @ inner).reshape(len(features), T, r)
-        out = np.empty((len(features), T, len(a)))
-        for t in range(T):
-            fit = fits[:, t] @ weights
-            if self.saturated:
-                fit *= a
-            else:
-                np.subtract(self.targets.R[i, t, None], fit, out=fit)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                np.divide(fit, left, out=out[:, t])
+    def _left_out(self, a: Array, separated: list[_Sums], i: slice) -> Array:
+        """Leave-one-out errors of rows i, (rows, T, m): (R - fit)_i / (1 - h_i)."""
+        vectors = self.spectrum.vectors
+        rows = self.design.chosen_rows(i) @ vectors if self.primal else vectors[i]
+        out = np.empty((len(rows), self.projections.shape[1], len(a)))
+        for sums in separated:
+            features, projections, basis = rows, self.projections, sums.basis
+            if self.primal and sums.rest:
+                features, projections = rows * self._roots, projections * self._roots[:, None]
+            left = self._left(i, np.square(features) @ basis @ sums.weights, a, sums)
+            (k, T), r = projections.shape, basis.shape[1]
+            inner = (projections[:, :, None] * basis[:, None, :]).reshape(k, T * r)
+            fits = (features @ inner).reshape(len(features), T, r)
+            for t in range(T):
+                fit = fits[:, t] @ sums.weights
+                if sums.rest:
+                    fit *= a[sums.which]
+                else:
+                    np.subtract(self.targets.R[i, t, None], fit, out=fit)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    out[:, t, sums.which] = np.divide(fit, left, out=fit)
         return out
 
-    def _left(self, i: slice, own: Array, a: Array) -> Array:
-        """1 - h_i, (rows, m), in the place of ``own``."""
-        if self.saturated:
-            own *= a
+    def _left(self, i: slice, own: Array, a: Array, sums: _Sums) -> Array:
+        """1 - h_i, (rows, strengths), in the place of ``own``."""
+        if sums.rest:
+            own *= a[sums.which]
             own[self.design.root[i] == 0.0] = 1.0  # rows that no sum sees have no error either
             return own
         lone = 1.0 - self.design.omega[i] if self.design.fit_intercept else np.ones(len(own))

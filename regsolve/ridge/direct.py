@@ -160,8 +160,10 @@ class _Precise:
     def __init__(self, design: Design, targets: Targets, primal: bool, why: str) -> None:
         self.design, self.targets, self.primal, self.why = design, targets, primal, why
         design.read_statistics()
-        root = root_of_gram(design, targets.R) if primal else (root_of_kernel(design),)
-        self.spectrum = singular(*root)
+        root, right = root_of_gram(design, targets.R) if primal else (root_of_kernel(design), None)
+        before = np.hypot(design.mean, design.norm) * design.scale  # columns before their centring
+        size = math.sqrt(design.total * float(before @ before))
+        self.spectrum = singular(root, right, size)
         self.gradient = design.tdot(targets.R)
         self.right = self.gradient if primal else targets.R
 

@@ -170,7 +170,8 @@ class Spectrum:
         sum_ = self.values[:, None] + a
         seen = sum_ > self.floor * (a == 0.0)
         with np.errstate(over="ignore"):  # of a denormal
-            return np.divide(1.0, sum_, out=np.zeros_like(sum_), where=seen)
+            out = np.divide(1.0, sum_, out=np.zeros_like(sum_), where=seen)
+        return np.minimum(out, np.finfo(np.float64).max, out=out)
 
     @property
     def floor(self) -> float:
@@ -186,14 +187,14 @@ def eigen(S: Array) -> Spectrum:
     return Spectrum(np.maximum(values, 0.0), vectors)
 
 
-def singular(R: Array, right: Array | None = None) -> Spectrum:
+def singular(R: Array, right: Array | None = None, size: float = 0.0) -> Spectrum:
     """The spectrum of R'R for a triangular R (k, k), at the precision of R itself.
 
     With R = U diag(s) V' and ``right`` = Q'B: L = s^2 and V'(Z'B) = s U'Q'B. An s that rounding
-    alone may have made is zero.
+    alone may have made, of R or of numbers of ``size`` that it came from, is zero.
     """
     U, s, Vt = linalg.svd(R, check_finite=False)
-    s[s <= EPS * len(s) * np.max(s, initial=0.0)] = 0.0
+    s[s <= EPS * len(s) * max(np.max(s, initial=0.0), size)] = 0.0
     projections = None if right is None else s[:, None] * (U.T @ right)
     return Spectrum(s**2, Vt.T, projections, rounding=0.0)
 
