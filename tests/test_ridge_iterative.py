@@ -258,6 +258,23 @@ def test_steps_of_lanczos_are_foreseen(power: float) -> None:
     assert 0.5 * steps < told[0] < 2.0 * steps
 
 
+def test_a_plateau_is_waited_for_while_that_costs_little() -> None:
+    """The first Ritz values foretell too many steps; a factor's seconds are known."""
+    from regsolve.ridge.costs import TRIAL, Prospects, lanczos_step
+    from regsolve.ridge.krylov import Outlook
+
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((4000, 9000), density=2e-3, rng=rng, format="csc")
+    normal = _normal(X, rng.standard_normal((4000, 1)))
+    a, nobody = np.array([1e-9 * normal.trace / normal.size]), np.zeros(0, dtype=np.intp)
+    ritz = np.geomspace(1.0, 0.5, 64) * normal.trace / normal.size
+    spent = 64 * lanczos_step(normal, 64)
+    for direct, best in ((2.0 * spent / TRIAL, "krylov"), (0.5 * spent / TRIAL, "direct")):
+        prospects = Prospects(normal, a, np.zeros(1, dtype=np.intp), 1e-9, direct)
+        assert prospects.best(Outlook(64, 1e5, 1, a, ritz), nobody) == best
+        assert "direct" in prospects.said
+
+
 def test_what_rounding_keeps_from_tol_is_left_to_a_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     """One-hot blocks that sum to the intercept, hardly penalised."""
     from regsolve.ridge import costs, direct

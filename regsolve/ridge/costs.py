@@ -50,6 +50,10 @@ CLOSE = 1e-10  # gap to which a dense iteration goes, where tol asks for less
 MOST_RANK = 128
 FASTEST_FALL = 8.0  # power of i that eigenvalues not seen yet may fall with
 DOUBT = 1.25  # of steps that the spectrum predicts
+TRIAL = (
+    0.1  # of a factor's seconds that Lanczos goes on for, whatever is predicted: before its Ritz
+)
+# values are there a plateau looks endless, and ten times too long
 ITERATIVE = ("krylov", "conjugate_gradients")
 
 
@@ -159,7 +163,10 @@ class Prospects:
         }
         told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
         self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
-        return min(seconds, key=seconds.__getitem__)
+        best = min(seconds, key=seconds.__getitem__)
+        groups = 1 + -(-len(to_come) // EIGHT)
+        spent = groups * outlook.steps * lanczos_step(self.normal, outlook.steps, outlook.going)
+        return "krylov" if best == "direct" and spent < TRIAL * self.direct else best
 
 
 def krylov_seconds(normal: Normal, outlook: Outlook, tol: float, later: int = 0) -> float:
