@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 FEWER = 0.5  # of the columns of C that Q may have
+MOST = 256  # columns that are looked at: the work grows with their square, and targets share little
 BLUR = 32.0 * EPS  # of a column's length: what sums of products leave in it
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """C = Q Y: an orthonormal basis Q (k, r) of the columns, and coordinates Y (r, q)."""
+    """C = Q Y: an orthonormal basis Q (k, r) of the columns, and coordinates Y (r, q); or C = Q."""
 
     Q: Array
-    Y: Array
+    Y: Array | None = None
 
     @classmethod
     def of(cls, C: Array) -> LowRank:
         """C to the rounding of each column, or with Q = C where that saves little."""
         q = C.shape[1]
-        whole = cls(C, np.eye(q))
-        if q < 4 or not np.isfinite(C).all():
-            return whole
+        if not 4 <= q <= MOST or not np.isfinite(C).all():
+            return cls(C)
         length = np.linalg.norm(C, axis=0)
         scaled = C / np.where(length > 0.0, length, 1.0)
         with one_thread_blas():  # steps of a few columns, which no other thread is worth
@@ -46,15 +46,10 @@ class LowRank:
         size = np.abs(np.diag(R))
         rank = int(np.count_nonzero(size > BLUR * np.max(size, initial=0.0)))
         if rank > FEWER * q:
-            return whole
+            return cls(C)
         basis: Array = np.asarray(Q[:, :rank], dtype=np.float64, order="F")
         return cls(basis, product(basis.T, C))
 
-    @property
-    def saves(self) -> bool:
-        """Whether Q has fewer columns than C."""
-        return bool(self.Q.shape[1] < self.Y.shape[1])
-
     def combine(self, images: Array) -> Array:
         """A C from A Q."""
-        return product(images, self.Y) if self.saves else images
+        return images if self.Y is None else product(images, self.Y)

@@ -116,7 +116,7 @@ class Normal:
         few = LowRank.of(C)
         if not self.primal:
             U, given = self.design.tdot(few.Q), (a, t, self.targets)
-            if not few.saves:
+            if few.Y is None:
                 return U, proof.from_data(self.design, self.gradient, U, *given)
             W, found = proof.from_low_rank(self.design, self.gradient, U, few.Y, *given)
             return W, self._sharper(found, W, a, t, tol)
