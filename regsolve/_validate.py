@@ -237,6 +237,12 @@ def sample_weight(values: Any, n: int) -> Vector | None:
     return weights
 
 
+def near_one(weights: Vector) -> Vector:
+    """Weights times the power of four that brings the largest near 1: their ratios, exactly."""
+    exponent = int(np.frexp(weights.max())[1])
+    return np.ldexp(weights, -2 * (exponent // 2))
+
+
 def positive_integer(name: str, value: Any, least: int = 1, most: int = MOST_INTEGER) -> int:
     """An integer >= least that the core can hold."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

@@ -137,7 +137,7 @@ def relaxed(
     n, p = X.shape
     target = np.asarray(y, dtype=np.float64)
     s = _validate.sample_weight(sample_weight, n)
-    s = np.ones(n) if s is None else np.ldexp(s, -np.frexp(s.max())[1])  # their ratios, exactly
+    s = np.ones(n) if s is None else _validate.near_one(s)
     weights = [s, *fold_weights(splits, s, n)]
     paths = [found.path, *found.folds]
     refits, share = least_squares(

@@ -50,10 +50,9 @@ CLOSE = 1e-10  # gap to which a dense iteration goes, where tol asks for less
 MOST_RANK = 128
 FASTEST_FALL = 8.0  # power of i that eigenvalues not seen yet may fall with
 DOUBT = 1.25  # of steps that the spectrum predicts
-TRIAL = (
-    0.1  # of a factor's seconds that Lanczos goes on for, whatever is predicted: before its Ritz
-)
-# values are there a plateau looks endless, and ten times too long
+# Share of a factor's seconds that Lanczos goes on for, whatever is predicted: before many Ritz
+# values are there, a plateau makes a prediction ten times too long.
+TRIAL = 0.1
 ITERATIVE = ("krylov", "conjugate_gradients")
 
 
@@ -145,7 +144,8 @@ class Prospects:
     def best(self, outlook: Outlook, to_come: Integers) -> str:
         """The cheapest: "krylov", "conjugate_gradients" or "direct"."""
         k, design = self.normal.size, self.normal.design
-        krylov = krylov_seconds(self.normal, outlook, self.tol, -(-len(to_come) // EIGHT))
+        later = -(-len(to_come) // EIGHT)  # groups of targets
+        krylov = krylov_seconds(self.normal, outlook, self.tol, later)
         rank = rank_of(k)
         one = float(
             outlook.ritz[min(rank, len(outlook.ritz) // 4)]
@@ -164,8 +164,8 @@ class Prospects:
         told = ", ".join(f"{name} {value:.2g} s" for name, value in seconds.items())
         self.said = f"after {outlook.steps} steps of Lanczos, to finish: {told} predicted"
         best = min(seconds, key=seconds.__getitem__)
-        groups = 1 + -(-len(to_come) // EIGHT)
-        spent = groups * outlook.steps * lanczos_step(self.normal, outlook.steps, outlook.going)
+        pace = lanczos_step(self.normal, outlook.steps, outlook.going)
+        spent = (1 + later) * outlook.steps * pace
         return "krylov" if best == "direct" and spent < TRIAL * self.direct else best
 
 

@@ -151,19 +151,12 @@ def _ready(
     """Validated data as a view."""
     checked = _validate.design(X)
     n = checked.shape[0]
-    weight = _near_one(_validate.sample_weight(sample_weight, n))
+    weight = _validate.sample_weight(sample_weight, n)
+    weight = None if weight is None else _validate.near_one(weight)  # only their ratios count
     target = _validate.vector("y", y, n)[:, None]
     threads = _validate.threads(n_threads)
     design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
     return design, targets(design, target)
-
-
-def _near_one(weight: Array | None) -> Array | None:
-    """Weights times the power of four that brings the largest near 1: only their ratios count."""
-    if weight is None:
-        return None
-    exponent = int(np.frexp(weight.max())[1])
-    return np.ldexp(weight, -2 * (exponent // 2))
 
 
 def radius_of(X: Any, y: ArrayLike, alpha: float, *, norm: str = "l1", **options: Any) -> float:
