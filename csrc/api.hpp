@@ -149,9 +149,9 @@ struct Target {
   // out (p x k, column-major) = X' R,  R (n x k, column-major)
   void (*xtr)(const MatrixRef&, const double* R, int k, double* out, int n_threads);
   // out (n x k, column-major) = X Z and total (k,) = 1'Z,  Z = diag(d) (X'V - 1 c'),  V (n x k,
-  // column-major)
+  // column-major); Z (p x k, column-major) too unless it is null
   void (*kernel)(const MatrixRef&, const double* d, const double* c, const double* V, int k,
-                 double* out, double* total, int n_threads);
+                 double* out, double* total, double* Z, int n_threads);
   // the sum of n numbers, at the speed of memory: what a reading of X costs at least
   double (*stream)(const double* x, Index n, int n_threads);
   double (*dot)(const MatrixRef&, Index j, const double* u);

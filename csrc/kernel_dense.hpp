@@ -1,7 +1,7 @@
 // X Z in one reading of a dense X (n x p), where Z = D (X'V - 1 c'), D = diag(d), V (n x k) and c
-// (k,), k = 1..8; and 1'Z besides. A panel of columns meets V and the sum before the next is read.
-// Both products are X'R, of the panel and of its transpose, which is the same memory in the other
-// order.
+// (k,), k = 1..8; and 1'Z besides, and Z itself where it is asked for. A panel of columns meets V
+// and the sum before the next is read. Both products are X'R, of the panel and of its transpose,
+// which is the same memory in the other order.
 //
 // Shares of the columns have sums of their own, added in their order at the end; how many there are
 // depends on n and p alone, so the bits do not depend on the threads.
@@ -33,11 +33,12 @@ inline void centre_and_scale(const double* d, const double* c, Index m, int k, d
     for (Index j = 0; j < m; ++j) total[v] += z[j + v * m] = d[j] * (z[j + v * m] - c[v]);
 }
 
-// out (n x k) = sum over panels of X_panel Z_panel, total (k,) = 1'Z. forth(j0, j1, z) makes z =
-// X_panel'V, and back(j0, j1, z, sum) adds X_panel z to sum; z (j1 - j0, k).
+// out (n x k) = sum over panels of X_panel Z_panel, total (k,) = 1'Z, and Z (p x k) unless null.
+// forth(j0, j1, z) makes z = X_panel'V, and back(j0, j1, z, sum) adds X_panel z to sum; z
+// (j1 - j0, k).
 template <class Forth, class Back>
 void by_panels(Index n, Index p, Index width, const double* d, const double* c, int k, double* out,
-               double* total, int n_threads, const Forth& forth, const Back& back) {
+               double* total, double* Z, int n_threads, const Forth& forth, const Back& back) {
   constexpr Index most = 8;
   const Index panels = (p + width - 1) / width, shares = std::min(most, panels);
   const Index numbers = n * k + 8;  // of one share
@@ -49,6 +50,9 @@ void by_panels(Index n, Index p, Index width, const double* d, const double* c, 
       const Index j0 = b * width, j1 = std::min(p, j0 + width);
       forth(j0, j1, z.data());
       centre_and_scale(d + j0, c, j1 - j0, k, z.data(), sum + n * k);
+      if (Z)
+        for (int v = 0; v < k; ++v)
+          std::copy_n(&z[std::size_t(v * (j1 - j0))], j1 - j0, Z + j0 + v * p);
       back(j0, j1, z.data(), sum);
     }
   });
@@ -64,7 +68,7 @@ void by_panels(Index n, Index p, Index width, const double* d, const double* c, 
 // X column-major, ld >= n
 template <class T>
 void kernel_columns(const T* X, Index ld, Index n, Index p, const double* d, const double* c,
-                    const double* V, int k, double* out, double* total, int n_threads) {
+                    const double* V, int k, double* out, double* total, double* Z, int n_threads) {
   with_count(k, [&](auto count) {
     const auto forth = [&](Index j0, Index j1, double* z) {
       xtr_columns_of<count()>(X + j0 * ld, ld, n, 0, j1 - j0, V, z, j1 - j0);
@@ -73,14 +77,14 @@ void kernel_columns(const T* X, Index ld, Index n, Index p, const double* d, con
       const Index m = j1 - j0, after = j1 + m <= p ? m : 0;
       xtr_rows_of<count()>(X + j0 * ld, ld, m, 0, m, 0, n, z, sum, n, true, after);
     };
-    by_panels(n, p, panel_of_columns<T>(n), d, c, k, out, total, n_threads, forth, back);
+    by_panels(n, p, panel_of_columns<T>(n), d, c, k, out, total, Z, n_threads, forth, back);
   });
 }
 
 // X row-major, ld >= p
 template <class T>
 void kernel_rows(const T* X, Index ld, Index n, Index p, const double* d, const double* c,
-                 const double* V, int k, double* out, double* total, int n_threads) {
+                 const double* V, int k, double* out, double* total, double* Z, int n_threads) {
   with_count(k, [&](auto count) {
     const auto forth = [&](Index j0, Index j1, double* z) {
       xtr_rows_of<count()>(X + j0, ld, n, 0, n, 0, j1 - j0, V, z, j1 - j0);
@@ -88,7 +92,7 @@ void kernel_rows(const T* X, Index ld, Index n, Index p, const double* d, const 
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
       xtr_columns_of<count()>(X + j0, ld, j1 - j0, 0, n, z, sum, n, true);
     };
-    by_panels(n, p, panel_of_rows<T>, d, c, k, out, total, n_threads, forth, back);
+    by_panels(n, p, panel_of_rows<T>, d, c, k, out, total, Z, n_threads, forth, back);
   });
 }
 

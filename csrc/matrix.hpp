@@ -9,7 +9,7 @@
 //   gather(j, out)                      out (n,) = column j
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
-//   kernel(d, c, V, k, out, total, n_threads)
+//   kernel(d, c, V, k, out, total, Z, n_threads)
 //                                       out = X Z and total = 1'Z for Z = diag(d) (X'V - 1 c')
 // and overloads of column_statistics, pack_rows and cross_products in statistics.hpp and gram.hpp.
 // To add a kind: give it these members, name it in visit() below, and add its layout to LAYOUTS in
@@ -95,8 +95,8 @@ struct Columns {
     });
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
-              int n_threads) const {
-    kernel_columns(data, ld, n, p, d, c, V, k, out, total, n_threads);
+              double* Z, int n_threads) const {
+    kernel_columns(data, ld, n, p, d, c, V, k, out, total, Z, n_threads);
   }
 };
 
@@ -138,8 +138,8 @@ struct Rows {
     xtr_rows(data, ld, n, p, R, k, out, ldo, n_threads);
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
-              int n_threads) const {
-    kernel_rows(data, ld, n, p, d, c, V, k, out, total, n_threads);
+              double* Z, int n_threads) const {
+    kernel_rows(data, ld, n, p, d, c, V, k, out, total, Z, n_threads);
   }
 };
 
@@ -202,8 +202,8 @@ struct Csc {
     });
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
-              int n_threads) const {
-    kernel_csc(data, indices, offsets, nnz, n, p, d, c, V, k, out, total, n_threads);
+              double* Z, int n_threads) const {
+    kernel_csc(data, indices, offsets, nnz, n, p, d, c, V, k, out, total, Z, n_threads);
   }
 };
 

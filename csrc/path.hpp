@@ -47,8 +47,8 @@ inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_t
   open(X)->xtr(R, k, out, X.p, n_threads);
 }
 inline void kernel(const MatrixRef& X, const double* d, const double* c, const double* V, int k,
-                   double* out, double* total, int n_threads) {
-  visit(X, [&](const auto& kind) { kind.kernel(d, c, V, k, out, total, n_threads); });
+                   double* out, double* total, double* Z, int n_threads) {
+  visit(X, [&](const auto& kind) { kind.kernel(d, c, V, k, out, total, Z, n_threads); });
 }
 inline double stream(const double* x, Index n, int n_threads) {
   const Index length = Index(1) << 16, n_blocks = (n + length - 1) / length;

@@ -137,7 +137,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
                            int) except +
         void (*xtr)(const MatrixRef&, const double*, int, double*, int) except +
         void (*kernel)(const MatrixRef&, const double*, const double*, const double*, int, double*,
-                       double*, int) except +
+                       double*, double*, int) except +
         double (*stream)(const double*, Index, int) except +
         double (*dot)(const MatrixRef&, Index, const double*) except +
         void (*axpy)(const MatrixRef&, Index, double, const double*, double*) except +
@@ -282,10 +282,10 @@ cdef class Matrix:
                 target.xtr(self.ref, r + v * n, min(8, k - v), result + v * p, n_threads)
         return out
 
-    def kernel(self, d, V, int n_threads=1, offset=None):
+    def kernel(self, d, V, int n_threads=1, offset=None, double[::1, :] Z=None):
         """X Z for V (n, k) and Z = diag(d) (X'V - 1 offset'): array (n, k); and 1'Z (k,).
 
-        One reading for eight vectors.
+        One reading for eight vectors. Z (p, k), where given, is written.
         """
         d = np.ascontiguousarray(d, dtype=np.float64)
         V = np.asfortranarray(V, dtype=np.float64)
@@ -296,12 +296,19 @@ cdef class Matrix:
         cdef const double* given = doubles(V)
         cdef double* result = <double*> doubles(out)
         cdef double* sums = <double*> doubles(total)
-        cdef Index n = self.ref.n
+        cdef Index n = self.ref.n, p = self.ref.p
         cdef int v, k = V.shape[1]
+        cdef double* between = NULL
+        if Z is not None:
+            if Z.shape[0] != p or Z.shape[1] != k:
+                raise ValueError(f"Z has shape {Z.shape[0], Z.shape[1]}, expected {p, k}")
+            if p > 0 and k > 0:
+                between = &Z[0, 0]
         with nogil:
             for v in range(0, k, 8):
                 target.kernel(self.ref, scale, c + v, given + v * n, min(8, k - v),
-                              result + v * n, sums + v, n_threads)
+                              result + v * n, sums + v, between + v * p if between else NULL,
+                              n_threads)
         return out, total
 
     def dot(self, Index j, u):

@@ -178,14 +178,22 @@ def test_kernel_in_one_reading(shape, k, layout, tmp_path):
     kind = _validate.design(layout(X, tmp_path)).matrix
     rng = np.random.default_rng(k)
     d, V, c = rng.uniform(0.5, 2.0, p), rng.standard_normal((n, k)), rng.standard_normal(k)
-    out, total = kind.kernel(d, V, 1, c)
+    between = np.full((p, k), np.nan, order="F")
+    out, total = kind.kernel(d, V, 1, c, between)
     Z = d[:, None] * (X.T @ V - c)
     bound = d[:, None] * (np.abs(X).T @ np.abs(V) + np.abs(c))
     assert np.all(np.abs(out - X @ Z) <= 1e-13 * (np.abs(X) @ bound) + 1e-300)
     assert np.all(np.abs(total - Z.sum(axis=0)) <= 1e-13 * bound.sum(axis=0) + 1e-300)
+    assert np.all(np.abs(between - Z) <= 1e-13 * bound + 1e-300)
     for n_threads in (2, 3):
-        for told, again in zip((out, total), kind.kernel(d, V, n_threads, c), strict=True):
+        anew = np.full((p, k), np.nan, order="F")
+        pair = kind.kernel(d, V, n_threads, c, anew)
+        for told, again in zip((out, total, between), (*pair, anew), strict=True):
             np.testing.assert_array_equal(told, again)
+    for told, again in zip((out, total), kind.kernel(d, V, 2, c), strict=True):
+        np.testing.assert_array_equal(told, again)
+    with pytest.raises(ValueError, match="Z has shape"):
+        kind.kernel(d, V, 1, c, np.empty((p, k + 1), order="F"))
     plain, _ = kind.kernel(d, V)
     assert np.all(np.abs(plain - X @ (d[:, None] * (X.T @ V))) <= 2e-13 * (np.abs(X) @ bound))
 

@@ -120,7 +120,7 @@ def fit_ridge(
 
             answer = direct.select(design, centred, a, plan, told)
             a, t = chosen
-    return _fitted(design, centred, answer, a, t, tol, start)
+        return _fitted(design, centred, answer, a, t, tol, start)
 
 
 def _answer(

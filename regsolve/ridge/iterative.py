@@ -12,7 +12,7 @@ from .answer import Answer
 from .conjugate_gradients import Preconditioners
 from .costs import GAIN, GLANCE, Prospects, rank_of, short
 from .design import EIGHT
-from .krylov import Outlook
+from .krylov import Outlook, Solved
 from .normal import Normal
 from .proof import Proof
 
@@ -49,12 +49,13 @@ def solve(
         mode = prospects.best(outlook, to_come) if solver == "auto" else "krylov"
         return mode == "krylov"
 
-    C = None
+    solved = None
     if solver != "conjugate_gradients":
-        C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on)
+        solved = krylov.solve(normal, a, t, tol, most, kept, go_on)
+        steps = solved.steps
         if mode == "direct":
             return None
-    found = _Found(normal, a, t, C, tol)
+    found = _Found(normal, a, t, solved, tol)
     for _ in range(1 + REPAIRS):  # rounding may have spoilt a recurrence: once more from its end
         missed = found.missed(tol)
         if not len(missed) or steps >= most:
@@ -102,10 +103,10 @@ def attempt(
 
     most = normal.size if most_steps is None else most_steps
     kept = 8.0 * normal.size * min(normal.size, 1024) * EIGHT
-    C, steps = krylov.solve(normal, a, t, tol, most, kept, go_on, every=GLANCE)
+    solved = krylov.solve(normal, a, t, tol, most, kept, go_on, every=GLANCE)
     if not cheap:
         return None
-    found = _Found(normal, a, t, C, tol)
+    found = _Found(normal, a, t, solved, tol)
     if len(found.missed(tol)):
         return None
     return Answer(
@@ -113,21 +114,30 @@ def attempt(
         found.proof,
         f"{'gram' if normal.primal else 'kernel'}-krylov",
         said,
-        n_iterations=steps,
-        extra_bytes=found.bytes() + int(8.0 * normal.size * steps * EIGHT),
+        n_iterations=solved.steps,
+        extra_bytes=found.bytes() + int(8.0 * normal.size * solved.steps * EIGHT),
     )
 
 
 class _Found:
-    """Solutions so far with their coefficients and proof; nothing yet where C is None."""
+    """Solutions so far with their coefficients and proof; nothing yet where none are solved."""
 
     W: Array
     proof: Proof
 
-    def __init__(self, normal: Normal, a: Array, t: Integers, C: Array | None, tol: float) -> None:
-        self.normal, self.a, self.t, self.C, self.tol = normal, a, t, C, tol
-        if C is not None:
-            self.W, self.proof = normal.prove(C, a, t, tol)
+    def __init__(
+        self, normal: Normal, a: Array, t: Integers, solved: Solved | None, tol: float
+    ) -> None:
+        self.normal, self.a, self.t, self.tol = normal, a, t, tol
+        self.C: Array | None = None
+        self.images = 0
+        if solved is not None:
+            self.C = solved.C
+            if solved.spans:
+                self.W, self.proof = normal.prove_spans(self.C, solved.spans, a, t, tol)
+                self.images = sum(span.bytes() for span in solved.spans)
+            else:
+                self.W, self.proof = normal.prove(self.C, a, t, tol)
 
     def missed(self, tol: float) -> Integers:
         """The pairs whose gap is above tol."""
@@ -151,4 +161,6 @@ class _Found:
 
     def bytes(self) -> int:
         """Held beside the answer."""
-        return int(8 * (3 if self.normal.primal else 5) * self.normal.size * len(self.a))
+        return (
+            int(8 * (3 if self.normal.primal else 5) * self.normal.size * len(self.a)) + self.images
+        )

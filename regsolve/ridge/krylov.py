@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
+from .._threads import one_thread_blas
 from .blas import product
 from .design import EIGHT
 from .factors import EPS
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 LOST = EPS**0.75  # of v_i'v_j: a vector is made orthogonal again
 BLOCK = 64  # vectors of the basis that update the solutions together
+IMAGES = 0.25  # of X's bytes that products with the basis may take
 SURE = 0.25  # of the gap asked for: recurrences know residuals up to rounding
 
 
@@ -58,6 +60,37 @@ class Outlook:
     ritz: Array  # Ritz values of S, descending
 
 
+@dataclass(frozen=True)
+class Span:
+    """One target's solutions C = V Y and, without X, S C = (S V) Y and Z'C = (Z'V) Y.
+
+    ``which`` of all they are; Y (j, q), SV (k, j), ZV (p, j) where S = Z Z'. Their residuals lie
+    along v_{j+1}, ``after`` (k,).
+    """
+
+    which: Integers
+    Y: Array
+    SV: Array
+    ZV: Array | None
+    after: Array
+
+    def bytes(self) -> int:
+        """Held by the products."""
+        return self.SV.nbytes + (0 if self.ZV is None else self.ZV.nbytes)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """C (k, Q), the steps of the longest run, and how the solutions of each target were made.
+
+    ``spans`` is empty where the products that steps have made are not kept.
+    """
+
+    C: Array
+    steps: int
+    spans: list[Span]
+
+
 def solve(
     normal: Normal,
     a: Array,
@@ -67,28 +100,36 @@ def solve(
     kept_bytes: float,
     go_on: Callable[[Outlook, Integers], bool],
     every: int = BLOCK,
-) -> tuple[Array, int]:
-    """C (k, Q) with (S + a_q I) c_q = b of target t_q, and the steps of the longest run.
+) -> Solved:
+    """C with (S + a_q I) c_q = b of target t_q.
 
     After ``every`` steps ``go_on`` is asked with the outlook and the targets still to come; where
     it declines, what is found so far is returned.
     """
     C, steps = np.zeros((normal.size, len(a)), order="F"), 0
+    spans: list[Span | None] = []
     wanted = np.unique(t)
+    images = int(IMAGES * normal.design.storage.n_bytes / len(wanted)) if normal.near else 0
     for start in range(0, len(wanted), EIGHT):
         group = wanted[start : start + EIGHT]
         fits = int(kept_bytes // (8.0 * normal.size * len(group)))
-        runs = [_Run(normal, target, np.flatnonzero(t == target), a, tol, fits) for target in group]
+        runs = [
+            _Run(normal, target, np.flatnonzero(t == target), a, tol, fits, images)
+            for target in group
+        ]
         to_come = wanted[start + EIGHT :]
-        taken, finished = _advance(
-            normal, runs, most_steps, tol, partial(_ask, go_on, to_come), every
-        )
+        with one_thread_blas():  # others would wait in a loop while X is read
+            taken, finished = _advance(
+                normal, runs, most_steps, tol, partial(_ask, go_on, to_come), every
+            )
         steps = max(steps, taken)
         for run in runs:
             C[:, run.which] = run.solutions()
+            spans.append(run.span())
         if not finished:
             break
-    return C, steps
+    complete = [span for span in spans if span is not None]
+    return Solved(C, steps, complete if len(complete) == len(wanted) else [])
 
 
 def _ask(go_on: Callable[[Outlook, Integers], bool], to_come: Integers, outlook: Outlook) -> bool:
@@ -121,8 +162,12 @@ def _advance(
         V = np.empty((normal.size, len(going)), order="F")
         for column, run in enumerate(going):
             V[:, column] = run.v
-        product = normal.apply(V)
+        between = None
+        if not normal.primal and any(run.keeps for run in going):
+            between = np.empty((normal.design.p, len(going)), order="F")
+        product = normal.apply(V, between)
         for column, run in enumerate(going):
+            run.keep(product[:, column], None if between is None else between[:, column])
             run.step(product[:, column])
     return most_steps, not any(run.going for run in runs)
 
@@ -194,7 +239,14 @@ class _Run:
     """One target: its basis, and the solutions at all its strengths."""
 
     def __init__(
-        self, normal: Normal, target: int, which: Integers, a: Array, tol: float, fits: int
+        self,
+        normal: Normal,
+        target: int,
+        which: Integers,
+        a: Array,
+        tol: float,
+        fits: int,
+        images: int,
     ) -> None:
         b = np.asarray(normal.right[:, target])
         length = float(np.linalg.norm(b))
@@ -209,6 +261,31 @@ class _Run:
         self.share: list[Array] = []
         self.left = np.full(len(self.active), length)  # residual after the last step, along v
         self.gap = np.full(len(self.active), np.inf)
+        self.Y = np.zeros((0, len(which)))  # coordinates of X while one block makes it
+        parts = [normal.size] if normal.primal else [normal.size, normal.design.p]
+        self.most = min(BLOCK, images // (8 * sum(parts)))
+        self.images = [np.empty((self.most, part)) for part in parts]  # S v_j, and Z'v_j
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the products of the next step are kept."""
+        return len(self.basis.h) < self.most
+
+    def keep(self, product: Array, between: Array | None) -> None:
+        """S v_j and Z'v_j."""
+        if not self.keeps:
+            self.images = []
+            return
+        for part, made in zip(self.images, (product, between), strict=False):
+            part[len(self.basis.h)] = made
+
+    def span(self) -> Span | None:
+        """How X is made, where all products of its steps are kept."""
+        steps = len(self.basis.h)
+        if len(self.Y) != steps or not self.images:
+            return None
+        SV, ZV, *_ = (*(part[:steps].T for part in self.images), None)
+        return Span(self.which, self.Y, SV, ZV, self.basis.last)
 
     @property
     def going(self) -> bool:
@@ -256,7 +333,10 @@ class _Run:
             Y.append(own)
             D.append(direction)
         first = self.lower[0]
-        self.X[:, self.active] += product(block.T, np.array(Y[::-1])) - self.P * (first * own)
+        coordinates = np.array(Y[::-1])
+        if len(self.lower) == len(self.basis.h):
+            self.Y = coordinates
+        self.X[:, self.active] += product(block.T, coordinates) - self.P * (first * own)
         self.P = product(block.T, np.array(D[::-1])) - self.P * (first * direction)
         self.lower, self.share = [], []
 

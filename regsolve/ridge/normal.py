@@ -20,13 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._threads import one_thread_blas
 from . import proof
+from .blas import product
 from .design import EIGHT, Design, Targets
 from .low_rank import LowRank
 from .products import FAR_MEANS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .krylov import Span
 
     Array = NDArray[np.float64]
     Integers = NDArray[np.intp]
@@ -62,11 +66,26 @@ class Normal:
         """Order k of S."""
         return len(self.right)
 
-    def apply(self, V: Array) -> Array:
-        """S V, (k, q)."""
+    @property
+    def near(self) -> bool:
+        """Whether what :meth:`apply` writes between its products is worth keeping.
+
+        Not where means far above the deviations are taken out of Z'v after X'v is summed.
+        """
+        design = self.design
+        moderate = np.abs(design.mean) <= FAR_MEANS * design.norm
+        return self.primal or bool(np.all(moderate | (design.norm == 0.0)))
+
+    def apply(self, V: Array, between: Array | None = None) -> Array:
+        """S V, (k, q); where S = Z Z', Z'V is written to ``between`` (p, q), column-major."""
         design, q = self.design, V.shape[1]
         if not design.streamed or (q > EIGHT and design.storage.wide):
-            return design.tdot(design.dot(V)) if self.primal else design.dot(design.tdot(V))
+            if self.primal:
+                return design.tdot(design.dot(V))
+            U = design.tdot(V)
+            if between is not None:
+                between[:] = U
+            return design.dot(U)
         design.passes += -(-q // EIGHT)
         design.n_rhs += q
         if self.primal:
@@ -76,7 +95,10 @@ class Normal:
             out *= design.scale[:, None]
             return np.asarray(out)
         U = design.centred(V) * design.root[:, None]
-        out, _ = self.kernel(self.squared_scale, U, design.n_threads)
+        out, _ = self.kernel(self.squared_scale, U, design.n_threads, Z=between)
+        if between is not None and design.scaled:  # E^2 X'D P V so far
+            scale = design.scale[:, None]
+            np.divide(between, scale, out=between, where=scale > 0.0)
         out *= design.root[:, None]
         return design.centred(out)
 
@@ -125,9 +147,37 @@ class Normal:
             q = slice(start, start + 4 * EIGHT)
             images[:, q] = self.apply(few.Q[:, q])
         C = few.combine(few.Q)
-        product = few.combine(images)
-        found = proof.from_gram(product, self.trace, self.right, C, a, t, self.targets)
+        found = proof.from_gram(few.combine(images), self.trace, self.right, C, a, t, self.targets)
         return C, self._sharper(found, C, a, t, tol)
+
+    def prove_spans(
+        self, C: Array, spans: list[Span], a: Array, t: Integers, tol: float
+    ) -> tuple[Array, proof.Proof]:
+        """The same from the products that the steps to C have made, and Z'v of the next step."""
+        W = C if self.primal else np.empty((self.design.p, len(a)), order="F")
+        found = proof.Proof(*(np.zeros(len(a)) for _ in range(3)))
+        after = None
+        if not self.primal:
+            after = self.design.tdot(np.column_stack([span.after for span in spans]))
+        for index, span in enumerate(spans):
+            q = span.which
+            c, given = C[:, q], (a[q], t[q], self.targets)
+            with one_thread_blas():  # another would wait in a loop for longer than they take
+                image = product(span.SV, span.Y)
+                w = c if span.ZV is None else product(span.ZV, span.Y)
+            if after is None:
+                part = proof.from_gram(image, self.trace, self.right, c, *given)
+            else:
+                v, Zv = span.after, after[:, index]
+                part = proof.from_steps(
+                    self.design, image, self.trace, v, Zv, c, w, self.gradient, *given
+                )
+                if len(spans) == 1:
+                    W = w
+                else:
+                    W[:, q] = w
+            found.put(q, part)
+        return W, self._sharper(found, W, a, t, tol)
 
     def _sharper(
         self, found: proof.Proof, W: Array, a: Array, t: Integers, tol: float

@@ -45,6 +45,11 @@ class Proof:
         """Gaps over the null objectives, half of ``square`` (Q,); zero where those are."""
         return np.divide(2.0 * self.gap, square, out=np.zeros_like(self.gap), where=square > 0.0)
 
+    def put(self, q: Integers, other: Proof) -> None:
+        """``other`` are the proofs of solutions q."""
+        for name in ("primal", "gap", "kkt"):
+            getattr(self, name)[q] = getattr(other, name)
+
     def take(self, q: Integers, other: Proof) -> NDArray[np.bool_]:
         """Of ``other``, the proofs of solutions q, what has a smaller gap; which that is."""
         better = ~(other.gap >= self.gap[q])
@@ -90,6 +95,42 @@ def from_kernel(
     largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
     kkt = np.divide(longest * steep, largest, out=np.zeros_like(steep), where=largest > 0)
     return Proof(0.5 * (fit + a * length), 0.5 * steep**2, kkt)
+
+
+def from_steps(
+    design: Design,
+    SC: Array,
+    size: float,
+    v: Array,
+    Zv: Array,
+    c: Array,
+    W: Array,
+    B: Array,
+    a: Array,
+    t: Integers,
+    targets: Targets,
+) -> Proof:
+    """Gaps of W = Z'c from S c, S = Z Z', where residuals g = R - (S + a I) c lie along v.
+
+    Z'r - a w = Z'g, for g = v x + e at most |x| ||Z'v|| + ||Z|| ||e||: e is rounding. ``size`` is
+    the trace of S, ||Z||_F^2.
+    """
+    R = targets.R[:, t]
+    r = R - SC
+    g = r - a * c
+    along = v @ g
+    g -= np.outer(v, along)
+    blur = size * np.linalg.norm(c, axis=0) + np.linalg.norm(R, axis=0)
+    rest = np.linalg.norm(g, axis=0) + ROUNDING * blur
+    along = np.abs(along)
+    with np.errstate(divide="ignore", over="ignore"):
+        gap = (along * np.linalg.norm(Zv) + np.sqrt(size) * rest) ** 2 / (2.0 * a)
+    fit, length = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
+    longest = np.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))
+    largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
+    worst = along * np.max(np.abs(Zv), initial=0.0) + longest * rest
+    kkt = np.divide(worst, largest, out=np.zeros_like(worst), where=largest > 0)
+    return Proof(0.5 * (fit + a * length), gap, kkt)
 
 
 def from_data(design: Design, B: Array, W: Array, a: Array, t: Integers, targets: Targets) -> Proof:
