@@ -24,7 +24,7 @@ from ..penalties import L2
 from ..solution import Certificate, Report
 from . import direct, iterative
 from .answer import Answer
-from .costs import CLOSE, Plan, choose, may_attempt, may_iterate, too_large
+from .costs import Plan, choose, may_attempt, may_iterate, too_large
 from .design import Design, Targets, targets
 from .normal import Normal
 
@@ -145,8 +145,7 @@ def _answer(
                 return _best(design, centred, a, t, plan, answer, tol)
             return answer
     elif a.min() > 0.0 and may_attempt(design, plan, solver, len(np.unique(t))):
-        close = min(tol, CLOSE)
-        answer = iterative.attempt(Normal(design, centred), a, t, close, max_iter, plan.seconds)
+        answer = iterative.attempt(Normal(design, centred), a, t, tol, max_iter, plan.seconds)
         if answer is not None:
             return answer
     return direct.solve(design, centred, a, t, plan)

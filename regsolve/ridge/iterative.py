@@ -10,7 +10,7 @@ from .._threads import available_memory
 from . import conjugate_gradients, krylov
 from .answer import Answer
 from .conjugate_gradients import Preconditioners
-from .costs import GAIN, GLANCE, Prospects, rank_of, short
+from .costs import CLOSE, GAIN, GLANCE, Prospects, rank_of, short
 from .design import EIGHT
 from .krylov import Outlook, Solved
 from .normal import Normal
@@ -93,7 +93,7 @@ def attempt(
 
     def go_on(outlook: Outlook, _: Integers) -> bool:
         nonlocal said, cheap
-        seconds = short(normal, outlook, tol)
+        seconds = short(normal, outlook, min(tol, CLOSE))
         said = (
             f"after {outlook.steps} steps of Lanczos {seconds:.2g} s of them are predicted to "
             f"finish, and {direct_seconds:.2g} s of a factor"
@@ -103,7 +103,8 @@ def attempt(
 
     most = normal.size if most_steps is None else most_steps
     kept = 8.0 * normal.size * min(normal.size, 1024) * EIGHT
-    solved = krylov.solve(normal, a, t, tol, most, kept, go_on, every=GLANCE)
+    aim = min(tol, CLOSE / krylov.SURE)  # what is found is proven to tol alone
+    solved = krylov.solve(normal, a, t, aim, most, kept, go_on, every=GLANCE)
     if not cheap:
         return None
     found = _Found(normal, a, t, solved, tol)

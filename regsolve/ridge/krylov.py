@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -118,7 +119,8 @@ def solve(
             for target in group
         ]
         to_come = wanted[start + EIGHT :]
-        with one_thread_blas():  # others would wait in a loop while X is read
+        with one_thread_blas() if normal.design.streamed else nullcontext():
+            # other threads of BLAS would wait in a loop while the core reads X
             taken, finished = _advance(
                 normal, runs, most_steps, tol, partial(_ask, go_on, to_come), every
             )
@@ -310,10 +312,9 @@ class _Run:
         share = self.z / self.d
         self.lower.append(lower)
         self.share.append(share)
-        self.gap = self.normal.relative_gap(
-            self.left, basis.h[-1], a, self.t[: len(self.active)]
-        )  # before this step: v'S v is known only now
         self.left = basis.s[-1] * np.abs(share)
+        quotient = max(basis.h[-2:])  # v'S v of the next vector is not known yet
+        self.gap = self.normal.relative_gap(self.left, quotient, a, self.t[: len(self.active)])
         done = self.gap <= SURE * self.tol
         if len(self.lower) == BLOCK or done.all() or basis.s[-1] == 0.0:
             self._update(block[: len(self.lower)])
