@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from regsolve import NormBallRegression, solve
+from regsolve import NormBallRegression, path, solve
 from regsolve.penalties import L1, L2
 from regsolve.views import (
     alpha_of,
@@ -25,6 +25,7 @@ from regsolve.views import (
     radius_of,
     verify_ball,
 )
+from regsolve.views.goal import Goal
 
 PENALTY: dict[str, Any] = {"l1": L1, "l2": L2}
 EXPONENT = {"l1": 1.0, "l2": 2.0}
@@ -368,3 +369,38 @@ def test_a_residual_of_zero_is_met_where_it_can_be(
     if shape[0] > shape[1] + 1:
         with pytest.raises(ValueError, match="least squares leave"):
             fit_norm_ball(X, y, norm=norm, residual=0.0)
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.3, -0.2, 1e-14])
+@pytest.mark.parametrize("of_residual", [False, True])
+def test_a_goal_between_two_ends_is_that_of_a_parabola(of_residual: bool, bend: float) -> None:
+    """Exact where the norm is one, from either norm; within the ends whatever the slope says."""
+    high, low, alpha = 2.0, 0.5, 0.8
+    power = 2 if of_residual else 1
+
+    def norms(alpha: float) -> tuple[float, float]:
+        u = high**power - alpha**power
+        return 1.0 + u + bend * u * u / 4.0, 9.0 - u - bend * u * u / 4.0
+
+    length, square = norms(alpha)
+    goal = Goal(None, np.sqrt(square)) if of_residual else Goal(length, None)
+    assert goal.between(high, low, norms(high), norms(low), 1.0) == pytest.approx(alpha, rel=1e-12)
+    for slope in (None, 1e3, 1e-3, -5.0, 0.0, np.inf):
+        assert low <= goal.between(high, low, norms(high), norms(low), slope) <= high
+    if bend == 0.0:
+        chord = goal.between(high, low, norms(high), norms(low), None)
+        assert chord == pytest.approx(alpha, rel=1e-12)
+    assert goal.between(low, low, norms(low), norms(low), 1.0) == low
+
+
+def test_a_walk_on_a_long_bracket_is_short() -> None:
+    """Around where the goal is expected: dozens of alphas would be solved otherwise."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((300, 200))
+    y = X[:, :40] @ rng.standard_normal(40) + rng.standard_normal(300)
+    end = path(X, y)
+    longest = float(abs(end.coefs[:, [-1]]).sum())
+    for share in (0.3, 0.6, 0.9):
+        fit = fit_norm_ball(X, y, share * longest)
+        assert fit.report.n_solves <= 20
+        assert fit.certificate.relative_gap <= 1e-12

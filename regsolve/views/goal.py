@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+Norms = tuple[float, float]  # ||w||_1 and ||r||^2
 ROUNDING = 1e-14  # of ||R||^2: a residual that near is that of w = 0
 
 
@@ -48,6 +49,33 @@ class Goal:
             return alpha + (length - self.radius) / slope
         inner = alpha**2 + (self.residual**2 - square) / slope
         return math.sqrt(inner) if inner > 0.0 else -1.0
+
+    def between(
+        self, high: float, low: float, at_high: Norms, at_low: Norms, slope: float | None
+    ) -> float:
+        """About the alpha in [low, high] that meets it, both ends known.
+
+        By the parabola through both, in alpha or for a residual in alpha^2, that has the line's
+        d'g = ``slope`` at ``high``; by the chord without one.
+        """
+        of_residual = self.residual is not None
+        power, part = (2, 1) if of_residual else (1, 0)
+        most = high**power - low**power  # of u = high^power - alpha^power
+        if most <= 0.0:
+            return high
+        whole, wanted = at_low[part] - at_high[part], self.bound**power - at_high[part]
+        first = whole / most
+        if slope is not None and math.isfinite(slope):
+            first = -slope if of_residual else slope
+        bend = (whole - first * most) / most**2
+        # first u + bend u^2 = wanted, in the form that does not cancel where bend is small
+        root = first**2 + 4.0 * bend * wanted
+        bottom = first + math.copysign(math.sqrt(max(root, 0.0)), first)
+        u = 2.0 * wanted / bottom if bottom else most * wanted / whole
+        if not 0.0 < u < most:
+            u = most * wanted / whole if whole else 0.5 * most
+        left = high**power - u
+        return math.sqrt(max(left, 0.0)) if of_residual else left
 
 
 @dataclass

@@ -33,14 +33,15 @@ from ..ridge.design import Design
 from ..ridge.factors import EPS
 from ..solution import Path
 from ..solve import LASSO, QUADRATIC, _budget, _path, _ready, _run, path
-from .goal import Goal
+from .goal import Goal, Norms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
-NARROWED = 40  # times that a bracket narrows at once
+NARROWED = 40  # alphas where no lower end is known
+HALVINGS = 9  # of a bracket's width around where the goal is expected
 FALL = 0.01  # of alpha in as many steps where no lower end is known
 SIGHT = 1e-9  # a correlation above alpha by this share of it violates
 
@@ -139,28 +140,41 @@ class GramProblem:
 
 
 def walk(
-    problem: GramProblem, goal: Goal, high: float, low: float, w: Array, least: float
+    problem: GramProblem,
+    goal: Goal,
+    high: float,
+    low: float,
+    w: Array,
+    least: float,
+    at_low: Norms | None = None,
 ) -> tuple[float, Array, int]:
     """The alpha in [low, high] that meets the goal, the lasso there, and how many solves it took.
 
-    ``w`` is the lasso at ``high``, short of the goal. Where the line from there does not lead to
-    the goal the bracket is narrowed by several alphas at a time, which cost little more than one.
+    ``w`` is the lasso at ``high``, short of the goal, ``at_low`` the norms at ``low`` > 0.
+    Where the line from there does not lead to the goal the bracket is narrowed by several alphas at
+    a time, which cost little more than one: denser and denser towards where the goal is expected.
     With ``low`` = 0 the goal may be out of reach: alpha = 0 then, and the limit of the path, where
     a line leads to it or alpha falls below ``least``.
     """
     solved = 0
     while True:
-        g, new = problem.line(w), -1.0
+        g, new, slope = problem.line(w), -1.0, None
+        at_high = float(np.abs(w).sum()), problem.square(w)
         if g is not None:
-            length, square = float(np.abs(w).sum()), problem.square(w)
-            new = goal.alpha(high, length, square, float(np.sign(w) @ g))
+            slope = float(np.sign(w) @ g)
+            new = goal.alpha(high, *at_high, slope)
             end = w + (high - max(new, 0.0)) * g
             near = low * (1.0 - SIGHT) <= max(new, 0.0) <= high * (1.0 + SIGHT)
             if near and problem.holds(end, np.sign(w), max(new, 0.0)):
                 return max(new, 0.0), end, solved
         if low == 0.0 and high <= least:
             return 0.0, w, solved
-        trials = np.geomspace(high, low or FALL * high, NARROWED + 1)[1:]
+        if at_low is None:
+            trials = np.geomspace(high, low or FALL * high, NARROWED + 1)[1:]
+        else:
+            width = (high - low) * 0.5 ** np.arange(1, HALVINGS + 1)
+            aim = goal.between(high, low, at_high, at_low, slope)
+            trials = aim + np.concatenate([width, [0.0], -width])
         if low < new < high:
             trials = np.append(trials, new)
         trials = -np.unique(-trials[(trials > low) & (trials < high)])
@@ -168,7 +182,8 @@ def walk(
             return high, w, solved
         solved += len(trials)
         for alpha, v in zip(trials, problem.along(trials, w).T, strict=True):
-            if goal.reached(float(np.abs(v).sum()), problem.square(v)):
-                low = float(alpha)
+            norms = float(np.abs(v).sum()), problem.square(v)
+            if goal.reached(*norms):
+                low, at_low = float(alpha), norms
                 break
             high, w = float(alpha), v

@@ -14,7 +14,7 @@ from .. import _validate
 from ..ridge.design import Design, Targets
 from ..ridge.factors import EPS
 from ..solve import path
-from .goal import Found, Goal, correlations, only_zero
+from .goal import Found, Goal, Norms, correlations, only_zero
 from .gram_problem import GramProblem, quietly, walk
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def _from_gram(design: Design, centred: Targets, goal: Goal) -> Found:
     if nothing is not None:
         return nothing
     null = float(problem.t @ problem.t)
-    high, low, w, largest, _ = _bracket(problem.path, goal, null, np.ones(design.p), problem.rest)
-    alpha, w, n_solves = walk(problem, goal, high, low, w, BOTTOM * largest)
+    unit = np.ones(design.p)
+    high, low, w, largest, _, at_low = _bracket(problem.path, goal, null, unit, problem.rest)
+    alpha, w, n_solves = walk(problem, goal, high, low, w, BOTTOM * largest, at_low)
     why = f"one Gram matrix of {design.p} features, its path bracketed and walked"
     blur = np.linalg.norm(problem.G) * np.linalg.norm(w) + np.linalg.norm(problem.q)
     c, square = problem.q - problem.G @ w, problem.square(w)
@@ -89,14 +90,14 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> Found:
 
     unit = np.divide(1.0, design.scale, out=np.zeros(design.p), where=design.scale > 0)
     square = float(centred.square[0]) / design.total
-    high, low, w, largest, support = _bracket(paths, goal, square, unit)
+    high, low, w, largest, support, at_low = _bracket(paths, goal, square, unit)
     if 2 * len(support) >= design.p and design.p <= GRAM_FEATURES:
         support = np.arange(design.p)  # a second round would cost more than the rest of them
     n_solves = 0
     while True:
         gathered = _on(design, support)
         problem = GramProblem.of(gathered, centred.R)
-        alpha, part, steps = walk(problem, goal, high, low, w[support], BOTTOM * largest)
+        alpha, part, steps = walk(problem, goal, high, low, w[support], BOTTOM * largest, at_low)
         n_solves += steps
         w = np.zeros(design.p)
         w[support] = part
@@ -119,8 +120,10 @@ def _from_working_set(design: Design, centred: Targets, goal: Goal) -> Found:
 
 def _bracket(
     paths: Any, goal: Goal, null: float, unit: Array, rest: float = 0.0
-) -> tuple[float, float, Array, float, NDArray[np.intp]]:
+) -> tuple[float, float, Array, float, NDArray[np.intp], Norms | None]:
     """Alphas above and below the goal (0 where none reaches it), the lasso above, alpha_max, W.
+
+    Last the norms below, where there is such an alpha.
 
     ``null`` + ``rest`` is ||R||^2 / sum s, of which ``rest`` is no part of the path's problem;
     ``unit`` (p,) turns coefficients into the view's; W are the
@@ -138,10 +141,12 @@ def _bracket(
         found = paths(alphas=np.geomspace(last, LEAST * largest, DEEP))
     k = passed.index(True) if any(passed) else len(passed)
     above = max(k - 1, 0)
-    high, low = float(found.alphas[above]), float(found.alphas[k]) if k < len(passed) else 0.0
+    high, low, at_low = float(found.alphas[above]), 0.0, None
+    if k < len(passed):
+        low, at_low = float(found.alphas[k]), (float(lengths[k]), float(squares[k]))
     columns = found.coefs[:, [above, min(k, len(passed) - 1)]].toarray()
     w = columns[:, 0] * unit
-    return high, low, w, largest, np.flatnonzero(columns.any(axis=1))
+    return high, low, w, largest, np.flatnonzero(columns.any(axis=1)), at_low
 
 
 def _on(design: Design, support: NDArray[np.intp]) -> Design:
