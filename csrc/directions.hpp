@@ -142,7 +142,7 @@ class Directions {
   template <class Visit>
   void ask(const Question& question, const Index* list, Index begin, Index end,
            const Visit& visit) const {
-    constexpr Index width = 512;
+    constexpr Index width = 1024;
     double sum[width], over[width], size = question.rest;
     for (double value : question.a) size += std::fabs(value);
     for (Index at = begin; at < end; at += width) {
@@ -165,9 +165,19 @@ class Directions {
   template <class Feature>
   void estimate(const Question& question, const Feature& feature, double size, Index w, double* sum,
                 double* over) const {
-    for (std::size_t k = 0; k < question.a.size(); ++k) {
-      const double* c = correlations(Index(k));
-      const double ak = question.a[k];
+    const Index m = Index(question.a.size());
+    Index k = 0;
+    for (; k + 4 <= m; k += 4) {  // four streams at a time outrun one
+      const double *c0 = correlations(k), *c1 = c0 + p_, *c2 = c1 + p_, *c3 = c2 + p_;
+      const double* a = question.a.data() + k;
+#pragma omp simd
+      for (Index i = 0; i < w; ++i) {
+        const Index j = feature(i);
+        sum[i] += (a[0] * c0[j] + a[1] * c1[j]) + (a[2] * c2[j] + a[3] * c3[j]);
+      }
+    }
+    for (; k < m; ++k) {
+      const double *c = correlations(k), ak = question.a[std::size_t(k)];
 #pragma omp simd
       for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
     }

@@ -149,8 +149,9 @@ class SharedReading {
 // X as one of several problems sees it.
 class Companion final : public AnyMatrix {
  public:
-  Companion(const AnyMatrix& X, SharedReading& reading, Index member)
-      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member) {
+  // share: vectors that this member asks for at a time
+  Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share)
+      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {
     reading_.enter();
   }
   ~Companion() override { reading_.leave(); }
@@ -166,7 +167,7 @@ class Companion final : public AnyMatrix {
     return bytes;
   }
 
-  int share() const override { return 4; }
+  int share() const override { return share_; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }
   double gram_seconds() const override { return X_.gram_seconds(); }
@@ -202,7 +203,15 @@ class Companion final : public AnyMatrix {
   const AnyMatrix& X_;
   SharedReading& reading_;
   Index member_;
+  int share_;
 };
+
+// Vectors that each of the members asks for at a time: `each` at least, and what fills the last
+// reading of eight with theirs.
+inline int share_of(Index member, Index members, Index each) {
+  const Index spare = (8 - each * members % 8) % 8;
+  return int(each + spare / members + (member < spare % members));
+}
 
 // What the members of a group ask instead of the user: whether all should stop, and the user
 // himself about a step.

@@ -115,6 +115,8 @@ class Screener {
 
   void reach_from(const std::vector<double>& v, const std::vector<double>& a, double rest) {
     centre_ = v;
+    listed_ = false;
+    if (pause_ > 0 && --pause_ > 0) return;
     radius_ = 0.1 * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n));
     far_ = 0.6 * penalty_.alpha;
     const Index p = design_.X.p;
@@ -132,6 +134,7 @@ class Screener {
       listed += Index(parts[std::size_t(block)].size());
     });
     listed_ = 4 * listed.load() < p;
+    pause_ = longest_ = listed_ ? 0 : std::min(32, 2 * longest_ + 1);
     near_.clear();
     near_.shrink_to_fit();
     if (!listed_) return;
@@ -147,7 +150,8 @@ class Screener {
   std::vector<double> centre_;  // dual point about which near_ was listed
   double radius_ = 0.0, far_ = 0.0;
   std::vector<Index> near_;
-  bool listed_ = false;  // whether near_ holds them, being few
+  bool listed_ = false;          // whether near_ holds them, being few
+  int pause_ = 0, longest_ = 0;  // times that no list is made after lists that were long, doubled
 };
 
 }  // namespace REGSOLVE_TARGET

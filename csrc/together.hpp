@@ -269,11 +269,12 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     SharedReading reading(*X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
+      const int share = cell ? share_of(m, members, 2) : 4;
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
       const Restricted own_rows(problems[k]);
       Design design(own_rows.problem, blas, own.n_threads,
-                    own_rows.view(std::make_unique<Companion>(*X, reading, m)));
+                    own_rows.view(std::make_unique<Companion>(*X, reading, m, share)));
       run_mode(mode, design, own, monitor, solutions[k]);
     });
   }
