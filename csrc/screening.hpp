@@ -12,7 +12,7 @@ namespace REGSOLVE_TARGET {
 
 constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual point is scaled
 
-constexpr double kSoon = 0.95;  // |c_j| / l1_j of a feature that a smaller alpha will bring in
+constexpr double kSoon = 0.99;  // |c_j| / l1_j of a feature that a smaller alpha will bring in
 
 // What the directions say about the features outside W at one alpha.
 struct Screening {
@@ -29,7 +29,7 @@ struct Screening {
 class Screener {
  public:
   static constexpr std::size_t kFew = 64;  // features in doubt that are named one by one
-  double kappa = 3.0;  // |z_j'e| is taken to be below kappa delta_j ||e|| / sqrt(n) for a guess
+  double kappa = 2.0;  // |z_j'e| is taken to be below kappa delta_j ||e|| / sqrt(n) for a guess
 
   Screener(const Design& design, const ElasticNet& penalty, const WorkingSet& W,
            const Directions& directions)

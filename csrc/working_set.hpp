@@ -37,10 +37,13 @@ class WorkingSet {
 
   Index size() const { return Index(features.size()); }
   Index n_solves() const { return active_.n_solves + newton_.n_solves; }
-  // Work of the direct solver from here on, in entries of triangles read, that it is worth where
-  // its systems are large.
-  void allow(double more) { allowed_ = active_.work + more; }
-  bool spent() const { return large_ && active_.work > allowed_; }
+  // Work of the direct solver from here on that it is worth where its systems are large: entries
+  // of triangles read for each stored value of the features, those to come included.
+  void allow(double each) {
+    allowed_ = each;
+    before_ = active_.work;
+  }
+  bool spent() const { return large_ && active_.work - before_ > allowed_ * stored(); }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double stored() const { return columns_->stored(); }
@@ -250,7 +253,7 @@ class WorkingSet {
   bool tracked_ = false;  // the model's gradient is that at b
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   bool large_ = false;    // whether the last system of the direct solver was
-  double allowed_ = infinity;
+  double allowed_ = infinity, before_ = 0.0;
   Basis basis_;
   std::vector<Index> projected_;
 };

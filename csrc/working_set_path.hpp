@@ -117,7 +117,7 @@ class WorkingSetPath {
   void start_set() {
     const double wide =
         std::min(std::sqrt(12.0 * double(design_.X.p)), 2.0 * double(design_.X.n) + 20.0);
-    const std::size_t most = std::size_t(design_.X.sparse() ? 0.08 * wide : wide);
+    const std::size_t most = std::size_t((design_.X.sparse() ? 0.08 : 0.4) * wide);
     std::vector<Index> S;
     std::vector<std::pair<double, Index>> nearest;  // a heap, the farthest of them in front
     for (Index j = 0; j < design_.X.p; ++j) {
@@ -213,7 +213,7 @@ class WorkingSetPath {
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
   bool grow(Screening& seen) {
     if (seen.suspects.empty()) return false;
-    const Index most = std::max<Index>(25, Index(0.3 * double(W_.size()))) - grown_;
+    const Index most = std::max<Index>(25, Index(0.2 * double(W_.size()))) - grown_;
     if (most <= 0) return false;
     const std::size_t together = 2 * seen.suspects.size() + 4;
     grown_ += Index(seen.suspects.size());
@@ -506,7 +506,7 @@ class WorkingSetPath {
   void allow(std::size_t k) {
     if (options_.solver == Solver::working_set) return;
     const double fall = std::max(0.0, std::log(reached_ / grid_[k]));
-    W_.allow(180.0 * (1.0 + fall) * W_.stored());
+    W_.allow(180.0 * (1.0 + fall));
   }
 
   // Coordinate descent on residuals does the rest from here.

@@ -220,7 +220,7 @@ def test_coordinate_descent_takes_over_where_memory_ends() -> None:
     X, y = ar(150, 1500, 0.5)
     options: dict[str, Any] = {"n_alphas": 30, "alpha_min_ratio": 5e-2, "tol": 1e-8}
     roomy = path(X, y, solver="working_set", **options)
-    tight = path(X, y, solver="working_set", max_memory=1.5 * 8 * 300**2, **options)
+    tight = path(X, y, solver="working_set", max_memory=1.5 * 8 * 120**2, **options)
     assert roomy.report.mode == "working_set"
     assert tight.report.mode == "residual"
     assert "took over" in tight.report.why
