@@ -184,6 +184,14 @@ def numpy_sweep(
     return tilted(n - 1.0 + len(w), lam * np.abs(w).sum(), 0.5 * left, rng) ** -2
 
 
+def numpy_rate(X: Any, y: Any, m: int, blocks: int, sweeps: int = 0) -> float:
+    """Effective samples a second of two chains one after the other."""
+    start = time.perf_counter()
+    draws = np.stack([numpy_chain(X, y, m, seed, blocks, sweeps) for seed in range(2)])
+    seconds = time.perf_counter() - start
+    return float(effective_samples(draws[:, m // 10 :]).min() / seconds)
+
+
 def gibbs(repeats: int, small: bool) -> Iterator[str]:
     """Effective samples a second at p = 200."""
     n, p, m = (100, 20, 300) if small else (400, 200, 1000)
@@ -195,18 +203,12 @@ def gibbs(repeats: int, small: bool) -> Iterator[str]:
             y = X[:, ::10] @ np.ones(len(X[0, ::10])) + 3.0 * np.random.default_rng(1).normal(
                 size=n
             )
+        same = numpy_rate(X, y, m, 2, sweeps=p // 20)
         rates: dict[int, float] = {}
-        start = time.perf_counter()
-        draws = np.stack([numpy_chain(X, y, m, seed, 2, p // 20) for seed in range(2)])
-        seconds = time.perf_counter() - start
-        same = effective_samples(draws[:, m // 10 :]).min() / seconds
         for blocks in (2, 3):
             for limit in (1, None):  # BLAS threads: NumPy's better
                 with threadpool_limits(limit):
-                    start = time.perf_counter()
-                    draws = np.stack([numpy_chain(X, y, m, seed, blocks) for seed in range(2)])
-                    seconds = time.perf_counter() - start
-                rate = effective_samples(draws[:, m // 10 :]).min() / seconds
+                    rate = numpy_rate(X, y, m, blocks)
                 rates[blocks] = max(rates.get(blocks, 0.0), rate)
         for sweeps in (0, None):
             hyper = Hyperparameters(rate=0.01, sweeps=sweeps)

@@ -172,7 +172,7 @@ def test_folds_share_readings_on_working_sets() -> None:
 
 
 def test_folds_fill_their_readings() -> None:
-    """Eight directions serve six members better in two readings of 16 than in three of 24."""
+    """Six members are served better by 16 directions in two readings than by 24 in three."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 3000))
     for j in range(1, 3000):

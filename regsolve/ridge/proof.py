@@ -14,6 +14,7 @@ that what is claimed holds. ``regsolve.verify`` scales u as well, and finds no l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,13 @@ class Proof:
 
     def put(self, q: Integers, other: Proof) -> None:
         """``other`` are the proofs of solutions q."""
-        for name in ("primal", "gap", "kkt"):
-            getattr(self, name)[q] = getattr(other, name)
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine[q] = theirs
 
     def take(self, q: Integers, other: Proof) -> NDArray[np.bool_]:
         """Of ``other``, the proofs of solutions q, what has a smaller gap; which that is."""
         better = ~(other.gap >= self.gap[q])
-        for name in ("primal", "gap", "kkt"):
-            getattr(self, name)[q[better]] = getattr(other, name)[better]
+        self.put(q[better], Proof(other.primal[better], other.gap[better], other.kkt[better]))
         return np.asarray(better)
 
 
@@ -90,11 +90,8 @@ def from_kernel(
     steep = np.linalg.norm(r - a * c, axis=0)
     blur = size * np.linalg.norm(c, axis=0) + np.linalg.norm(R, axis=0)
     steep = steep + ROUNDING * blur
-    fit, length = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
-    longest = np.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))
-    largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
-    kkt = np.divide(longest * steep, largest, out=np.zeros_like(steep), where=largest > 0)
-    return Proof(0.5 * (fit + a * length), 0.5 * steep**2, kkt)
+    kkt = _over_steepest(_longest(design) * steep, B, t)
+    return Proof(_objective(r, W, a), 0.5 * steep**2, kkt)
 
 
 def from_steps(
@@ -125,12 +122,8 @@ def from_steps(
     along = np.abs(along)
     with np.errstate(divide="ignore", over="ignore"):
         gap = (along * np.linalg.norm(Zv) + np.sqrt(size) * rest) ** 2 / (2.0 * a)
-    fit, length = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
-    longest = np.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))
-    largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
-    worst = along * np.max(np.abs(Zv), initial=0.0) + longest * rest
-    kkt = np.divide(worst, largest, out=np.zeros_like(worst), where=largest > 0)
-    return Proof(0.5 * (fit + a * length), gap, kkt)
+    worst = along * np.max(np.abs(Zv), initial=0.0) + _longest(design) * rest
+    return Proof(_objective(r, W, a), gap, _over_steepest(worst, B, t))
 
 
 def from_data(design: Design, B: Array, W: Array, a: Array, t: Integers, targets: Targets) -> Proof:
@@ -163,11 +156,10 @@ def from_low_rank(
     images = design.dot(U)
     r = targets.R[:, t] - product(images, Y)
     W = product(U, Y)
-    rr, ww = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
     of_target = np.equal.outer(np.arange(B.shape[1]), t).astype(np.float64)
     left = np.asfortranarray(np.hstack([B, design.tdot(images), U]))
     right = np.asfortranarray(np.vstack([of_target, -Y, -a * Y]))
-    out = Proof(0.5 * (rr + a * ww), np.empty(len(a)), np.empty(len(a)))
+    out = Proof(_objective(r, W, a), np.empty(len(a)), np.empty(len(a)))
     for start in range(0, len(a), CHUNK):
         q = slice(start, start + CHUNK)
         steep = product(left, right[:, q])
@@ -177,7 +169,23 @@ def from_low_rank(
     return W, out
 
 
+def _objective(r: Array, W: Array, a: Array) -> Array:
+    """P from residuals r (n, Q) of W."""
+    rr, ww = np.einsum("iq,iq->q", r, r), np.einsum("jq,jq->q", W, W)
+    return np.asarray(0.5 * (rr + a * ww))
+
+
+def _longest(design: Design) -> float:
+    """Max_j ||z_j||."""
+    return math.sqrt(design.total) * float(np.max(design.norm * design.scale, initial=0.0))
+
+
 def _violation(steep: Array, B: Array, t: Integers) -> Array:
     worst = np.maximum(np.max(steep, axis=0, initial=0.0), -np.min(steep, axis=0, initial=0.0))
+    return _over_steepest(worst, B, t)
+
+
+def _over_steepest(worst: Array, B: Array, t: Integers) -> Array:
+    """Over the largest entry of the null gradient."""
     largest = np.max(np.abs(B), axis=0, initial=0.0)[t]
     return np.asarray(np.divide(worst, largest, out=np.zeros_like(worst), where=largest > 0))

@@ -146,13 +146,14 @@ def walk(
     low: float,
     w: Array,
     least: float,
-    at_low: Norms | None = None,
+    at_low: Norms | None,
 ) -> tuple[float, Array, int]:
     """The alpha in [low, high] that meets the goal, the lasso there, and how many solves it took.
 
-    ``w`` is the lasso at ``high``, short of the goal, ``at_low`` the norms at ``low`` > 0.
-    Where the line from there does not lead to the goal the bracket is narrowed by several alphas at
-    a time, which cost little more than one: denser and denser towards where the goal is expected.
+    ``w`` is the lasso at ``high``, short of the goal; ``at_low`` are the norms at ``low``, None
+    where that is 0. Where the line from there does not lead to the goal the bracket is narrowed by
+    several alphas at a time, which cost little more than one: denser and denser towards where the
+    goal is expected.
     With ``low`` = 0 the goal may be out of reach: alpha = 0 then, and the limit of the path, where
     a line leads to it or alpha falls below ``least``.
     """
@@ -170,7 +171,7 @@ def walk(
         if low == 0.0 and high <= least:
             return 0.0, w, solved
         if at_low is None:
-            trials = np.geomspace(high, low or FALL * high, NARROWED + 1)[1:]
+            trials = np.geomspace(high, FALL * high, NARROWED + 1)[1:]
         else:
             width = (high - low) * 0.5 ** np.arange(1, HALVINGS + 1)
             aim = goal.between(high, low, at_high, at_low, slope)
