@@ -61,7 +61,7 @@ double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, 
       bend += c * c * penalty.argument_slope(z.feature(k), s * c);
     }
     (slope > 0.0 ? low : high) = s;
-    if (std::fabs(slope) <= 1e-15 * ut || !(high - low > 1e-16 * high)) break;
+    if (slope * slope <= 1e-17 * uu * ut || !(high - low > 1e-16 * high)) break;
     const double newton = bend > 0.0 ? s + slope / bend : infinity;
     const bool to_end = slope > 0.0 && newton >= high;
     s = newton > low && newton < high ? newton : (to_end ? high : 0.5 * (low + high));

@@ -41,12 +41,14 @@ class Directions {
   }
   const double* correlations(Index k) const { return C_.data() + p_ * k; }
 
-  // e := u - Q Q'u, a := Q'u; returns ||e||
-  double split(const double* u, std::vector<double>& a, std::vector<double>& e) const {
+  // e := u - Q Q'u, a := Q'u; returns ||e||. One round leaves rounding of u along Q in e, which
+  // bounds count; two leave rounding of e.
+  double split(const double* u, std::vector<double>& a, std::vector<double>& e,
+               int rounds = 2) const {
     e.assign(u, u + n_);
     a.assign(std::size_t(m_), 0.0);
     std::vector<double> part(static_cast<std::size_t>(m_));
-    for (int round = 0; round < 2 && m_ > 0; ++round) {
+    for (int round = 0; round < rounds && m_ > 0; ++round) {
       gemv(design_.blas, 'T', int(n_), int(m_), 1.0, Q_.data(), int(n_), e.data(), 0.0,
            part.data());
       gemv(design_.blas, 'N', int(n_), int(m_), -1.0, Q_.data(), int(n_), part.data(), 1.0,
@@ -133,7 +135,7 @@ class Directions {
   struct Question {
     const std::vector<double>& a;
     double rest;
-    const double* factor;  // (p,)
+    const double* factor;  // (p,), infinite for features that are not asked for
     double alpha, margin;
   };
 
@@ -142,7 +144,7 @@ class Directions {
   template <class Visit>
   void ask(const Question& question, const Index* list, Index begin, Index end,
            const Visit& visit) const {
-    constexpr Index width = 1024;
+    constexpr Index width = 1024, few = 32;
     double sum[width], over[width], size = question.rest;
     for (double value : question.a) size += std::fabs(value);
     for (Index at = begin; at < end; at += width) {
@@ -152,15 +154,26 @@ class Directions {
         estimate(question, [&](Index i) { return list[at + i]; }, size, w, sum, over);
       else
         estimate(question, [&](Index i) { return at + i; }, size, w, sum, over);
-      for (Index i = 0; i < w; ++i) {
-        if (!(over[i] > 0.0)) continue;
-        const Index j = list ? list[at + i] : at + i;
-        visit(j, sum[i], double(deflated_[std::size_t(j)]) * question.rest, rounding(j) * size);
+      for (Index i = 0; i < w; i += few) {
+        const Index stop = std::min(w, i + few);
+        if (!any_positive(over + i, stop - i)) continue;
+        for (Index l = i; l < stop; ++l) {
+          if (!(over[l] > 0.0)) continue;
+          const Index j = list ? list[at + l] : at + l;
+          visit(j, sum[l], double(deflated_[std::size_t(j)]) * question.rest, rounding(j) * size);
+        }
       }
     }
   }
 
  private:
+  static bool any_positive(const double* x, Index count) {
+    double most = -infinity;
+#pragma omp simd reduction(max : most)
+    for (Index i = 0; i < count; ++i) most = x[i] > most ? x[i] : most;
+    return most > 0.0;
+  }
+
   // sum = C a and by how much |sum| and its bound exceed the threshold, for w features
   template <class Feature>
   void estimate(const Question& question, const Feature& feature, double size, Index w, double* sum,

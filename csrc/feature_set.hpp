@@ -159,7 +159,9 @@ class SparseFeatures final : public FeatureSet {
     if (!G) return;
     constexpr double arranging = 4.0;  // of a value, in units of a value met in a dot
     const double recent = double(Index(row_.size()) - start_[std::size_t(arranged_)]);
-    dots_ += 0.5 * recent * double(S.size());
+    Index sparse = 0;
+    for (Index k = old; k < size_; ++k) sparse += !by_dots(k);
+    dots_ += 0.5 * recent * double(sparse);
     if (dots_ > arranging * double(row_.size())) {
       arrange_rows();
       dots_ = 0.0;
@@ -169,7 +171,7 @@ class SparseFeatures final : public FeatureSet {
         double(row_.size()) * double(row_.size()) / double(std::max<Index>(1, design_.X.n * size_));
     parallel_blocks(worthwhile(design_.n_threads, double(m) * (products_a_column + recent)),
                     (m + width - 1) / width, [&](Index block) {
-                      std::vector<double> z(arranged_ < size_ ? std::size_t(design_.X.n) : 0);
+                      std::vector<double> z(static_cast<std::size_t>(design_.X.n));
                       for (Index k = old + block * width;
                            k < std::min(size_, old + (block + 1) * width); ++k)
                         products(k, z.data(), G + k * ld);
@@ -275,11 +277,17 @@ class SparseFeatures final : public FeatureSet {
     arranged_ = size_;
   }
 
+  // A product met in a row costs as much as some eight values of a dot.
+  bool by_dots(Index k) const {
+    return 8 * (start_[std::size_t(k + 1)] - start_[std::size_t(k)]) > design_.X.n;
+  }
+
   // column (k + 1,) = z_j'z_k for j <= k; z (n,) is zero before and after
   void products(Index k, double* z, double* column) const {
     std::fill(column, column + k + 1, 0.0);
     const Index begin = start_[std::size_t(k)], end = start_[std::size_t(k + 1)];
-    for (Index e = begin; e < end; ++e) {
+    const Index first = by_dots(k) ? 0 : std::min(arranged_, k);
+    for (Index e = begin; e < end && first > 0; ++e) {
       const std::size_t i = std::size_t(row_[std::size_t(e)]);
       const double v = value_[std::size_t(e)];
       const std::size_t stop = std::size_t(row_start_[i + 1]);
@@ -288,9 +296,9 @@ class SparseFeatures final : public FeatureSet {
         column[feature_[at]] += v * by_row_[at];
       }
     }
-    if (arranged_ < k) {
+    if (first < k) {
       for (Index e = begin; e < end; ++e) z[row_[std::size_t(e)]] = value_[std::size_t(e)];
-      for (Index j = arranged_; j < k; ++j) column[j] = dot(j, z);
+      for (Index j = first; j < k; ++j) column[j] = dot(j, z);
       for (Index e = begin; e < end; ++e) z[row_[std::size_t(e)]] = 0.0;
     }
     const double mu = mu_[std::size_t(k)];

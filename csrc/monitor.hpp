@@ -109,13 +109,11 @@ struct AlphaMax {
   template <class Penalty>
   AlphaMax(Penalty& penalty, const Statistics& stats, const std::vector<double>& c, double square) {
     bool projected = false, rounding = true;
-    std::vector<double> least(c.size(), 0.0);
-    for (std::size_t j = 0; j < c.size(); ++j) {
-      if (penalty.excluded(Index(j))) continue;
-      if (!penalty.penalised(Index(j))) {
-        projected = true;
-        continue;
-      }
+    for (std::size_t j = 0; j < c.size() && !projected; ++j)
+      projected = !penalty.excluded(Index(j)) && !penalty.penalised(Index(j));
+    std::vector<double> least(projected ? c.size() : 0, 0.0);
+    for (std::size_t j = 0; j < least.size(); ++j) {
+      if (penalty.excluded(Index(j)) || !penalty.penalised(Index(j))) continue;
       least[j] = 1e-14 * std::sqrt(square) * std::hypot(1.0, stats.mean[j] * stats.inv[j]);
       rounding = rounding && std::fabs(c[j]) <= least[j];
     }

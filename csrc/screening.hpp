@@ -35,30 +35,40 @@ class Screener {
            const Directions& directions)
       : design_(design), penalty_(penalty), W_(W), directions_(directions) {}
 
+  double bytes() const {
+    double listed = 0.0;
+    for (const Nearby& near : lists_) listed += double(near.features.size() + near.centre.size());
+    return 8.0 * (double(outside_.size()) + listed);
+  }
+
   // What is known of every feature outside the first `set` of W for the dual point v = Q a + e.
   // Where e is rounding, what is left of doubt is decided by value: nothing will ever be known
   // better.
   Screening screen(const std::vector<double>& v, Index set) {
     std::vector<double> a, e;
-    const double rest = directions_.split(v.data(), a, e);
+    const double rest = directions_.split(v.data(), a, e, 1);
     Screening out;
-    if (!within_reach(v)) reach_from(v, a, rest);
-    const Index count = listed_ ? Index(near_.size()) : design_.X.p;
+    follow_set();
+    const Nearby* near = list_for(v);
+    if (!near) near = list_about(v, a, rest);
+    const Index count = near ? Index(near->features.size()) : design_.X.p;
     const double typical = kappa / std::sqrt(double(design_.X.n));
     double size = 0.0;
     for (double value : a) size += std::fabs(value);
     const bool known = rest <= 1e-13 * size;
-    std::vector<Screening> parts(std::size_t(blocks_of(count)));
-    over_blocks(count, [&](Index block, Index begin, Index end) {
-      Screening& part = parts[std::size_t(block)];
-      auto look = [&](Index j, double c, double r, double rounding) {
-        const Index at = W_.position[std::size_t(j)];
-        if ((at >= 0 && at < set) || penalty_.excluded(j)) return;
+    auto look_into = [&](Screening& part) {
+      return [&](Index j, double c, double r, double rounding) {
         const double room = known ? 0.0 : r + rounding;
         classify(j, reach(j, c), room, std::min(room, typical * r), part);
       };
-      directions_.ask({a, rest, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0},
-                      listed_ ? near_.data() : nullptr, begin, end, look);
+    };
+    std::vector<Screening> parts(std::size_t(blocks_of(count)) + 1);
+    directions_.ask({a, rest, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0},
+                    W_.features.data(), set, W_.size(), look_into(parts.back()));
+    over_blocks(count, [&](Index block, Index begin, Index end) {
+      Screening& part = parts[std::size_t(block)];
+      directions_.ask({a, rest, outside_.data(), kSoon * penalty_.alpha, 0.0},
+                      near ? near->features.data() : nullptr, begin, end, look_into(part));
     });
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
@@ -104,53 +114,83 @@ class Screener {
     });
   }
 
-  // Features that a dual point near centre_ may bring to their threshold at alphas near far_: since
-  // z_j has unit norm, |z_j'v - z_j'centre| <= ||v - centre||. All others are certified.
-  bool within_reach(const std::vector<double>& v) const {
-    if (centre_.empty() || penalty_.alpha < far_) return false;
-    double square = 0.0;
-    for (std::size_t i = 0; i < v.size(); ++i) square += (v[i] - centre_[i]) * (v[i] - centre_[i]);
-    return square <= radius_ * radius_;
+  // Features that joined W are asked for no more.
+  void follow_set() {
+    if (outside_.empty()) {
+      outside_ = penalty_.factor1;
+      for (Index j = 0; j < design_.X.p; ++j)
+        if (penalty_.excluded(j)) outside_[std::size_t(j)] = infinity;
+    }
+    for (; followed_ < W_.size(); ++followed_)
+      outside_[std::size_t(W_.features[std::size_t(followed_)])] = infinity;
   }
 
-  void reach_from(const std::vector<double>& v, const std::vector<double>& a, double rest) {
-    centre_ = v;
-    listed_ = false;
-    if (pause_ > 0 && --pause_ > 0) return;
-    radius_ = 0.1 * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n));
-    far_ = 0.6 * penalty_.alpha;
+  // Features that a dual point within `radius` of `centre` may bring to their threshold at alphas
+  // from `least` on: since z_j has unit norm, |z_j'v - z_j'centre| <= ||v - centre||. All others
+  // are certified.
+  struct Nearby {
+    std::vector<double> centre;  // (n,)
+    double radius, least;
+    std::vector<Index> features;
+  };
+
+  // The list that holds for v, the latest first; null: none does.
+  const Nearby* list_for(const std::vector<double>& v) const {
+    for (auto near = lists_.rbegin(); near != lists_.rend(); ++near) {
+      if (penalty_.alpha < near->least) continue;
+      const double* centre = near->centre.data();
+      double square = 0.0;
+#pragma omp simd reduction(+ : square)
+      for (std::size_t i = 0; i < v.size(); ++i) square += (v[i] - centre[i]) * (v[i] - centre[i]);
+      if (square <= near->radius * near->radius) return &*near;
+    }
+    return nullptr;
+  }
+
+  // Lists the features about v; null where they are many: a list of a quarter saves nothing.
+  const Nearby* list_about(const std::vector<double>& v, const std::vector<double>& a,
+                           double rest) {
+    if (pause_ > 0 && --pause_ > 0) return nullptr;
     const Index p = design_.X.p;
+    Nearby near{v,
+                kRadius * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n)),
+                kLeast * penalty_.alpha,
+                {}};
+    const double radius = 1.001 * near.radius;
     std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
-    std::atomic<Index> listed{0};  // a list of a quarter of the features saves nothing
+    std::atomic<Index> listed{0};
     over_blocks(p, [&](Index block, Index begin, Index end) {
       if (4 * listed.load() >= p) return;
+      std::vector<Index>& part = parts[std::size_t(block)];
       auto list = [&](Index j, double c, double r, double rounding) {
-        if (penalty_.excluded(j)) return;
-        const double most = reach(j, c) + r + rounding + 1.001 * radius_;
-        if (most > far_ * penalty_.factor1[std::size_t(j)]) parts[std::size_t(block)].push_back(j);
+        const double most = reach(j, c) + r + rounding + radius;
+        if (most > near.least * penalty_.factor1[std::size_t(j)]) part.push_back(j);
       };
-      directions_.ask({a, rest, penalty_.factor1.data(), far_, 1.001 * radius_}, nullptr, begin,
-                      end, list);
-      listed += Index(parts[std::size_t(block)].size());
+      directions_.ask({a, rest, outside_.data(), near.least, radius}, nullptr, begin, end, list);
+      listed += Index(part.size());
     });
-    listed_ = 4 * listed.load() < p;
-    pause_ = longest_ = listed_ ? 0 : std::min(32, 2 * longest_ + 1);
-    near_.clear();
-    near_.shrink_to_fit();
-    if (!listed_) return;
-    near_.reserve(std::size_t(listed.load()));
+    const bool few = 4 * listed.load() < p;
+    pause_ = longest_ = few ? 0 : std::min(32, 2 * longest_ + 1);
+    if (!few) return nullptr;
+    near.features.reserve(std::size_t(listed.load()));
     for (const std::vector<Index>& part : parts)
-      near_.insert(near_.end(), part.begin(), part.end());
+      near.features.insert(near.features.end(), part.begin(), part.end());
+    if (lists_.size() == kLists) lists_.erase(lists_.begin());
+    lists_.push_back(std::move(near));
+    return &lists_.back();
   }
+
+  static constexpr double kRadius = 0.2;  // of a list, in units of ||v||
+  static constexpr double kLeast = 0.75;  // alpha that it holds to, in units of that it is made at
+  static constexpr std::size_t kLists = 4;  // answers that wait are asked for again
 
   const Design& design_;
   const ElasticNet& penalty_;
   const WorkingSet& W_;
   const Directions& directions_;
-  std::vector<double> centre_;  // dual point about which near_ was listed
-  double radius_ = 0.0, far_ = 0.0;
-  std::vector<Index> near_;
-  bool listed_ = false;          // whether near_ holds them, being few
+  std::vector<double> outside_;  // (p,) factor1 outside W, infinite on it
+  Index followed_ = 0;           // features of W that outside_ knows of
+  std::vector<Nearby> lists_;
   int pause_ = 0, longest_ = 0;  // times that no list is made after lists that were long, doubled
 };
 

@@ -178,10 +178,10 @@ class WorkingSetPath {
     reached_ = std::max(std::min(alpha_max_.value, largest_alpha(penalty_, c)), grid_.front());
   }
 
-  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed, about.
+  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed, by a sample.
   void set_strength() {
     std::vector<double> f;
-    for (Index j = 0; j < design_.X.p; j += 1 + design_.X.p / 20000)
+    for (Index j = 0; j < design_.X.p; j += 1 + design_.X.p / 2000)
       if (!penalty_.excluded(j) && penalty_.factor1[std::size_t(j)] > 0.0)
         f.push_back(penalty_.factor1[std::size_t(j)]);
     if (f.empty()) return;
@@ -528,7 +528,7 @@ class WorkingSetPath {
     report.n_solves += W_.n_solves();
     report.working_set = std::max(report.working_set, W_.size());
     const double waiting = 8.0 * double((kMost + kPast) * (design_.X.n + W_.size()));
-    report.peak_bytes += W_.bytes() + directions_.bytes() + waiting;
+    report.peak_bytes += W_.bytes() + directions_.bytes() + screener_.bytes() + waiting;
   }
 
   static constexpr double kStep = 0.7;      // ratio of alphas on the way to a far one
