@@ -27,13 +27,11 @@ def available_threads() -> int:
 def available_memory() -> float:
     """Bytes of free memory, infinite where the system does not tell."""
     try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return 1024.0 * float(line.split()[1])
+        with open("/proc/meminfo", "rb", buffering=0) as file:
+            _, found, rest = file.read(512).partition(b"MemAvailable:")
+        return 1024.0 * float(rest.split(None, 1)[0]) if found else float("inf")
     except (OSError, ValueError):
-        pass
-    return float("inf")
+        return float("inf")
 
 
 class _LimitedBlas:

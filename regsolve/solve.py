@@ -72,7 +72,9 @@ def _penalty_arguments(penalty: Any, p: int, owners: list[Pointer]) -> dict[str,
             "ElasticNet or Custom"
         )
     factor = None if penalty.weights is None else penalty.factors(p)
-    lower, upper = penalty.bounds(p)
+    lower = upper = None
+    if penalty.lower is not None or penalty.upper is not None:
+        lower, upper = penalty.bounds(p)
     return {
         "factor": factor,
         "lower": None if penalty.lower is None else lower,
