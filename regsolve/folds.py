@@ -230,8 +230,13 @@ def _held_out(
 
 def predictions(X: Any, path: Path, rows: NDArray[np.intp]) -> Any:
     """Yields (slice of ``rows``, linear predictors (its length, m)) block by block of rows."""
-    support = np.flatnonzero(np.diff(path.coefs.tocsr().indptr))
-    coefs = path.coefs[support].toarray()
+    stored: Any = path.coefs
+    used = np.zeros(stored.shape[0], dtype=bool)
+    used[stored.indices] = True
+    support = np.flatnonzero(used)
+    coefs = np.zeros((len(support), stored.shape[1]))
+    place = np.cumsum(used)[stored.indices] - 1
+    coefs[place, np.repeat(np.arange(stored.shape[1]), np.diff(stored.indptr))] = stored.data
     columns = _validate.columns_of(X, support)
     step = max(1, BLOCK_BYTES // (8 * max(1, len(support), coefs.shape[1])))
     for begin in range(0, len(rows), step):
