@@ -7,9 +7,13 @@
 // n_threads run at a time. The calling thread only asks whether to stop.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <mutex>
+#include <thread>
 
 #include "design.hpp"
 
@@ -22,12 +26,15 @@ class SharedReading {
       : X_(X),
         running_(members),
         free_(n_threads),
-        n_threads_(worthwhile(n_threads, X.size() / 8.0)) {}
+        n_threads_(worthwhile(n_threads, X.size() / 8.0)),
+        seats_(static_cast<std::size_t>(members)) {}
 
   // A member starts, as soon as one of the n_threads is free.
-  void enter() {
+  void enter(Index member) {
     std::unique_lock<std::mutex> lock(mutex_);
-    take_thread(lock);
+    ready_.push_back(member);
+    call_ready();
+    await(member, lock);
   }
 
   // out (p x k, leading dimension ldo) = X'R; returns this member's part of the bytes read
@@ -42,9 +49,10 @@ class SharedReading {
   // A member will not ask again.
   void leave() {
     std::unique_lock<std::mutex> lock(mutex_);
-    give_thread();
     --running_;
-    if (running_ > 0 && Index(wishes_.size()) == running_) serve();
+    if (running_ > 0 && Index(wishes_.size()) == running_) serve(-1);
+    ++free_;
+    call_ready();
   }
 
  private:
@@ -56,35 +64,66 @@ class SharedReading {
     Index ldo;
     Moments moments;
     double bytes = 0.0;
-    bool done = false;
     std::exception_ptr failure{};
+  };
+  // Where a member waits for one of the threads.
+  struct Seat {
+    std::condition_variable bell;
+    std::atomic<bool> called{false};
+    bool awake = false;
   };
 
   double wait(Wish& wish) {
     std::unique_lock<std::mutex> lock(mutex_);
     wishes_.push_back(&wish);
     if (Index(wishes_.size()) == running_) {
-      serve();
+      serve(wish.member);
+      call_ready();
     } else {
-      give_thread();
-      served_.wait(lock, [&] { return wish.done; });
-      take_thread(lock);
+      ++free_;
+      call_ready();
+      await(wish.member, lock);
     }
     if (wish.failure) std::rethrow_exception(wish.failure);
     return wish.bytes;
   }
 
-  void take_thread(std::unique_lock<std::mutex>& lock) {
-    freed_.wait(lock, [&] { return free_ > 0; });
-    --free_;
-  }
-  void give_thread() {
-    ++free_;
-    freed_.notify_one();
+  // Calls as many of the ready as there are threads free, those first that are awake.
+  void call_ready() {
+    while (free_ > 0 && !ready_.empty()) {
+      auto next = std::find_if(ready_.begin(), ready_.end(),
+                               [&](Index m) { return seats_[std::size_t(m)].awake; });
+      if (next == ready_.end()) next = ready_.begin();
+      Seat& seat = seats_[std::size_t(*next)];
+      ready_.erase(next);
+      --free_;
+      seat.called = true;
+      if (!seat.awake) seat.bell.notify_one();
+    }
   }
 
-  // The last to ask reads for all; the others wait, so the lock may be held.
-  void serve() {
+  // Until it is called. Waking a core takes longer than short problems do between two readings: a
+  // member whose thread nobody else takes stays awake on it for a while.
+  void await(Index member, std::unique_lock<std::mutex>& lock) {
+    Seat& seat = seats_[std::size_t(member)];
+    if (!seat.called && awake_ < free_) {
+      ++awake_;
+      seat.awake = true;
+      lock.unlock();
+      const auto start = std::chrono::steady_clock::now();
+      while (!seat.called && std::chrono::steady_clock::now() - start < kAwake)
+        std::this_thread::yield();
+      lock.lock();
+      seat.awake = false;
+      --awake_;
+    }
+    seat.bell.wait(lock, [&] { return seat.called.load(); });
+    seat.called = false;
+  }
+
+  // The last to ask reads for all; the others wait, so the lock may be held. All but `reader` are
+  // ready then.
+  void serve(Index reader) {
     std::sort(wishes_.begin(), wishes_.end(),
               [](const Wish* a, const Wish* b) { return a->member < b->member; });
     std::exception_ptr failure;
@@ -96,10 +135,9 @@ class SharedReading {
     }
     for (Wish* wish : wishes_) {
       wish->failure = failure;
-      wish->done = true;
+      if (wish->member != reader) ready_.push_back(wish->member);
     }
     wishes_.clear();
-    served_.notify_all();
   }
 
   void serve_statistics() {
@@ -137,11 +175,14 @@ class SharedReading {
   }
 
   const AnyMatrix& X_;
+  static constexpr std::chrono::microseconds kAwake{1000};
+
   Index running_;
-  int free_;  // threads that nobody uses
+  int free_, awake_ = 0;  // threads that nobody works on; members awake on them
   const int n_threads_;
   std::mutex mutex_;
-  std::condition_variable served_, freed_;
+  std::deque<Seat> seats_;
+  std::vector<Index> ready_;  // members that may go on
   std::vector<Wish*> wishes_;
   std::vector<double> R_, C_;  // (n, 8), (p, 8)
 };
@@ -152,7 +193,7 @@ class Companion final : public AnyMatrix {
   // share: vectors that this member asks for at a time
   Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share)
       : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {
-    reading_.enter();
+    reading_.enter(member_);
   }
   ~Companion() override { reading_.leave(); }
   Companion(const Companion&) = delete;
