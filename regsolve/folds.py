@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
+from ._call import Callback, budget, make_ready, remembered, run, to_path, warn_unproven
 from ._threads import blas_threads
 from .solution import Interrupted, Path
-from .solve import QUADRATIC, Callback, _budget, _path, _problem, _ready, _run
-from .solve import _warn_unproven as warn_unproven
+from .solve import QUADRATIC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,12 +95,14 @@ def fold_paths(
     masks = [_masks(train, test, n) for train, test in splits]
     weights = [s, *_fold_weights(masks, s)]
     cells = _cells(masks, n)
-    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     rounds = len(weights)
     own = [one if isinstance(one, list) else [one] * rounds for one in penalties]
     share = replace(design, bytes_read=design.bytes_read / (len(own) * rounds))
     ready = [
-        _ready(X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True)
+        make_ready(
+            X, target, penalty, QUADRATIC, weight, None, fit_intercept, standardize, share, True
+        )
         for each in own
         for penalty, weight in zip(each, weights, strict=True)
     ]
@@ -112,18 +114,18 @@ def fold_paths(
     if alphas is not None:
         told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
     options |= {"cells": cells, "n_cells": 0 if cells is None else len(splits)}
-    results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
+    results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
     top = max(result["alpha_max"] for result in results[:rounds])
     if error is None and told is None and top > 0.0 and not results[0]["alpha_max"] > 0.0:
         told = _grids_of_folds(top, [each[0] for each in own], rounds, n_alphas, alpha_min_ratio)
-        results, error = _run(ready, callback, alphas=told, per_round=rounds, **options)
+        results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
     out = []
     for r in range(len(penalties)):
         mine = results[r * rounds : (r + 1) * rounds]
         paths = [
-            _path(
+            to_path(
                 result,
-                _problem(penalties[r], QUADRATIC, weight, n, fit_intercept, standardize),
+                remembered(penalties[r], QUADRATIC, weight, n, fit_intercept, standardize),
             )
             for result, weight in zip(mine, weights, strict=True)
         ]

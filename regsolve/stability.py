@@ -19,9 +19,9 @@ import numpy as np
 from scipy import sparse
 
 from . import _validate
+from ._call import Callback, Ready, budget, make_ready, run, warn_unproven
 from .solution import Interrupted, Report, together
-from .solve import QUADRATIC, Callback, _budget, _Ready, _ready, _run
-from .solve import _warn_unproven as warn_unproven
+from .solve import QUADRATIC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ def stability_paths(
     """
     if not penalty.l1_ratio > 0.0:
         raise ValueError("l1_ratio=0 selects every feature: give more than 0")
-    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     design = _validate.design(X)
     s = _validate.sample_weight(sample_weight, design.shape[0])
     family = _Family(X, y, draws, penalty, s, bool(fit_intercept), bool(standardize), design)
@@ -143,7 +143,7 @@ class _Family:
     standardize: bool
     design: _validate.Design
 
-    def problem(self, rows: NDArray[np.bool_], factors: Any = None) -> _Ready:
+    def problem(self, rows: NDArray[np.bool_], factors: Any = None) -> Ready:
         """That of some rows alone."""
         weight = rows.astype(np.float64) if self.weight is None else rows * self.weight
         penalty = self.penalty
@@ -152,12 +152,12 @@ class _Family:
             penalty = replace(penalty, weights=factors if given is None else factors * given)
         part = 1.0 / (2.0 * self.draws.number)  # of what validation read; each has two problems
         design = replace(self.design, bytes_read=part * self.design.bytes_read)
-        return _ready(
+        return make_ready(
             self.X, self.y, penalty, QUADRATIC, weight, None, self.fit_intercept,
             self.standardize, design,
         )  # fmt: skip
 
-    def problems(self, members: range) -> list[_Ready]:
+    def problems(self, members: range) -> list[Ready]:
         """Those of some subsamples."""
         p = self.design.shape[1]
         return [self.problem(self.draws.rows(k), self.draws.factors(k, p)) for k in members]
@@ -268,11 +268,11 @@ class _Run:
         return results[1 : 1 + len(halves)]
 
     def _solve(
-        self, ready: list[_Ready], callback: Callback | None, **own: Any
+        self, ready: list[Ready], callback: Callback | None, **own: Any
     ) -> list[dict[str, Any]]:
         left = self._seconds_left()
         options = {**self.options, "max_time": max(left, 1e-9) if np.isfinite(left) else 0.0}
-        results, error = _run(ready, callback, **{**options, **own})
+        results, error = run(ready, callback, **{**options, **own})
         self.reports += [result["report"] for result in results]
         together_bytes = sum(int(result["report"].peak_bytes) for result in results)
         self.peak_bytes = max(self.peak_bytes, together_bytes)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
+from ._call import Callback, Ready, budget, make_ready, run, to_path, to_solution, warn_unproven
 from .solution import Interrupted, Path, Solution
-from .solve import QUADRATIC, Callback, _budget, _path, _Ready, _ready, _run, _solution
-from .solve import _warn_unproven as warn_unproven
+from .solve import QUADRATIC
 
 if TYPE_CHECKING:
     from .penalties import L1, L2, ElasticNet
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _all_ready(
     X: Any, Y: Any, penalty: Any, sample_weight: Any, fit_intercept: bool, standardize: bool
-) -> list[_Ready]:
+) -> list[Ready]:
     """A problem a column of Y (n, n_targets); X is validated once."""
     design = _validate.design(X)
     targets = np.asarray(Y)
@@ -29,7 +29,7 @@ def _all_ready(
         column = targets[:, t]
         shared = replace(design, bytes_read=design.bytes_read / targets.shape[1])
         ready.append(
-            _ready(
+            make_ready(
                 X,
                 column,
                 penalty,
@@ -68,14 +68,14 @@ def solve_targets(
     ``Interrupted.result`` is the list, or its only element for one target.
     """
     ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
-    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     starts: list[Any] = [None] * len(ready)
     if coef_inits is not None:
         p = ready[0].design.shape[1]
         starts = [_validate.vector("coef_init", one, p, "columns") for one in coef_inits]
     alphas = np.array([penalty.alpha], dtype=np.float64)
-    results, error = _run(ready, callback, alphas=alphas, coef_inits=starts, **options)
-    solutions = [_solution(result) for result in results if result["statuses"]]
+    results, error = run(ready, callback, alphas=alphas, coef_inits=starts, **options)
+    solutions = [to_solution(result) for result in results if result["statuses"]]
     if error is not None:
         raise Interrupted(solutions if len(ready) > 1 else solutions[0]) from error
     for result in results:
@@ -107,12 +107,12 @@ def path_targets(
     Without ``alphas`` the grid starts at the largest alpha_max of all targets.
     """
     ready = _all_ready(X, Y, penalty, sample_weight, fit_intercept, standardize)
-    options = _budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     if alphas is None:
         one_reading = {**options, "solver": "working_set"}
-        tops, error = _run(ready, None, n_alphas=0, **one_reading)
+        tops, error = run(ready, None, n_alphas=0, **one_reading)
         if error is not None:
-            unsolved = [_path(result) for result in tops]
+            unsolved = [to_path(result) for result in tops]
             raise Interrupted(unsolved if len(ready) > 1 else unsolved[0]) from error
         top = max(result["alpha_max"] for result in tops)
         number = _validate.positive_integer("n_alphas", n_alphas)
@@ -120,8 +120,8 @@ def path_targets(
         top = top if top > 0.0 else float(np.finfo(np.float64).eps)
         alphas = top * np.geomspace(1.0, ratio, number) if number > 1 else [top]
     grid = _validate.descending(alphas)
-    results, error = _run(ready, callback, alphas=grid, **options)
-    fitted = [_path(result) for result in results]
+    results, error = run(ready, callback, alphas=grid, **options)
+    fitted = [to_path(result) for result in results]
     if error is not None:
         raise Interrupted(fitted if len(ready) > 1 else fitted[0]) from error
     for result in results:

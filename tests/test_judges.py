@@ -10,12 +10,12 @@ from problems import nasty
 
 import regsolve
 from regsolve import _core, _validate
-from regsolve.solve import _ready
+from regsolve._call import make_ready
 
 
 def both(X, y, penalty, coef, intercept, **options):
     """Verdicts (primal, dual, gap, relative gap, KKT violation) of the two judges."""
-    ready = _ready(
+    ready = make_ready(
         X,
         y,
         penalty,

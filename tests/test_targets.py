@@ -168,7 +168,7 @@ def test_interrupt_while_the_gram_matrix_is_read(monkeypatch: pytest.MonkeyPatch
     X = np.random.default_rng(0).standard_normal((80_000, 400), dtype=np.float32)
     Y = X[:, :40].astype(float) + 0.1 * X[:, 40:80]
     alphas = np.geomspace(1.0, 1e-3, 2000)
-    run, sent = regsolve.targets._run, []
+    run, sent = regsolve.targets.run, []
 
     def send() -> None:
         time.sleep(0.05)
@@ -179,7 +179,7 @@ def test_interrupt_while_the_gram_matrix_is_read(monkeypatch: pytest.MonkeyPatch
         threading.Thread(target=send).start()
         return run(*args, **options)
 
-    monkeypatch.setattr(regsolve.targets, "_run", run_and_send)
+    monkeypatch.setattr(regsolve.targets, "run", run_and_send)
     with pytest.raises(regsolve.Interrupted) as stop:
         path_targets(X, Y, penalty=penalty.L1(), alphas=alphas, solver="gram", n_threads=1)
     assert time.perf_counter() - sent[0] < 1.0
@@ -189,12 +189,12 @@ def test_interrupt_while_the_gram_matrix_is_read(monkeypatch: pytest.MonkeyPatch
 
 def test_interrupt_while_alpha_max_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     X, Y = several(50, 20, 3)
-    run = regsolve.targets._run
+    run = regsolve.targets.run
 
     def interrupted(*args: Any, **options: Any) -> Any:
         return run(*args, **options)[0], KeyboardInterrupt()
 
-    monkeypatch.setattr(regsolve.targets, "_run", interrupted)
+    monkeypatch.setattr(regsolve.targets, "run", interrupted)
     with pytest.raises(regsolve.Interrupted) as stop:
         path_targets(X, Y, penalty=penalty.L1())
     assert [len(one.alphas) for one in stop.value.result] == [0, 0, 0]

@@ -29,10 +29,11 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
+from .._call import budget, make_ready, run, to_path
 from ..ridge.design import Design
 from ..ridge.factors import EPS
 from ..solution import Path
-from ..solve import LASSO, QUADRATIC, _budget, _path, _ready, _run, path
+from ..solve import LASSO, QUADRATIC, path
 from .goal import Goal, Norms
 
 if TYPE_CHECKING:
@@ -104,12 +105,12 @@ class GramProblem:
     def along(self, alphas: Array, start: Array) -> Array:
         """The lasso at descending alphas, from ``start`` on; (p, m)."""
         M, t = self._scaled()
-        ready = _ready(M, t, LASSO, QUADRATIC, None, None, False, False)
-        options = _budget(1e-9, None, None, None, None, "auto")
-        (found,), error = _run([ready], None, alphas=alphas, coef_inits=[start], **options)
+        ready = make_ready(M, t, LASSO, QUADRATIC, None, None, False, False)
+        options = budget(1e-9, None, None, None, None, "auto")
+        (found,), error = run([ready], None, alphas=alphas, coef_inits=[start], **options)
         if error is not None:
             raise error
-        return np.asarray(_path(found).coefs.toarray())
+        return np.asarray(to_path(found).coefs.toarray())
 
     def _scaled(self) -> tuple[Array, Array]:
         root = math.sqrt(len(self.t))
