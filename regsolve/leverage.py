@@ -38,8 +38,8 @@ from scipy.linalg.lapack import dpstrf
 
 from . import _validate
 from ._threads import blas_threads
-from .penalties import BOUND_ROUNDING
 from .ridge.design import Design
+from .separable import BOUND_ROUNDING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
