@@ -12,8 +12,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "answers.hpp"
 #include "residual_path.hpp"
 #include "screening.hpp"
+#include "start.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -30,24 +32,26 @@ class WorkingSetPath {
         target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
         directions_(design, most_directions(design.X)),
-        screener_(design, penalty_, W_, directions_) {
-    find_null();
-  }
+        screener_(design, penalty_, W_, directions_),
+        start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
+        answers_(design, options, W_, target_, start_.null, monitor) {}
 
   void run() {
-    solution_.alpha_max = alpha_max_.value;
-    solution_.null_objective = null_.objective;
-    grid_ = alpha_grid(options_, alpha_max_);
+    solution_.alpha_max = start_.alpha_max.value;
+    solution_.null_objective = start_.null.objective;
+    grid_ = alpha_grid(options_, start_.alpha_max);
     if (grid_.empty()) return;  // alpha_max is all that was asked for
-    if (null_.exact()) {
+    if (start_.null.exact()) {
       for (double alpha : grid_)
-        if (record_null(alpha)) break;
+        if (answers_.record_null(alpha, grid_.size())) break;
       return;
     }
     penalty_.alpha = grid_.front();
     W_.least_alpha = grid_.back();
-    start_set();
-    reached_ = std::max(alpha_max_.value, grid_.front());
+    W_.add(first_features(design_, penalty_, W_, start_.c, options_.coef_init), solution_.report);
+    std::vector<double>().swap(start_.c);
+    strength_ = usual_strength(penalty_, design_.X.p);
+    reached_ = std::max(start_.alpha_max.value, grid_.front());
     if (options_.coef_init) start_from(options_.coef_init);
     std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
@@ -70,77 +74,6 @@ class WorkingSetPath {
   }
 
  private:
-  // A solution on W that waits for the proof of the features outside.
-  struct Waiting {
-    std::size_t step;
-    double alpha, primal, deviance, violation;
-    std::vector<Index> support;  // local
-    std::vector<double> b, c, dual;
-    bool certified = false, violates = false;
-    double excess = 0.0;
-  };
-
-  void find_null() {
-    const std::size_t p = std::size_t(design_.X.p);
-    std::vector<Index> S;
-    for (std::size_t j = 0; j < p; ++j)
-      if (!penalty_.excluded(Index(j)) && !penalty_.penalised(Index(j))) S.push_back(Index(j));
-    penalty_.alpha = 1.0;
-    W_.add(S, solution_.report);
-    const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-    std::vector<double> b(p, 0.0);
-    std::vector<double> q = solve_unpenalised(design_, null, b, solution_.report);
-    for (std::size_t k = 0; k < S.size(); ++k) W_.b[k] = b[std::size_t(S[k])];
-    W_.state();
-    const double norm = std::sqrt(dot_dense(q.data(), q.data(), design_.X.n));
-    null_.objective = 0.5 * norm * norm;
-    null_.reached = 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n);
-    null_.unfitted = 0.5 * design_.t_square;
-    null_.size = design_.gradient_size(design_.t_square);
-    for (double& v : q) v /= norm > 0.0 ? norm : 1.0;
-    const bool known = std::all_of(W_.b.begin(), W_.b.end(), [](double v) { return v == 0.0; });
-    if (known) {
-      c_.swap(design_.stats.q);
-      for (double& v : c_) v /= norm > 0.0 ? norm : 1.0;
-      directions_.add_known(q, c_);
-    } else {
-      directions_.add(q, 1, solution_.report);
-    }
-    std::vector<double>().swap(design_.stats.q);  // not read from here on
-    c_.assign(directions_.correlations(0), directions_.correlations(0) + p);
-    for (double& v : c_) v *= norm;
-    null_.gradient = steepest(penalty_, c_, design_.stats.inv);
-    alpha_max_ = AlphaMax(penalty_, design_.stats, c_, design_.t_square);
-  }
-
-  // W: besides what is there, coef_init's support and the features nearest to entering.
-  void start_set() {
-    const double wide =
-        std::min(std::sqrt(12.0 * double(design_.X.p)), 2.0 * double(design_.X.n) + 20.0);
-    const std::size_t most = std::size_t((design_.X.sparse() ? 0.08 : 0.4) * wide);
-    std::vector<Index> S;
-    std::vector<std::pair<double, Index>> nearest;  // a heap, the farthest of them in front
-    for (Index j = 0; j < design_.X.p; ++j) {
-      if (penalty_.excluded(j) || W_.position[std::size_t(j)] >= 0) continue;
-      if (options_.coef_init && options_.coef_init[j] != 0.0) {
-        S.push_back(j);
-      } else if (most > 0 && penalty_.slack(j, c_[std::size_t(j)]) < infinity) {
-        const double c = std::fabs(c_[std::size_t(j)]) / penalty_.factor1[std::size_t(j)];
-        if (nearest.size() == most && !(std::pair(-c, j) < nearest.front())) continue;
-        nearest.emplace_back(-c, j);
-        std::push_heap(nearest.begin(), nearest.end());
-        if (nearest.size() <= most) continue;
-        std::pop_heap(nearest.begin(), nearest.end());
-        nearest.pop_back();
-      }
-    }
-    std::vector<double>().swap(c_);
-    set_strength();
-    std::sort_heap(nearest.begin(), nearest.end());
-    for (const auto& [c, j] : nearest) S.push_back(j);
-    W_.add(S, solution_.report);
-  }
-
   // b from coef where its objective is less than the null model's: one reading of its residual says
   // for which alpha it is near the answer, and is a direction for the proofs.
   void start_from(const double* coef) {
@@ -158,7 +91,7 @@ class WorkingSetPath {
     if (support.empty()) return;
     W_.set(support, b);
     W_.penalty.alpha = grid_.front();
-    started_ = W_.primal() < null_.objective;
+    started_ = W_.primal() < start_.null.objective;
     if (!started_) {
       W_.set(null_support, null_b);
       return;
@@ -175,19 +108,8 @@ class WorkingSetPath {
       const double f1 = penalty_.factor1[j];
       if (f1 > 0.0) c[j] *= f1 / (f1 + penalty_.factor2[j] * std::fabs(b[k]));
     }
-    reached_ = std::max(std::min(alpha_max_.value, largest_alpha(penalty_, c)), grid_.front());
-  }
-
-  // The l1 strength at alpha = 1 that all but a twentieth of the features exceed, by a sample.
-  void set_strength() {
-    std::vector<double> f;
-    for (Index j = 0; j < design_.X.p; j += 1 + design_.X.p / 2000)
-      if (!penalty_.excluded(j) && penalty_.factor1[std::size_t(j)] > 0.0)
-        f.push_back(penalty_.factor1[std::size_t(j)]);
-    if (f.empty()) return;
-    const auto low = f.begin() + std::ptrdiff_t(f.size() / 20);
-    std::nth_element(f.begin(), low, f.end());
-    strength_ = *low;
+    reached_ =
+        std::max(std::min(start_.alpha_max.value, largest_alpha(penalty_, c)), grid_.front());
   }
 
   // The grid's next alpha, or one on the way to it: a step too far makes W explode.
@@ -200,10 +122,12 @@ class WorkingSetPath {
     const double goal = std::min(0.1 * options_.tol, 1e-11);
     grown_ = 0;
     for (int round = 0;; ++round) {
-      const bool given = std::exchange(started_, false) && W_.proves(alpha, goal * null_.objective);
-      const bool solved = given || W_.solve(alpha, goal, null_.objective, options_.max_iter,
+      const bool given =
+          std::exchange(started_, false) && W_.proves(alpha, goal * start_.null.objective);
+      const bool solved = given || W_.solve(alpha, goal, start_.null.objective, options_.max_iter,
                                             monitor_, solution_.report);
-      const bool limited = options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * null_.objective;
+      const bool limited =
+          options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * start_.null.objective;
       if (!solved && (monitor_.stopped() || limited || W_.spent())) return false;
       now_ = screener_.screen(W_.dual, W_.size());
       if (round >= 20 || !grow(now_)) return true;
@@ -241,27 +165,9 @@ class WorkingSetPath {
     return k;
   }
 
-  // b on W as it is, for grid_[k].
-  Waiting present(std::size_t k) const {
-    Waiting w;
-    w.step = k;
-    w.alpha = grid_[k];
-    w.primal = W_.primal();
-    w.deviance = 1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
-    w.violation = W_.violation;
-    for (Index j = 0; j < W_.size(); ++j)
-      if (W_.b[std::size_t(j)] != 0.0) {
-        w.support.push_back(j);
-        w.b.push_back(W_.b[std::size_t(j)]);
-      }
-    w.c = W_.c;
-    w.dual = W_.dual;
-    return w;
-  }
-
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
   std::size_t wait(std::size_t k) {
-    waiting_.push_back(present(k));
+    waiting_.push_back(answers_.present(k, grid_[k]));
     waiting_.back().certified = now_.certified();
     waiting_.back().excess = now_.excess;
     const bool full = waiting_.size() >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
@@ -273,7 +179,7 @@ class WorkingSetPath {
   }
 
   // Whether the path ends behind this answer.
-  bool ends(const Waiting& w) const {
+  bool ends(const Answer& w) const {
     return (options_.dfmax >= 0 && Index(w.support.size()) > options_.dfmax) ||
            w.deviance >= options_.stop_at_deviance;
   }
@@ -293,7 +199,7 @@ class WorkingSetPath {
   std::size_t verify(std::size_t next) {
     for (;;) {
       std::vector<std::pair<double, Index>> missing;
-      for (Waiting& w : waiting_) {
+      for (Answer& w : waiting_) {
         if (w.certified) continue;
         decide(w, missing);
         if (!missing.empty()) break;
@@ -307,7 +213,7 @@ class WorkingSetPath {
   }
 
   // Looks at one answer through the directions held, and at the features left, if few, through X.
-  void decide(Waiting& w, std::vector<std::pair<double, Index>>& missing) {
+  void decide(Answer& w, std::vector<std::pair<double, Index>>& missing) {
     penalty_.alpha = w.alpha;
     Screening s = screener_.screen(w.dual, Index(w.c.size()));  // later joiners are outside
     if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew)) look_at(w, s);
@@ -318,7 +224,7 @@ class WorkingSetPath {
   }
 
   // Exact dots for the features in doubt.
-  void look_at(const Waiting& w, Screening& s) {
+  void look_at(const Answer& w, Screening& s) {
     const std::vector<double> v = design_.weighted(w.dual);
     double sum = 0.0;
     for (double value : v) sum += value;
@@ -335,7 +241,7 @@ class WorkingSetPath {
 
   // The first answer that waits lacks features: it and all behind it are solved again with them.
   std::size_t go_back(std::vector<std::pair<double, Index>>& missing) {
-    const Waiting w = std::move(waiting_.front());
+    const Answer w = std::move(waiting_.front());
     waiting_.clear();
     add_largest(missing, std::max<std::size_t>(64, w.support.size()));
     W_.set(w.support, w.b);
@@ -348,7 +254,7 @@ class WorkingSetPath {
   void read_waiting() {
     std::vector<std::vector<double>> rests;
     std::vector<double> a, e;
-    for (const Waiting& w : waiting_)
+    for (const Answer& w : waiting_)
       if (!w.certified) {
         directions_.split(w.dual.data(), a, e);
         for (double& v : e) v /= w.alpha * strength_;
@@ -389,45 +295,17 @@ class WorkingSetPath {
     directions_.compress(latest);
   }
 
-  // max_s D(s dual), s <= most, from correlations z with the features of `penalty`
-  template <class Penalty>
-  double dual_value(const Penalty& penalty, const Waiting& w, const Correlations& z,
-                    double most) const {
-    return quadratic_dual(penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
-                          dot_dense(w.dual.data(), w.dual.data(), design_.X.n), most);
-  }
-
-  void record(const Waiting& w) {
+  void record(const Answer& w) {
     penalty_.alpha = W_.penalty.alpha = w.alpha;
     check_zeros(w);
     Correlations z;
     z.c = w.c;
-    record(w, dual_value(W_.penalty, w, z, 1.0 / (1.0 + w.excess)), Status::stalled);
-  }
-
-  void record(const Waiting& w, double dual, Status otherwise) {
-    bool is_null = true;
-    std::vector<std::pair<Index, double>> ordered;
-    for (std::size_t k = 0; k < w.support.size(); ++k) {
-      is_null = is_null && !W_.penalty.penalised(w.support[k]);
-      ordered.emplace_back(W_.features[std::size_t(w.support[k])], w.b[k]);
-    }
-    std::sort(ordered.begin(), ordered.end());
-    std::vector<Index> support;
-    std::vector<double> b;
-    for (const auto& [j, value] : ordered) {
-      support.push_back(j);
-      b.push_back(value);
-    }
-    const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
-    const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
-    done_ = monitor_.record(make_point(design_.problem, w.alpha, design_.stats, support, b,
-                                       design_.t_mean, verdict, w.deviance, status),
-                            Index(grid_.size()));
+    const double dual = answers_.dual_value(W_.penalty, w, z, 1.0 / (1.0 + w.excess));
+    done_ = answers_.record(w, dual, Status::stalled, grid_.size());
   }
 
   // In a debug build every certified zero is held against its exact correlation.
-  void check_zeros([[maybe_unused]] const Waiting& w) const {
+  void check_zeros([[maybe_unused]] const Answer& w) const {
 #ifdef REGSOLVE_DEBUG
     const std::vector<double> v = design_.weighted(w.dual);
     std::vector<double> c;
@@ -444,33 +322,16 @@ class WorkingSetPath {
 #endif
   }
 
-  // W holds the unpenalised features alone, in ascending order.
-  bool record_null(double alpha) {
-    std::vector<Index> support;
-    std::vector<double> b;
-    for (std::size_t k = 0; k < W_.b.size(); ++k)
-      if (W_.b[k] != 0.0) {
-        support.push_back(W_.features[k]);
-        b.push_back(W_.b[k]);
-      }
-    const Verdict verdict = exact_fit(null_);
-    const Status status =
-        judge_status(design_.problem, verdict, options_.tol, false, Status::stalled);
-    return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
-                                      design_.t_mean, verdict, 0.0, status),
-                           Index(grid_.size()));
-  }
-
   // The solver was stopped before it finished grid_[k]: what waits is decided, and the first answer
   // without a proof gets its gap from a reading.
   std::size_t give_up(std::size_t k) {
     const std::size_t next = verify(k);
     if (done_ || (next < k && !solution_.stopped)) return next;
-    Waiting w;
+    Answer w;
     if (waiting_.empty()) {
       W_.penalty.alpha = grid_[next];
       W_.state();
-      w = present(next);
+      w = answers_.present(next, grid_[next]);
     } else {
       w = std::move(waiting_.front());
       waiting_.clear();
@@ -487,8 +348,8 @@ class WorkingSetPath {
         w.violation =
             std::max(w.violation, design_.stats.norm(i) * penalty_.distance(j, 0.0, z.c[i]));
     }
-    record(w, dual_value(penalty_, w, z, infinity),
-           solution_.stopped ? monitor_.status : Status::max_iter);
+    done_ = answers_.record(w, answers_.dual_value(penalty_, w, z, infinity),
+                            solution_.stopped ? monitor_.status : Status::max_iter, grid_.size());
     reached_ = w.alpha;
     return w.step + 1;
   }
@@ -542,15 +403,15 @@ class WorkingSetPath {
   ElasticNet penalty_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> target_, c_, grid_;
+  std::vector<double> target_, grid_;
   WorkingSet W_;
   Directions directions_;
   Screener screener_;
+  Start start_;
+  Answers answers_;
   Screening now_;
-  std::vector<Waiting> waiting_;
+  std::vector<Answer> waiting_;
   std::deque<std::vector<double>> past_;  // dual points recorded last
-  NullModel null_;
-  AlphaMax alpha_max_;
   double reached_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet

@@ -1,0 +1,109 @@
+// Answers on a working set: as they wait for the proof of the features outside, and as they are
+// recorded.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "monitor.hpp"
+#include "working_set.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+struct Answer {
+  std::size_t step;
+  double alpha, primal, deviance, violation;
+  std::vector<Index> support;  // local
+  std::vector<double> b, c, dual;
+  bool certified = false, violates = false;
+  double excess = 0.0;  // of the largest certified |c_j| over its threshold, as a share of it
+};
+
+class Answers {
+ public:
+  Answers(const Design& design, const Options& options, const WorkingSet& W,
+          const std::vector<double>& target, const NullModel& null, Monitor& monitor)
+      : design_(design),
+        options_(options),
+        W_(W),
+        target_(target),
+        null_(null),
+        monitor_(monitor) {}
+
+  // b on W as it is, the answer at a step of the grid.
+  Answer present(std::size_t step, double alpha) const {
+    Answer w;
+    w.step = step;
+    w.alpha = alpha;
+    w.primal = W_.primal();
+    w.deviance = 1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
+    w.violation = W_.violation;
+    for (Index j = 0; j < W_.size(); ++j)
+      if (W_.b[std::size_t(j)] != 0.0) {
+        w.support.push_back(j);
+        w.b.push_back(W_.b[std::size_t(j)]);
+      }
+    w.c = W_.c;
+    w.dual = W_.dual;
+    return w;
+  }
+
+  // max_s D(s dual), s <= most, from correlations z with the features of `penalty`
+  template <class Penalty>
+  double dual_value(const Penalty& penalty, const Answer& w, const Correlations& z,
+                    double most) const {
+    return quadratic_dual(penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
+                          dot_dense(w.dual.data(), w.dual.data(), design_.X.n), most);
+  }
+
+  // True where the path ends with it. Features are named by their numbers in X, ascending.
+  bool record(const Answer& w, double dual, Status otherwise, std::size_t n_steps) {
+    bool is_null = true;
+    std::vector<std::pair<Index, double>> ordered;
+    for (std::size_t k = 0; k < w.support.size(); ++k) {
+      is_null = is_null && !W_.penalty.penalised(w.support[k]);
+      ordered.emplace_back(W_.features[std::size_t(w.support[k])], w.b[k]);
+    }
+    std::sort(ordered.begin(), ordered.end());
+    std::vector<Index> support;
+    std::vector<double> b;
+    for (const auto& [j, value] : ordered) {
+      support.push_back(j);
+      b.push_back(value);
+    }
+    const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
+    const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
+    return monitor_.record(make_point(design_.problem, w.alpha, design_.stats, support, b,
+                                      design_.t_mean, verdict, w.deviance, status),
+                           Index(n_steps));
+  }
+
+  // W holds the unpenalised features alone, in ascending order.
+  bool record_null(double alpha, std::size_t n_steps) {
+    std::vector<Index> support;
+    std::vector<double> b;
+    for (std::size_t k = 0; k < W_.b.size(); ++k)
+      if (W_.b[k] != 0.0) {
+        support.push_back(W_.features[k]);
+        b.push_back(W_.b[k]);
+      }
+    const Verdict verdict = exact_fit(null_);
+    const Status status =
+        judge_status(design_.problem, verdict, options_.tol, false, Status::stalled);
+    return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
+                                      design_.t_mean, verdict, 0.0, status),
+                           Index(n_steps));
+  }
+
+ private:
+  const Design& design_;
+  const Options& options_;
+  const WorkingSet& W_;
+  const std::vector<double>& target_;
+  const NullModel& null_;
+  Monitor& monitor_;
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
