@@ -85,6 +85,11 @@ class Door final : public AnyMatrix {
   Kind kind_;
 };
 
+// Operations of a reading for k vectors, in those of one for a single vector, about a value each.
+inline double reading_work(const AnyMatrix& X, int k) {
+  return X.size() / 8.0 * (0.75 + 0.25 * double(k));
+}
+
 inline std::unique_ptr<AnyMatrix> open(const MatrixRef& X) {
   std::unique_ptr<AnyMatrix> out;
   visit(X, [&](const auto& kind) { out.reset(new Door<std::decay_t<decltype(kind)>>(kind)); });

@@ -53,9 +53,11 @@ struct Design {
 
   // out (p x k) = X'v for k vectors, in blocks of 8
   void xtr(const double* R, int k, double* out, Report& report) const {
-    for (int v = 0; v < k; v += 8)
-      report.x_bytes += X.xtr(R + v * X.n, std::min(8, k - v), out + v * X.p, X.p,
-                              worthwhile(n_threads, X.size() / 8.0));
+    for (int v = 0; v < k; v += 8) {
+      const int several = std::min(8, k - v);
+      report.x_bytes += X.xtr(R + v * X.n, several, out + v * X.p, X.p,
+                              worthwhile(n_threads, reading_work(X, several)));
+    }
     report.n_rhs += k;
   }
 
@@ -108,7 +110,7 @@ struct Design {
     for (Index i = 0; i < X.n; ++i)
       omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
     report.x_bytes += X.statistics({{omega.data(), omega_t.data(), centred(), &stats}},
-                                   worthwhile(n_threads, X.size() / 8.0));
+                                   worthwhile(n_threads, reading_work(X, 1)));
     report.n_rhs += 1;
   }
 

@@ -26,7 +26,7 @@ class SharedReading {
       : X_(X),
         running_(members),
         free_(n_threads),
-        n_threads_(worthwhile(n_threads, X.size() / 8.0)),
+        n_threads_(n_threads),
         seats_(static_cast<std::size_t>(members)) {}
 
   // A member starts, as soon as one of the n_threads is free.
@@ -145,7 +145,8 @@ class SharedReading {
     for (const Wish* wish : wishes_)
       if (!wish->R) wanted.push_back(wish->moments);
     if (wanted.empty()) return;
-    const double bytes = X_.statistics(wanted, n_threads_);
+    const double bytes =
+        X_.statistics(wanted, worthwhile(n_threads_, reading_work(X_, int(wanted.size()))));
     for (Wish* wish : wishes_)
       if (!wish->R) wish->bytes = bytes / double(wanted.size());
   }
@@ -164,7 +165,8 @@ class SharedReading {
         const auto [wish, v] = vectors[first + l];
         std::copy(wish->R + n * v, wish->R + n * (v + 1), R_.begin() + n * Index(l));
       }
-      const double bytes = X_.xtr(R_.data(), int(k), C_.data(), p, n_threads_);
+      const double bytes =
+          X_.xtr(R_.data(), int(k), C_.data(), p, worthwhile(n_threads_, reading_work(X_, int(k))));
       for (std::size_t l = 0; l < k; ++l) {
         const auto [wish, v] = vectors[first + l];
         std::copy(C_.begin() + p * Index(l), C_.begin() + p * Index(l + 1),
