@@ -162,7 +162,8 @@ class Path:
     df : (m,) number of non-zero coefficients.
     alpha_max : least alpha at which every penalised coefficient is zero.
     report : Report
-    stopped : "time_limit" or "interrupted" if the path ended before its grid did, else None.
+    stopped : "time_limit" or "interrupted" if the path was cut short, else None; None too where
+        ``dfmax`` or ``stop_at_deviance`` ended it, as asked.
     null_objective : objective of the null model, to which ``relative_gaps`` refer.
     objectives, dual_objectives : (m,) primal and dual; see ``certificate_of``.
     problem : Problem that was solved, of which ``select`` needs to know; None where the penalty or

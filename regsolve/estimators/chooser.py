@@ -57,12 +57,12 @@ class AlphaChooser(LinearPredictor):
             positive=bool(self.positive),
         )
 
-    def _keep(self, path: Path, k: int) -> None:
-        """Hold the path and what it is at its alpha number k."""
+    def _keep(self, path: Path, k: int, stopped: str | None) -> None:
+        """Hold the path and what it is at its alpha number k; ``stopped``: why some are missing."""
         self.path_, self.alpha_ = path, float(path.alphas[k])
         self.coef_ = path.coefs[:, [k]].toarray().ravel()
         self.intercept_ = float(path.intercepts[k])
-        self.status_ = path.statuses[k]
+        self.status_ = stopped or path.statuses[k]
         self.certificate_ = path.certificate_of(k)
         self.dual_gap_ = self.certificate_.gap
         steps = path.report.n_solves + path.report.n_epochs

@@ -114,6 +114,7 @@ class ElasticNetIC(AlphaChooser):
     n_iter_ : int
         Direct solves and epochs of the path, over its alphas.
     status_ : str
+        Of ``coef_``'s proof; "time_limit" or "interrupted" where alphas of the grid are missing.
     certificate_ : Certificate
         Of ``coef_``.
     report_ : Report
@@ -221,7 +222,7 @@ class ElasticNetIC(AlphaChooser):
         self.alphas_ = path.alphas
         self.criterion_, self.df_ = chosen.values, chosen.df
         self.noise_variance_ = chosen.noise_variance
-        self._keep(path, chosen.index)
+        self._keep(path, chosen.index, path.stopped)
         self.report_ = path.report
         if self.verbose:
             sys.stderr.write(

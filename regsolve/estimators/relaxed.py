@@ -188,14 +188,17 @@ class RelaxedLasso(LassoCV):
         )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draw the held-out errors of every gamma; see :func:`regsolve.plots.relaxed_curves`."""
+        """Draw the held-out errors, or scores of ``scoring``, of every gamma.
+
+        See :func:`regsolve.plots.relaxed_curves`.
+        """
         from ..plots import relaxed_curves
 
         check_is_fitted(self)
         m, n_folds = len(self.alphas_), len(self.fold_paths_)
-        errors = self.mse_path_.reshape(len(self.gammas_), m, n_folds)
+        judged = self._judged(options).reshape(len(self.gammas_), m, n_folds)
         return relaxed_curves(
-            self.path_.alphas[:m], self.gammas_, errors, ax, df=self.path_.df[:m], **options
+            self.path_.alphas[:m], self.gammas_, judged, ax, df=self.path_.df[:m], **options
         )
 
 

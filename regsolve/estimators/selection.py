@@ -117,6 +117,7 @@ class ElasticNetCV(AlphaChooser):
     n_iter_ : int
         Direct solves and epochs of the full data's path, over its alphas.
     status_ : str
+        Of ``coef_``'s proof; "time_limit" or "interrupted" where alphas of the grid are missing.
     certificate_ : Certificate
         Of ``coef_`` on the full data.
     report_ : Report
@@ -292,8 +293,9 @@ class ElasticNetCV(AlphaChooser):
         if hasattr(self, "l1_ratio"):
             self.l1_ratio_ = ratios[r]
         self.fold_paths_ = found[r].folds
-        self._keep(path, k)
-        self.report_ = together([path.report for one in found for path in (one.path, *one.folds)])
+        every = [path for one in found for path in (one.path, *one.folds)]
+        self._keep(path, k, next((each.stopped for each in every if each.stopped), None))
+        self.report_ = together([each.report for each in every])
 
     def _chosen(self, errors: NDArray[np.float64]) -> tuple[int, int]:
         """Which of the paths found, and which alpha, the errors (R, m, K) speak for."""
@@ -311,15 +313,27 @@ class ElasticNetCV(AlphaChooser):
         )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draw the held-out errors at ``l1_ratio_``; see :func:`regsolve.plots.cv_curve`."""
+        """Draw what the choice at ``l1_ratio_`` was by: held-out errors, or scores of ``scoring``.
+
+        See :func:`regsolve.plots.cv_curve`.
+        """
         from ..plots import cv_curve
 
         check_is_fitted(self)
         m, n_folds = self.alphas_.shape[-1], len(self.fold_paths_)
         ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0))
         r = int(np.flatnonzero(ratios == getattr(self, "l1_ratio_", 1.0))[0])
-        errors = self.mse_path_.reshape(len(ratios), m, n_folds)[r]
-        return cv_curve(self.path_.alphas[:m], errors, ax, df=self.path_.df[:m], **options)
+        judged = self._judged(options).reshape(len(ratios), m, n_folds)[r]
+        return cv_curve(self.path_.alphas[:m], judged, ax, df=self.path_.df[:m], **options)
+
+    def _judged(self, options: dict[str, Any]) -> NDArray[np.float64]:
+        """What plots draw; ``options`` are completed for scores."""
+        if self.scoring is None:
+            return self.mse_path_
+        name = self.scoring if isinstance(self.scoring, str) else "score"
+        options.setdefault("scores", True)
+        options.setdefault("ylabel", f"{name} on held-out rows")
+        return self.score_path_
 
     def _scores(
         self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, s: Any

@@ -22,11 +22,12 @@ def cv_curve(
     *,
     df: ArrayLike | None = None,
     ylabel: str = "mean squared error on held-out rows",
+    scores: bool = False,
 ) -> Axes:
     """Draw held-out errors (m, n_folds) against alphas (m,): mean, standard error, both choices.
 
     Grey lines are the folds; the band is the mean plus and minus one standard error. The solid
-    upright line marks the alpha of the least mean, the dashed one the largest alpha within one
+    upright line marks the alpha of the best mean, the dashed one the largest alpha within one
     standard error of it (``selection_rule="1se"``).
 
     Parameters
@@ -39,6 +40,8 @@ def cv_curve(
     df : (m,) int, optional
         Non-zeros of the full data's path, counted on the upper axis.
     ylabel : str
+    scores : bool
+        ``errors`` are scores, of which the greatest is chosen.
 
     Returns
     -------
@@ -63,8 +66,9 @@ def cv_curve(
     ax.plot(places, losses[shown], color=FADED, linewidth=0.7, zorder=2)
     ax.fill_between(places, low, high, color=COLOURS[0], alpha=0.18, linewidth=0.0, zorder=1)
     ax.plot(places, mean[shown], color=COLOURS[0], linewidth=1.8, zorder=3, label="mean of folds")
-    for rule, style, name in (("min", "-", "least"), ("1se", (0, (5.0, 1.6)), "1 standard error")):
-        at = strengths[chosen(losses[None], rule)[1]]
+    best, judged = ("greatest", -losses) if scores else ("least", losses)
+    for rule, style, name in (("min", "-", best), ("1se", (0, (5.0, 1.6)), "1 standard error")):
+        at = strengths[chosen(judged[None], rule)[1]]
         if at > 0.0:
             label = f"{name}: alpha = {at:.3g}"
             line = ax.axvline(at, color=COLOURS[1], linewidth=1.4, linestyle=style, label=label)
@@ -142,10 +146,11 @@ def relaxed_curves(
     *,
     df: ArrayLike | None = None,
     ylabel: str = "mean squared error on held-out rows",
+    scores: bool = False,
 ) -> Axes:
     """Draw held-out errors (n_gammas, m, n_folds) of a relaxed lasso: a line of means each gamma.
 
-    The disc marks the pair of least mean, with its standard error as a bar; the diamond the
+    The disc marks the pair of best mean, with its standard error as a bar; the diamond the
     simplest pair within that standard error (``selection_rule="1se"``).
 
     Parameters
@@ -159,6 +164,8 @@ def relaxed_curves(
     df : (m,) int, optional
         Non-zeros of the full data's path, counted on the upper axis.
     ylabel : str
+    scores : bool
+        ``errors`` are scores, of which the greatest is chosen.
 
     Returns
     -------
@@ -186,8 +193,9 @@ def relaxed_curves(
             strengths[shown], mean[g, shown], color=colour, linestyle=dashes, linewidth=1.7,
             label=label,
         )  # fmt: skip
-    for rule, marker, name in (("min", "o", "least"), ("1se", "D", "1 standard error")):
-        g, k = chosen_pair(losses, shares, rule)
+    best, judged = ("greatest", -losses) if scores else ("least", losses)
+    for rule, marker, name in (("min", "o", best), ("1se", "D", "1 standard error")):
+        g, k = chosen_pair(judged, shares, rule)
         if not shown[k]:
             continue
         label = f"{name}: alpha = {strengths[k]:.3g}, gamma = {shares[g]:g}"
