@@ -87,6 +87,19 @@ inline double squared_error(const Design& design, const double* G, const Point& 
   return sum + (design.centred() ? shift * shift : 0.0);
 }
 
+// Whether differences from sums over all rows, whose squares were `whole` (p + 1,), the target's
+// last, leave the rows of a design, of that share of the weights, too few digits.
+inline bool digits_lost(const Design& design, const std::vector<double>& whole, double share) {
+  constexpr double most = 1e4;
+  const std::size_t p = std::size_t(design.X.p);
+  bool few = !(whole[p] <= most * share * design.tt) && design.tt > 0.0;
+  for (std::size_t j = 0; j < p && !few; ++j) {
+    const double norm = design.stats.norm(j);
+    few = norm != 0.0 && !(whole[j] <= most * share * norm * norm);
+  }
+  return few;
+}
+
 // Options of problem k where none gives alphas: the grid of its round, which is that of the round's
 // first problem, all rows; `top` is alpha_max of the first round.
 class SharedGrids {
@@ -177,10 +190,15 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   parallel_blocks(first.n_threads, per_round, [&](Index k) {
     designs[std::size_t(k)] = std::make_unique<Design>(problems[std::size_t(k)], blas, 1);
   });
+  std::vector<double> whole;
+  for (Index j = 0; j <= first.X.p; ++j) whole.push_back(M[std::size_t(j * (P + 1))]);
+  std::vector<char> lost(std::size_t(per_round), 0);
   for (Index k = 0; k < per_round; ++k) {
     Design& design = *designs[std::size_t(k)];
+    const double share = M[std::size_t(k * size + (P - 1) * (P + 1))];
     scale_gram(M.data() + k * size, pilot, design.centred(), first.n_threads, design.stats);
-    if (!check_finite(design, solutions[std::size_t(k)])) return;
+    lost[std::size_t(k)] = k > 0 && digits_lost(design, whole, share);
+    if (!lost[std::size_t(k)] && !check_finite(design, solutions[std::size_t(k)])) return;
   }
   if (grids.wanted()) {
     Options ask = options[0];
@@ -198,15 +216,21 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
       const double* G = M.data() + fold * size;
       const Design& design = *designs[std::size_t(fold)];
       Options own = poll.member(grids.of(k), 1);
+      if (lost[std::size_t(fold)]) {
+        path(problems[k], own, blas, solutions[k]);
+        continue;
+      }
       Monitor monitor(own, solutions[k]);
       gram_path(design, problems[k], G, own, monitor, solutions[k]);
       if (fold == 0) continue;
-      // rows of the cell = all rows less those trained on, by their shares of the weights
+      // rows of the cell = all rows less those trained on, by their shares of the weights; little
+      // beside t't has few digits
       const double share = mass[std::size_t(fold - 1)];
-      for (Point& point : solutions[k].points)
-        point.held_out = (squared_error(*designs[0], M.data(), point) -
-                          (1.0 - share) * squared_error(design, G, point)) /
-                         share;
+      for (Point& point : solutions[k].points) {
+        const double all = squared_error(*designs[0], M.data(), point);
+        const double held = all - (1.0 - share) * squared_error(design, G, point);
+        if (held > 1e-5 * designs[0]->tt) point.held_out = held / share;
+      }
     }
   });
 }
@@ -270,11 +294,11 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
       const int share = cell ? share_of(m, members, 2) : 4;
+      auto companion = std::make_unique<Companion>(*X, reading, m, share);  // leaves on any error
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
       const Restricted own_rows(problems[k]);
-      Design design(own_rows.problem, blas, own.n_threads,
-                    own_rows.view(std::make_unique<Companion>(*X, reading, m, share)));
+      Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
       run_mode(mode, design, own, monitor, solutions[k]);
     });
   }

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _validate
 from ._call import Callback, budget, make_ready, remembered, run, to_path, warn_unproven
-from ._threads import blas_threads
+from ._threads import one_thread_blas
 from .solution import Interrupted, Path
 from .solve import QUADRATIC
 
@@ -129,7 +129,7 @@ def fold_paths(
             )
             for result, weight in zip(mine, weights, strict=True)
         ]
-        with blas_threads(options["n_threads"]):
+        with one_thread_blas():  # the same bits on any number of threads
             errors = _held_out(X, target, s, splits, paths[1:], mine[1:])
         out.append(FoldPaths(paths[0], paths[1:], errors))
     if error is not None:

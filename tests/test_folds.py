@@ -341,3 +341,55 @@ def test_nothing_to_choose_from_is_named(options: dict[str, Any], told: str) -> 
     X, y = load_diabetes(return_X_y=True)
     with pytest.raises(ValueError, match=told):
         regsolve.ElasticNetCV(**{"alphas": 5, **options}).fit(X, y)
+
+
+def test_a_fold_without_the_heaviest_rows_keeps_its_digits() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 30)), rng.standard_normal(100)
+    X[0] *= 1e8
+    y[0] *= 1e8
+    splits = list(KFold(5).split(X))
+    (found,) = fold_paths(X, y, splits, penalties=[L1()], n_alphas=8, alpha_min_ratio=1e-2)
+    for path, (train, test), told in zip(found.folds, splits, found.errors, strict=True):
+        judged = [
+            verify(
+                X[train], y[train], path.coefs[:, [k]].toarray().ravel(), path.intercepts[k],
+                penalty=L1(alpha),
+            ).relative_gap
+            for k, alpha in enumerate(path.alphas)
+        ]  # fmt: skip
+        assert max(judged) < 1e-9
+        assert max(path.relative_gaps) < 1e-9
+        errors = (y[test][:, None] - X[test] @ path.coefs.toarray() - path.intercepts) ** 2
+        assert told == pytest.approx(errors.mean(axis=0), rel=1e-8)
+
+
+@pytest.mark.parametrize("light", [1e-6, 1e-12, 1e-16])
+def test_folds_of_little_weight_are_proven_and_judged(light: float) -> None:
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((80, 10)), rng.standard_normal(80)
+    weight = np.r_[np.ones(40), np.full(40, light)]
+    splits = list(KFold(2).split(X))
+    (found,) = fold_paths(
+        X, y, splits, penalties=[L1()], n_alphas=6, alpha_min_ratio=1e-2, sample_weight=weight
+    )
+    for path, (train, test), told in zip(found.folds, splits, found.errors, strict=True):
+        for k, alpha in enumerate(path.alphas):
+            coef = path.coefs[:, [k]].toarray().ravel()
+            judged = verify(X[train], y[train], coef, path.intercepts[k], penalty=L1(alpha))
+            assert judged.relative_gap < 1e-9
+        errors = (y[test][:, None] - X[test] @ path.coefs.toarray() - path.intercepts) ** 2
+        assert told == pytest.approx(errors.mean(axis=0), rel=1e-8)
+
+
+def test_errors_are_the_same_bits_on_any_number_of_threads() -> None:
+    X, y = data((200, 1500))
+    splits = list(KFold(3).split(X))
+    told = [
+        fold_paths(
+            X, y, splits, penalties=[ElasticNet(1.0, 0.05)], n_alphas=20, alpha_min_ratio=1e-2,
+            n_threads=n_threads,
+        )[0].errors
+        for n_threads in (1, 2)
+    ]  # fmt: skip
+    assert np.array_equal(*told)
