@@ -56,7 +56,7 @@ class DualNewton {
       if (norm <= goal) return true;
       slow = norm > 0.5 * last ? slow + 1 : 0;
       last = std::min(last, norm);
-      if (slow > 20 || (slow > 2 && norm <= 1e3 * goal)) break;
+      if (slow > 200 || (slow > 2 && norm <= 1e3 * goal)) break;  // what falls always is the dual
       follow(b);
       d_ = g_;
       if (!solve_updated(d_, penalty_.alpha)) {

@@ -273,3 +273,17 @@ def test_any_coef_init_gives_the_same_answer(start: str, ratio: float) -> None:
     if start == "near":
         assert warm.report.n_passes < cold.report.n_passes
         assert warm.report.n_solves < cold.report.n_solves
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_elastic_nets_of_columns_in_many_units_are_solved_on_coarse_grids(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    X = rng.standard_normal((60, 2000))
+    for j in range(1, 2000):
+        X[:, j] = 0.95 * X[:, j - 1] + np.sqrt(1.0 - 0.95**2) * X[:, j]
+    X *= 10.0 ** rng.uniform(-2.0, 2.0, 2000)
+    y = X[:, rng.choice(2000, 8)] @ rng.standard_normal(8) + 0.5 * rng.standard_normal(60)
+    for ratio in (0.9, 0.05):
+        fitted = path(X, y, penalty=ElasticNet(1.0, ratio), n_alphas=8, alpha_min_ratio=1e-2)
+        assert fitted.converged
+        assert np.all(fitted.objectives <= (1.0 + 1e-9) * fitted.null_objective)
