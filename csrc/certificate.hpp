@@ -88,7 +88,8 @@ struct NullModel {
   double unfitted = 0.0;  // objective at w = 0, intercept 0
   double size = 0.0;      // bound of max_j sum_i |x_ij| |u_i| there
 
-  bool exact() const { return objective <= 1e-28 * unfitted; }
+  // A user's loss may be negative.
+  bool exact() const { return std::fabs(objective) <= 1e-28 * std::fabs(unfitted); }
 };
 
 struct Verdict {
@@ -104,6 +105,11 @@ inline Verdict exact_fit(const NullModel& null) {
   return v;
 }
 
+// The larger of two violations; NaN, which only a user's function can make, stays.
+inline double worse(double a, double b) {
+  return std::isnan(a) || a >= b ? a : b;
+}
+
 // Where the null model fits exactly, it is the answer: its figures are 0, all others infinite. No
 // dual value exceeds P0, the primal value of a point that is known; where rounding says so, it does
 // not count.
@@ -112,17 +118,19 @@ inline Verdict judge_against(const NullModel& null, double primal, double dual, 
   Verdict v;
   v.primal = primal;
   v.dual = std::isnan(dual) ? dual : std::min(dual, null.objective);
-  v.gap = std::isnan(dual) ? dual : std::max(0.0, primal - v.dual);
+  v.gap = primal - v.dual < 0.0 ? 0.0 : primal - v.dual;  // NaN stays NaN
   if (std::isnan(dual))
     v.relative_gap = dual;
   else if (null.exact())
     v.relative_gap = is_null && primal <= 1e-20 * null.unfitted ? 0.0 : infinity;
   else
-    v.relative_gap = v.gap / null.objective;
-  if (null.gradient > 1e-14 * null.size)
+    v.relative_gap = v.gap / std::fabs(null.objective);
+  if (std::isnan(primal))
+    v.kkt = primal;
+  else if (null.gradient > 1e-14 * null.size)
     v.kkt = violation / null.gradient;
   else
-    v.kkt = violation <= 1e-10 * null.size ? 0.0 : infinity;
+    v.kkt = std::isnan(violation) ? violation : violation <= 1e-10 * null.size ? 0.0 : infinity;
   return v;
 }
 

@@ -273,8 +273,8 @@ class GramPath {
     for (Index j = 0; j < model_.p; ++j) {
       is_null = is_null && (b[j] == 0.0 || !penalty_.penalised(j));
       if (W && b[j] == 0.0) continue;
-      violation = std::max(violation, stats_.norm(std::size_t(j)) *
-                                          penalty_.distance(j, b[j], gradient[std::size_t(j)]));
+      violation = worse(violation, stats_.norm(std::size_t(j)) *
+                                       penalty_.distance(j, b[j], gradient[std::size_t(j)]));
     }
     return judge_against(null_, primal, dual, violation, is_null);
   }

@@ -71,7 +71,8 @@ class NewtonPath {
       if (null_.exact()) verdict = exact_fit(null_);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
-      const double deviance = null_.exact() ? 0.0 : 1.0 - loss_.value(z_) / null_.objective;
+      const double fall = null_.objective - loss_.value(z_);
+      const double deviance = null_.exact() ? 0.0 : fall / std::fabs(null_.objective);
       if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(), base_,
                                      verdict, deviance, status),
                           Index(grid.size())))
@@ -95,7 +96,8 @@ class NewtonPath {
   }
 
  private:
-  static constexpr int most_idle = 100;  // Newton steps
+  static constexpr int most_idle = 100;   // Newton steps
+  static constexpr double kFloor = 1e-9;  // of curvature, as a share of the largest
 
   // z = Xw + intercept + offset, from scratch, and u
   void predict() {
@@ -186,7 +188,7 @@ class NewtonPath {
         primal += penalty_.value(k, b_[j]);
         is_null = is_null && !penalty_.penalised(k);
       }
-      violation = std::max(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
+      violation = worse(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
     }
     double dual = std::numeric_limits<double>::quiet_NaN();
     if (design_.problem.loss.quadratic) {
@@ -233,7 +235,7 @@ class NewtonPath {
   // The quadratic model at z on W: centres under h, curvatures, and the model's residual.
   ResidualModel quadratic_model(const std::vector<Index>& W) {
     const AnyMatrix& X = design_.X;
-    loss_.curvature(z_, h_);
+    raised_ = loss_.curvature(z_, floor_, h_);
     double mass = 0.0, sum = 0.0;
     for (double h : h_) mass += h;
     if (design_.centred())
@@ -311,13 +313,24 @@ class NewtonPath {
         for (Index j : W) solution_.report.x_bytes += design_.X.column_bytes(j);
       }
     }
-    return search(penalty, W, old, intercept_first);
+    return accept(search(penalty, W, old, intercept_first));
   }
 
-  // Backtracking on the segment from `old` to b_, Armijo's rule on the penalised objective.
+  // Whether to go on after a step of length t. Rows without curvature of their own (Huber's beyond
+  // delta) bound no step: where it was too long for the rest of its way, the floor of curvature
+  // rises, and falls again with full steps (Levenberg and Marquardt).
+  bool accept(double t) {
+    if (t == 1.0) floor_ = std::max(kFloor, 0.1 * floor_);
+    if (t >= 0.1 || !raised_ || floor_ >= 1.0) return t > 0.0;
+    floor_ = std::min(1.0, 100.0 * floor_);
+    return true;
+  }
+
+  // Backtracking on the segment from `old` to b_, Armijo's rule on the penalised objective: the
+  // share t of it that is gone, 0 for none.
   template <class Rule>
-  bool search(const Rule& penalty, const std::vector<Index>& W, const std::vector<double>& old,
-              double intercept_first) {
+  double search(const Rule& penalty, const std::vector<Index>& W, const std::vector<double>& old,
+                double intercept_first) {
     const AnyMatrix& X = design_.X;
     std::vector<double> dz(n_, 0.0), start = z_;
     // b_j multiplies z_j = (x_j - m_j) / d_j; under h the step is centred at centre_j
@@ -352,12 +365,12 @@ class NewtonPath {
         base_ = first_base + t * step_base;
         loss_.residual(z_, u_);
         quiet_ = !(after < before);
-        return true;
+        return t;
       }
     }
     b_ = old;
     z_ = start;
-    return false;
+    return 0.0;
   }
 
   Design& design_;
@@ -382,7 +395,9 @@ class NewtonPath {
   double least_ = infinity;  // violation on this W, which must fall by a tenth within most_idle
   int idle_ = 0;
   double direct_bytes_ = 0.0;
-  bool quiet_ = false;  // the last step lowered nothing that float64 can show
+  double floor_ = kFloor;  // of curvature in the model at hand
+  bool raised_ = false;    // whether rows were raised to it
+  bool quiet_ = false;     // the last step lowered nothing that float64 can show
 };
 
 }  // namespace REGSOLVE_TARGET

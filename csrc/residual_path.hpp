@@ -153,7 +153,7 @@ class ResidualPath {
         primal += penalty_.value(k, b_[j]);
         is_null = is_null && !penalty_.penalised(k);
       }
-      violation = std::max(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
+      violation = worse(violation, design_.stats.norm(j) * penalty_.distance(k, b_[j], c_[j]));
     }
     return judge_against(null_, primal, quadratic_dual(penalty_, z, ut, uu), violation, is_null);
   }

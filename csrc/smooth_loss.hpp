@@ -23,19 +23,26 @@ struct SmoothLoss {
                  ? -design.omega[i] * design.problem.loss.gradient(design.problem.y[i], z[i])
                  : 0.0;
   }
-  // omega_i f''(z_i), floored so that the quadratic model has curvature in every row
-  void curvature(const std::vector<double>& z, std::vector<double>& h) const {
-    double most = 0.0;
+  // h_i = omega_i f''(z_i), at least `floor` of the largest, or of the largest weight where no row
+  // is curved; whether any row is raised to that
+  bool curvature(const std::vector<double>& z, double floor, std::vector<double>& h) const {
+    double most = 0.0, heaviest = 0.0;
     for (std::size_t i = 0; i < z.size(); ++i) {
       h[i] = design.omega[i] > 0.0
                  ? design.omega[i] * design.problem.loss.curvature(design.problem.y[i], z[i])
                  : 0.0;
       if (!(h[i] >= 0.0)) h[i] = 0.0;
       most = std::max(most, h[i]);
+      heaviest = std::max(heaviest, design.omega[i]);
     }
-    const double floor = most > 0.0 ? 1e-9 * most : 1.0;
+    const double least = floor * (most > 0.0 ? most : heaviest);
+    bool raised = false;
     for (std::size_t i = 0; i < z.size(); ++i)
-      if (design.omega[i] > 0.0) h[i] = std::max(h[i], floor);
+      if (design.omega[i] > 0.0 && h[i] < least) {
+        h[i] = least;
+        raised = true;
+      }
+    return raised;
   }
   // sum_i omega_i f*(-s u_i / omega_i) + s sum_i u_i offset_i
   double conjugate(const std::vector<double>& u, double s) const {

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from . import _core, _validate
 from ._threads import available_memory, one_thread_blas
-from .custom import Pointer, pointer
+from .custom import Pointer, elementwise, pointer
 from .losses import Custom as CustomLoss
 from .losses import Quadratic
 from .penalties import L1, L2, ElasticNet
@@ -50,6 +50,7 @@ def _addresses(functions: list[tuple[Any, int]], owners: list[Pointer]) -> tuple
 
 def _penalty_arguments(penalty: Any, p: int, owners: list[Pointer]) -> dict[str, Any]:
     if isinstance(penalty, CustomPenalty):
+        _try(penalty)
         functions = [
             (penalty.value_function, 3),
             (penalty.prox_function, 4),
@@ -78,6 +79,24 @@ def _penalty_arguments(penalty: Any, p: int, owners: list[Pointer]) -> dict[str,
         "upper": None if penalty.upper is None else upper,
         "l1_ratio": float(penalty.l1_ratio),
     }
+
+
+def _try(penalty: CustomPenalty) -> None:
+    """Call prox, and value where it leads, once from Python, where what they raise is heard.
+
+    ValueError on NaN.
+    """
+    weight = float(np.ravel(1.0 if penalty.weights is None else penalty.weights)[0])
+    rest = (penalty.alpha, weight if np.isfinite(weight) else 1.0)
+    point = np.array([-1.5, 0.0, 1.5])
+    moved = elementwise(penalty.prox_function, 4)(point, 0.7183, *rest)
+    for name, at, found in (
+        ("prox", point, moved),
+        ("value", moved, elementwise(penalty.value_function, 3)(moved, *rest)),
+    ):
+        if np.isnan(found).any():
+            where = at[int(np.argmax(np.isnan(found)))]
+            raise ValueError(f"{name} of the penalty is NaN at {where:g}, alpha={penalty.alpha:g}")
 
 
 def _loss_arguments(loss: Any, owners: list[Pointer]) -> dict[str, Any]:
@@ -122,8 +141,8 @@ def make_ready(
         y,
         offset=offset,
         sample_weight=sample_weight,
-        fit_intercept=bool(fit_intercept),
-        standardize=bool(standardize),
+        fit_intercept=_validate.boolean("fit_intercept", fit_intercept),
+        standardize=_validate.boolean("standardize", standardize),
         **_penalty_arguments(penalty, p, owners),
         **loss_arguments,
     )
@@ -187,6 +206,12 @@ def run(
         result["report"] = Report(seconds=seconds, **counted)
     if error is not None and not isinstance(error, KeyboardInterrupt):
         raise error
+    for one, result in zip(ready, results, strict=True):
+        if one.owners and np.isnan([*result["primal"], *result["kkt"]]).any():
+            raise ValueError(
+                "a function of the custom penalty or loss returned NaN: check value, prox and "
+                "subdiff_distance of the penalty, value, gradient and curvature of the loss"
+            )
     return results, error
 
 

@@ -123,7 +123,7 @@ def _relative(problem: Problem, w: Vector, primal: float, gap: float, null: Null
     if math.isnan(gap):
         return math.nan
     if not null.zero:
-        return gap / null.objective
+        return gap / abs(null.objective)  # a user's loss may be negative
     penalised = problem.penalty.factors(len(w)) > 0
     returned = not np.any(w[penalised]) and primal <= RETURNED * null.unfitted
     return 0.0 if returned else math.inf

@@ -60,7 +60,8 @@ class Custom:
     Parameters
     ----------
     value : value(y, z)
-        The loss f of one sample, bounded below; gaps are relative to it, so give f >= 0.
+        The loss f of one sample, bounded below. Gaps are relative to its size at the null model:
+        give f >= 0, 0 for a perfect fit.
     gradient : gradient(y, z)
         Derivative of f in z.
     curvature : curvature(y, z)

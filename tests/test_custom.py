@@ -464,3 +464,77 @@ def test_counts_without_a_minimum_end() -> None:
                 X, y, penalty=penalty, loss=losses.Custom(*LOSSES["poisson"]), max_time=30.0
             )
         assert found.status != "time_limit"
+
+
+def negative_value(y: float, z: float) -> float:
+    return math.exp(z) - y * z
+
+
+def test_a_loss_that_is_negative_is_solved_as_its_deviance_is() -> None:
+    X, y = regression(80, 6)
+    counts = np.round(np.exp(1.0 + y / np.std(y)))
+    _, *shape = LOSSES["poisson"][:3]
+    plain = solve(X, counts, penalty=L1(0.05), loss=losses.Custom(negative_value, *shape))
+    deviance = solve(X, counts, penalty=L1(0.05), loss=losses.Custom(*LOSSES["poisson"]))
+    assert plain.certificate.primal < 0.0
+    assert plain.status == deviance.status == "optimal"
+    assert plain.coef == pytest.approx(deviance.coef, abs=1e-6)
+    assert np.any(plain.coef)
+    judged = verify(
+        X, counts, plain.coef, plain.intercept, penalty=L1(0.05),
+        loss=losses.Custom(negative_value, *shape),
+    )  # fmt: skip
+    assert judged.kkt_violation < 1e-6
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e2, 1e4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_huber_is_solved_from_far_beyond_delta(scale: float, intercept: bool) -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((60, 5))
+        y = scale * (X @ [1.0, -1.0, 0.5, 0.0, 0.0] + 0.1 * rng.standard_normal(60))
+        loss = losses.Custom(*LOSSES["huber"])
+        fit = solve(X, y, penalty=L1(1e-3), loss=loss, fit_intercept=intercept)
+        assert fit.status == "optimal"
+        judged = verify(
+            X, y, fit.coef, fit.intercept, penalty=L1(1e-3), loss=loss, fit_intercept=intercept
+        )
+        assert judged.relative_gap < 1e-6
+
+
+def nan_prox(z: float, step: float, alpha: float, weight: float) -> float:
+    return z + step + alpha + weight + math.nan
+
+
+def late_nan_prox(z: float, step: float, alpha: float, weight: float) -> float:
+    shrunk = math.copysign(max(abs(z) - step * alpha * weight, 0.0), z)
+    return shrunk if abs(z) < 1.6 else math.nan
+
+
+def dividing_prox(z: float, step: float, alpha: float, weight: float) -> float:
+    return alpha * weight * z / (step - step)
+
+
+def nan_value(w: float, alpha: float, weight: float) -> float:
+    return w + alpha + weight + math.nan
+
+
+@pytest.mark.parametrize(
+    ("value", "prox", "error"),
+    [
+        (l1_value, nan_prox, "prox of the penalty is NaN"),
+        (l1_value, late_nan_prox, "returned NaN"),
+        (nan_value, l1_prox, "value of the penalty is NaN"),
+    ],
+)
+def test_functions_that_return_nan_are_named(value: Any, prox: Any, error: str) -> None:
+    X, y = regression(30, 4)
+    with pytest.raises(ValueError, match=error):
+        solve(X, 100.0 * y, penalty=Custom(value, prox, alpha=0.1))
+
+
+def test_what_a_function_raises_is_heard() -> None:
+    X, y = regression(30, 4)
+    with pytest.raises(ZeroDivisionError):
+        solve(X, y, penalty=Custom(l1_value, dividing_prox, alpha=0.1))

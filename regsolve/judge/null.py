@@ -49,7 +49,7 @@ def null_model(problem: Problem) -> Null:
         u, mean_loss = problem.residual(z), problem.mean_loss(z)
     objective = mean_loss + penalty.value(np.zeros(p), scale)
     unfitted = problem.mean_loss(problem.offset)
-    zero = objective <= (NULL * unfitted if math.isfinite(unfitted) else 0.0)
+    zero = abs(objective) <= (NULL * abs(unfitted) if math.isfinite(unfitted) else 0.0)
     return Null(objective, np.zeros_like(u) if zero else u, unfitted, zero)
 
 
@@ -96,7 +96,8 @@ def _null_predictor(problem: Problem, span: Span, lower: Vector, upper: Vector) 
             trial = np.clip(t + length * step, low, high)
             reached = problem.mean_loss(problem.offset + D @ trial)
             # close to the end the fall is lost in the rounding of the objective
-            if reached <= value - 1e-4 * length * fall or length < 1e-15 or fall <= 1e-10 * value:
+            falls = reached <= value - 1e-4 * length * fall
+            if falls or length < 1e-15 or fall <= 1e-10 * abs(value):
                 break
             length *= 0.5
         if not reached <= value + 1e-12 * abs(value):
