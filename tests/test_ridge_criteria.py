@@ -126,3 +126,18 @@ def test_criteria_need_the_spectrum() -> None:
     X, Y, _ = _data(20, 4)
     with pytest.raises(ValueError, match="spectrum"):
         _criteria(X, Y, solver="cholesky")
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_gcv_keeps_its_digits_where_df_comes_to_n(intercept: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 100)), rng.standard_normal(40)
+    told = _criteria(X, y[:, None], fit_intercept=intercept)
+    alphas = np.geomspace(1e-14, 1e2, 9)
+    Z, t = (X - X.mean(axis=0), y - y.mean()) if intercept else (X, y)
+    U, s, _ = np.linalg.svd(Z, full_matrices=False)
+    kept = s > 1e-10 * s[0]
+    L, c = s[kept] ** 2, U[:, kept].T @ t
+    shares = alphas[:, None] / (L + alphas[:, None])
+    exact = 40 * (shares**2 @ c**2) / shares.sum(axis=1) ** 2
+    assert told.gcv(alphas)[:, 0] == pytest.approx(exact, rel=1e-8)

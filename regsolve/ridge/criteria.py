@@ -101,7 +101,7 @@ class Criteria:
         """||R||^2 - sum t_k^2 + sum t_k^2 (a / (L_k + a))^power, (m, T)."""
         squares = self._squares()
         outside = np.maximum(self.targets.square - squares.sum(axis=0), 0.0)
-        if not self.primal:
+        if self.saturated:
             outside = np.zeros_like(outside)
         return np.asarray(((a * self.spectrum.shrink(a)) ** power).T @ squares + outside)
 
@@ -112,8 +112,13 @@ class Criteria:
 
     def gcv(self, a: Array) -> Array:
         """Generalised cross-validation, (m, T)."""
-        n = self.design.n_used
-        return np.asarray(n * self._fit(a, 2) / ((n - self.df(a)) ** 2)[:, None])
+        return np.asarray(self.design.n_used * self._fit(a, 2) / (self._rest(a) ** 2)[:, None])
+
+    def _rest(self, a: Array) -> Array:
+        """What df leaves of n, n - rank - 1 + sum a / (L_k + a) without a difference; (m,)."""
+        seen = self.spectrum.floor < self.spectrum.values
+        outside = self.design.n_used - int(self.design.fit_intercept) - np.count_nonzero(seen)
+        return np.asarray(outside + a * self.spectrum.shrink(a)[seen].sum(axis=0))
 
     def log_evidence(self, a: Array, restricted: bool = False) -> Array:
         """Log marginal likelihood at the best noise, ML or REML; (m, T)."""
