@@ -20,6 +20,7 @@ from sklearn.datasets import load_diabetes
 
 import regsolve
 from regsolve.plots import coefficient_path, criterion_curve, cv_curve, stability_path
+from regsolve.plots.drawing import in_math
 from regsolve.plots.lines import spread
 from regsolve.solution import Path, Report
 
@@ -328,3 +329,33 @@ def test_stability_path_refuses_what_does_not_fit() -> None:
         stability_path([1.0, 0.0], np.ones((3, 2)), 0.6)
     with pytest.raises(ValueError, match="feature_names has 1 names for 3"):
         stability_path([1.0, 0.5], np.ones((3, 2)), 0.6, feature_names=["a"])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        regsolve.LassoCV(scoring="neg_mean_absolute_error"),
+        regsolve.LassoCV(scoring="r2"),
+        regsolve.ElasticNetCV(l1_ratio=[0.2, 0.9], scoring="r2"),
+    ],
+    ids=["mae", "r2", "ratios"],
+)
+def test_scores_are_drawn_where_they_chose(model: Any) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    ax = model.fit(X, y).plot()
+    assert model.scoring in ax.get_ylabel()
+    marks = [line.get_xdata()[0] for line in ax.get_lines() if "greatest" in line.get_label()]
+    assert marks == [model.alpha_]
+
+
+def test_scores_of_a_relaxed_lasso_are_drawn_where_they_chose() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    model = regsolve.RelaxedLasso(scoring="neg_mean_absolute_error").fit(X, y)
+    labels = [text.get_text() for text in model.plot().get_legend().get_texts()]
+    assert f"greatest: alpha = {model.alpha_:.3g}, gamma = {model.gamma_:g}" in labels
+
+
+def test_numbers_in_mathematical_text_have_powers_of_ten() -> None:
+    assert [in_math(v) for v in (0.5, 241.6, 24160.0, -1.5e-9)] == [
+        "0.5", "242", r"2.42 \times 10^{4}", r"-1.5 \times 10^{-9}",
+    ]  # fmt: skip

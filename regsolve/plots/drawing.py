@@ -55,6 +55,12 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def in_math(value: float, digits: int = 3) -> str:
+    """A number in mathematical text: 2.4e+05 as 2.4 times a power of ten."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
 def short_name(name: str) -> str:
     """A feature's name for a label: literal, and cut where it is long."""
     cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "\u2026"

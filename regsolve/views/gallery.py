@@ -18,7 +18,7 @@ from scipy.optimize import brentq
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
 from ..plots import coefficient_path
-from ..plots.drawing import literal, new_axes, short_name
+from ..plots.drawing import in_math, literal, new_axes, short_name
 from ..solve import path as solve_path
 from ..solve import solve
 from .hessian import shrinkage
@@ -225,8 +225,8 @@ def _posterior(subject: Subject) -> Axes:
         model.coef_ + half,
         mean=model.coef_,
         coefs={
-            f"lasso, $\\alpha = {subject.alpha:.2g}$ (cross-validated)": subject.lasso,
-            f"lasso, $\\alpha = {10.0 * subject.alpha:.2g}$": halfway,
+            f"lasso, $\\alpha = {in_math(subject.alpha, 2)}$ (cross-validated)": subject.lasso,
+            f"lasso, $\\alpha = {in_math(10.0 * subject.alpha, 2)}$": halfway,
         },
         feature_names=subject.feature_names,
         interval="95 % interval, Bayesian ridge",

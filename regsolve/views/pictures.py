@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _validate
-from ..plots.drawing import FADED, short_name
+from ..plots.drawing import FADED, in_math, short_name
 from .filters import early_stopping, spectral_filter
 from .hessian import shrinkage
 from .shapes import axes_of, names_of, stroke
@@ -61,7 +61,7 @@ def shrinkage_factors(
         here = view.at(alpha)
         ax.plot(line, line / (line + alpha), **stroke(rank, marker=False))
         ax.plot(view.eigenvalues, here.factors, **stroke(rank, linestyle="none"))
-        label = f"$\\alpha = {alpha:.3g}$: {here.df:.1f}"
+        label = f"$\\alpha = {in_math(alpha)}$: {here.df:.1f}"
         ax.plot([], [], label=label, **stroke(rank))
     ax.set_ylim(-0.02, 1.05)
     ax.set(
@@ -97,7 +97,8 @@ def filter_curves(
         ax.plot(line, line / (line + run.alpha), color="#808080", linewidth=1.1, zorder=2)
         ax.plot(line, curve, **stroke(rank, marker=False))
         ax.plot(run.eigenvalues, run.descent_filter, **stroke(rank, linestyle="none"))
-        label = f"{run.n_steps} steps, $\\alpha = {run.alpha:.2g}$: {run.largest_difference:.2f}"
+        alpha = in_math(run.alpha, 2)
+        label = f"{run.n_steps} steps, $\\alpha = {alpha}$: {run.largest_difference:.2f}"
         ax.plot([], [], label=label, **stroke(rank))
     ax.plot([], [], color="#808080", linewidth=1.1, label=r"ridge, $\alpha = 1 / (\eta t)$")
     ax.set_ylim(-0.02, 1.05)

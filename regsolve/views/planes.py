@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _validate
 from ..penalties import L1, L2
-from ..plots.drawing import short_name
+from ..plots.drawing import in_math, short_name
 from ..solve import solve
 from .centred import Centred, centred
 from .hessian import shrinkage
@@ -85,7 +85,7 @@ def touching_ball(
     ax.fill(*ball.points.T, facecolor="#d9d9d9", edgecolor="black", linewidth=1.4, zorder=1)
     _contours(ax, plane, np.vstack([ball.points, best]), through=w)
     _point(ax, best, "P", "least squares")
-    _point(ax, w, "o", f"{'lasso' if norm == 'l1' else 'ridge'}, $\\alpha = {alpha:.3g}$")
+    _point(ax, w, "o", f"{'lasso' if norm == 'l1' else 'ridge'}, $\\alpha = {in_math(alpha)}$")
     _name_plane(ax, pair, names_of(feature_names, p))
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
@@ -158,7 +158,7 @@ def descent_paths(
     ax.plot(*ends.T, "ko", markersize=7, zorder=5, label="where each ends")
     _point(ax, best, "P", "least squares")
     _name_plane(ax, pair, names_of(feature_names, p))
-    title = f"$\\alpha = {alpha:.3g}$"
+    title = f"$\\alpha = {in_math(alpha)}$"
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), title=title)
     return ax
 

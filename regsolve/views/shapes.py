@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _validate
 from ..penalties import L1, L2, ElasticNet
-from ..plots.drawing import COLOURS, FADED, STYLES, new_axes
+from ..plots.drawing import COLOURS, FADED, STYLES, in_math, new_axes
 from .norms import lq_norm, norm_ball
 from .priors import Gaussian, Laplace, LaplaceGaussian
 from .thresholds import firm_threshold, hard_threshold, scad_threshold
@@ -158,7 +158,7 @@ def threshold_curves(
         ax.plot(given, at, "k|", markersize=12, transform=ax.get_xaxis_transform(), zorder=5)
     ax.set_xlim(-reach, reach)
     ax.set(
-        xlabel=f"least-squares coefficient $w^*_j$ (threshold $\\alpha = {t:.3g}$)",
+        xlabel=f"least-squares coefficient $w^*_j$ (threshold $\\alpha = {in_math(t)}$)",
         ylabel="coefficient $w_j$ after the threshold",
     )
     ax.legend(frameon=False)
@@ -205,7 +205,7 @@ def prior_densities(
     w = np.linspace(-reach, reach, 1001)
     ax = axes_of(ax)
     for rank, penalty in enumerate(penalties):
-        label = f"{_prior_name(penalty)}, $\\alpha = {penalty.alpha:.3g}$"
+        label = f"{_prior_name(penalty)}, $\\alpha = {in_math(penalty.alpha)}$"
         ax.plot(w, prior_density(w, penalty, rate), label=label, markevery=(20, 60), **stroke(rank))
     if len(given):
         at = np.full(len(given), 0.02)
