@@ -180,6 +180,13 @@ def columns_taken(X: Any) -> Callable[[NDArray[np.intp]], Any]:
     return lambda features: array.T[features].T
 
 
+def boolean(name: str, value: Any) -> bool:
+    """True or False, 1 or 0; TypeErrors name the parameter."""
+    if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{name}={value!r}: expected True or False")
+
+
 def explain_column(X: Any, j: int) -> ValueError:
     """The error for a column whose sums are not finite."""
     if sparse.issparse(X):
@@ -222,6 +229,12 @@ def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
     out: Vector = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(out).all():
         raise ValueError(f"{name} contains NaN or infinity: impute or drop those {of}")
+    if name == "y":
+        with np.errstate(over="ignore"):
+            if not np.isfinite(out @ out):
+                raise ValueError(
+                    "y has values too large: their squares overflow float64; rescale y"
+                )
     return out
 
 

@@ -328,3 +328,19 @@ def test_integers_are_converted(dtype: Any, build: Any) -> None:
 def test_lists_are_accepted() -> None:
     answer = solve([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 2.0, 4.0], penalty=L2(0.1))
     assert answer.status == "optimal"
+
+
+@pytest.mark.parametrize("face", [solve, path, verify])
+def test_targets_whose_squares_overflow_are_refused(face: Callable[..., Any]) -> None:
+    X, y = data()
+    with pytest.raises(ValueError, match=r"y h.*overflow"):
+        call(face, X, 1e155 * y)
+
+
+@pytest.mark.parametrize("name", ["fit_intercept", "standardize"])
+def test_switches_are_true_or_false(name: str) -> None:
+    X, y = data()
+    for given in ("no", None, 0.5):
+        with pytest.raises(TypeError, match=name):
+            solve(X, y, penalty=L1(0.1), **{name: given})
+    assert solve(X, y, penalty=L1(0.1), **{name: np.bool_(False)}).status == "optimal"

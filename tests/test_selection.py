@@ -280,6 +280,7 @@ def test_a_callback_stops_all() -> None:
     assert 0 < m < 100
     assert model.mse_path_.size == 5 * m
     assert model.alpha_ in model.alphas_
+    assert model.status_ == "interrupted"
 
 
 def test_too_little_time_warns() -> None:

@@ -54,7 +54,7 @@ class AlphaChooser(LinearPredictor):
             weights=self.weights,
             lower=self.lower,
             upper=self.upper,
-            positive=bool(self.positive),
+            positive=_validate.boolean("positive", self.positive),
         )
 
     def _keep(self, path: Path, k: int, stopped: str | None) -> None:

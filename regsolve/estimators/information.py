@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _validate
 from ..criteria import check_parameters
 from ..solve import path as fit_path
 from .chooser import LEAST, AlphaChooser, check_grid
@@ -188,7 +189,7 @@ class ElasticNetIC(AlphaChooser):
         check_grid(self.alphas, self.eps)
         X, y = self._checked(X, y)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        fit_intercept = bool(self.fit_intercept)
+        fit_intercept = _validate.boolean("fit_intercept", self.fit_intercept)
         check_precompute(
             self.precompute, X, sample_weight=sample_weight, fit_intercept=fit_intercept
         )
@@ -202,7 +203,7 @@ class ElasticNetIC(AlphaChooser):
             penalty=self._penalty(float(ratio)),
             sample_weight=sample_weight,
             fit_intercept=fit_intercept,
-            standardize=bool(self.standardize),
+            standardize=_validate.boolean("standardize", self.standardize),
             tol=LEAST if self.tol == 0 else self.tol,
             max_iter=self.max_iter,
             max_time=self.max_time,

@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.base import MultiOutputMixin
 from sklearn.utils import metadata_routing
 
-from .. import penalties
+from .. import _validate, penalties
 from ..targets import solve_targets
 from .gram import check_precompute
 from .predictor import LinearPredictor, row_weights, training_data
@@ -160,9 +160,8 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
         self._check_parameters()
         X, y = training_data(self, X, y, multi_output=True)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        check_precompute(
-            self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
-        )
+        intercept = _validate.boolean("fit_intercept", self.fit_intercept)
+        check_precompute(self.precompute, X, sample_weight=sample_weight, fit_intercept=intercept)
         targets = y.reshape(len(y), -1)
         penalty = self._penalty()
         start = self._start(targets.shape[1], X.shape[1])
@@ -171,8 +170,8 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
             np.asarray(targets, dtype=np.float64),
             penalty=penalty,
             sample_weight=sample_weight,
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
+            fit_intercept=intercept,
+            standardize=_validate.boolean("standardize", self.standardize),
             coef_inits=start,
             tol=self.tol,
             max_iter=self.max_iter,
@@ -223,7 +222,7 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
             weights=self.weights,
             lower=self.lower,
             upper=self.upper,
-            positive=bool(self.positive),
+            positive=_validate.boolean("positive", self.positive),
         )
 
     def _start(self, n_targets: int, p: int) -> NDArray[np.float64] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import penalties
+from .. import _validate, penalties
 from ..relaxed import chosen, mixture, relaxed
 from ..solution import together
 from .linear import completed
@@ -144,7 +144,7 @@ class RelaxedLasso(LassoCV):
             self.gammas_.tolist(),
             penalty=penalty,
             sample_weight=s,
-            fit_intercept=bool(self.fit_intercept),
+            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
             n_threads=self._threads(),
         )
         super()._choose(refitted.mixtures, ratios * len(self.gammas_), X, y, splits, s)
@@ -184,7 +184,7 @@ class RelaxedLasso(LassoCV):
                 upper=upper,
             ),
             sample_weight=s,
-            fit_intercept=bool(self.fit_intercept),
+            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
         )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:

@@ -53,8 +53,8 @@ class RidgeCV(LinearPredictor):
     scoring : str, callable or None
         A scorer. None: the negative mean squared error left out, or R^2 with a splitter. An alpha
         without a score in every split comes last; where all are, the first is taken.
-    cv : None, "gcv", "ml", "reml", int, splitter or iterable of (train, test)
-        None: leave-one-out. "gcv": generalised cross-validation. "ml", "reml": the largest
+    cv : None, "loo", "gcv", "ml", "reml", int, splitter or iterable of (train, test)
+        None, "loo": leave-one-out. "gcv": generalised cross-validation. "ml", "reml": the largest
         marginal likelihood. A splitter: each training part is factorised once for all alphas.
     gcv_mode : None, "auto", "svd" or "eigen"
         "svd": singular values of X even where the condition does not ask for them.

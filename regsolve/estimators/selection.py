@@ -18,6 +18,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _validate
 from ..folds import FoldPaths, chosen, fold_paths
 from ..solution import together
 from .chooser import LEAST, AlphaChooser, check_grid
@@ -197,15 +198,14 @@ class ElasticNetCV(AlphaChooser):
         self._check_parameters()
         X, y = self._checked(X, y)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        check_precompute(
-            self.precompute, X, sample_weight=sample_weight, fit_intercept=bool(self.fit_intercept)
-        )
+        intercept = _validate.boolean("fit_intercept", self.fit_intercept)
+        check_precompute(self.precompute, X, sample_weight=sample_weight, fit_intercept=intercept)
         ratios = [float(ratio) for ratio in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
         splits = self._splits(X, y, sample_weight, params)
         options: dict[str, Any] = {
             "sample_weight": sample_weight,
-            "fit_intercept": bool(self.fit_intercept),
-            "standardize": bool(self.standardize),
+            "fit_intercept": intercept,
+            "standardize": _validate.boolean("standardize", self.standardize),
             "callback": self.callback,
             "tol": LEAST if self.tol == 0 else self.tol,
             "max_iter": self.max_iter,

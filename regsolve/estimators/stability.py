@@ -202,7 +202,9 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")
         s, penalty = _validate.sample_weight(sample_weight, n), self._penalty()
-        p = pfer.candidates(X, penalty, s, bool(self.fit_intercept), self.n_threads)
+        p = pfer.candidates(
+            X, penalty, s, _validate.boolean("fit_intercept", self.fit_intercept), self.n_threads
+        )
         threshold, q = pfer.settled(self.threshold, self.q, self.pfer, p, number, self.assumption)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         draws = subsamples(
@@ -225,8 +227,8 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             penalty=penalty,
             q=q,
             sample_weight=sample_weight,
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
+            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+            standardize=_validate.boolean("standardize", self.standardize),
             callback=self.callback,
             tol=self.tol,
             max_time=self.max_time,
@@ -242,7 +244,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             weights=self.weights,
             lower=self.lower,
             upper=self.upper,
-            positive=bool(self.positive),
+            positive=_validate.boolean("positive", self.positive),
         )
 
     def _keep(self, found: StabilityPath, threshold: float, q: int, p: int) -> None:

@@ -73,7 +73,11 @@ def problem_of(
     if np.any(s < 0) or not s.sum() > 0:
         raise ValueError("sample_weight must be >= 0 with a positive sum")
     shift = vector("offset", np.zeros(n) if offset is None else offset, n)
-    parts = (columns, vector("y", y, n), s / s.sum(), shift, loss, penalty, fit_intercept)
+    target = vector("y", y, n)
+    with np.errstate(over="ignore"):
+        if not np.isfinite(target @ target):
+            raise ValueError("y holds values too large: their squares overflow float64; rescale y")
+    parts = (columns, target, s / s.sum(), shift, loss, penalty, fit_intercept)
     with np.errstate(all="ignore"):
         finite = np.isfinite(columns.transposed_dot(np.ones(n)))
     if not finite.all():

@@ -106,7 +106,9 @@ def fit_ridge(
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
     threads = _validate.threads(n_threads)
     with scipy_blas(n_threads):
-        design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
+        intercept = _validate.boolean("fit_intercept", fit_intercept)
+        scaled = _validate.boolean("standardize", standardize)
+        design = Design(checked, X, weight, intercept, scaled, threads)
         centred = targets(design, Y)
         plan = choose(design, len(np.unique(a)), float(a.min()), solver, pick is None)
         if pick is None:

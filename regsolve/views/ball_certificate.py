@@ -153,7 +153,8 @@ def judged(
     if residual is None:
         assert radius is not None
         primal = 0.5 * square if length <= radius * (1.0 + FEASIBLE) else math.inf
-        dual = max(product - radius * steep, 0.0) ** 2 / (2.0 * centred) if centred > 0 else 0.0
+        above = max(product - radius * steep, 0.0)
+        dual = (above / math.sqrt(2.0 * centred)) ** 2 if centred > 0 else 0.0
         on_it, scale = length >= radius * (1.0 - 1e-9), null
     else:
         held = math.sqrt(square) <= residual * (1.0 + FEASIBLE) + math.sqrt(RETURNED * 2.0 * null)

@@ -67,7 +67,7 @@ class Goal:
         first = whole / most
         if slope is not None and math.isfinite(slope):
             first = -slope if of_residual else slope
-        bend = (whole - first * most) / most**2
+        bend = (whole / most - first) / most
         # first u + bend u^2 = wanted, in the form that does not cancel where bend is small
         root = first**2 + 4.0 * bend * wanted
         bottom = first + math.copysign(math.sqrt(max(root, 0.0)), first)
