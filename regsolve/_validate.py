@@ -231,7 +231,7 @@ def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
         raise ValueError(f"{name} contains NaN or infinity: impute or drop those {of}")
     if name == "y":
         with np.errstate(over="ignore"):
-            if not np.isfinite(out @ out):
+            if not np.isfinite(np.square(out).sum()):  # a dot's threads would wait in a loop after
                 raise ValueError(
                     "y has values too large: their squares overflow float64; rescale y"
                 )
