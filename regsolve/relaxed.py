@@ -143,10 +143,11 @@ def relaxed(
     refits, share = least_squares(
         X, target, paths, weights, fit_intercept, penalty.bounds(p), n_threads
     )
-    errors = [
-        _held_out(X, target, weights[0], path, refit, rows_of(test, n), gammas)
-        for path, refit, (_, test) in zip(found.folds, refits[1:], splits, strict=True)
-    ]
+    with one_thread_blas():  # the same bits on any number of threads
+        errors = [
+            _held_out(X, target, weights[0], path, refit, rows_of(test, n), gammas)
+            for path, refit, (_, test) in zip(found.folds, refits[1:], splits, strict=True)
+        ]
     m = found.errors.shape[1]
     mixtures = []
     for g, gamma in enumerate(gammas):
