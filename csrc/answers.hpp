@@ -23,19 +23,21 @@ struct Answer {
 class Answers {
  public:
   Answers(const Design& design, const Options& options, const WorkingSet& W,
-          const std::vector<double>& target, const NullModel& null, Monitor& monitor)
+          const std::vector<double>& target, const std::vector<double>& grid, const NullModel& null,
+          Monitor& monitor)
       : design_(design),
         options_(options),
         W_(W),
         target_(target),
+        grid_(grid),
         null_(null),
         monitor_(monitor) {}
 
   // b on W as it is, the answer at a step of the grid.
-  Answer present(std::size_t step, double alpha) const {
+  Answer present(std::size_t step) const {
     Answer w;
     w.step = step;
-    w.alpha = alpha;
+    w.alpha = grid_[step];
     w.primal = W_.primal();
     w.deviance = 1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
     w.violation = W_.violation;
@@ -58,7 +60,7 @@ class Answers {
   }
 
   // True where the path ends with it. Features are named by their numbers in X, ascending.
-  bool record(const Answer& w, double dual, Status otherwise, std::size_t n_steps) {
+  bool record(const Answer& w, double dual, Status otherwise) {
     bool is_null = true;
     std::vector<std::pair<Index, double>> ordered;
     for (std::size_t k = 0; k < w.support.size(); ++k) {
@@ -76,11 +78,11 @@ class Answers {
     const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
     return monitor_.record(make_point(design_.problem, w.alpha, design_.stats, support, b,
                                       design_.t_mean, verdict, w.deviance, status),
-                           Index(n_steps));
+                           Index(grid_.size()));
   }
 
   // W holds the unpenalised features alone, in ascending order.
-  bool record_null(double alpha, std::size_t n_steps) {
+  bool record_null(double alpha) {
     std::vector<Index> support;
     std::vector<double> b;
     for (std::size_t k = 0; k < W_.b.size(); ++k)
@@ -93,7 +95,7 @@ class Answers {
         judge_status(design_.problem, verdict, options_.tol, false, Status::stalled);
     return monitor_.record(make_point(design_.problem, alpha, design_.stats, support, b,
                                       design_.t_mean, verdict, 0.0, status),
-                           Index(n_steps));
+                           Index(grid_.size()));
   }
 
  private:
@@ -101,6 +103,7 @@ class Answers {
   const Options& options_;
   const WorkingSet& W_;
   const std::vector<double>& target_;
+  const std::vector<double>& grid_;
   const NullModel& null_;
   Monitor& monitor_;
 };

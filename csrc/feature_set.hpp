@@ -169,13 +169,13 @@ class SparseFeatures final : public FeatureSet {
     const Index width = 8, m = size_ - old;
     const double products_a_column =
         double(row_.size()) * double(row_.size()) / double(std::max<Index>(1, design_.X.n * size_));
-    parallel_blocks(worthwhile(design_.n_threads, double(m) * (products_a_column + recent)),
-                    (m + width - 1) / width, [&](Index block) {
-                      std::vector<double> z(static_cast<std::size_t>(design_.X.n));
-                      for (Index k = old + block * width;
-                           k < std::min(size_, old + (block + 1) * width); ++k)
-                        products(k, z.data(), G + k * ld);
-                    });
+    parallel_blocks(
+        worthwhile(design_.n_threads, double(m) * (products_a_column + recent)),
+        (m + width - 1) / width, [&](Index block) {
+          std::vector<double> z(arranged_ < size_ || sparse < m ? std::size_t(design_.X.n) : 0);
+          for (Index k = old + block * width; k < std::min(size_, old + (block + 1) * width); ++k)
+            products(k, z.data(), G + k * ld);
+        });
     for (Index k = old; k < size_; ++k)
       for (Index j = 0; j < k; ++j) G[k + j * ld] = G[j + k * ld];
   }

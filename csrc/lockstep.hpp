@@ -176,9 +176,9 @@ class SharedReading {
     }
   }
 
-  const AnyMatrix& X_;
   static constexpr std::chrono::microseconds kAwake{1000};
 
+  const AnyMatrix& X_;
   Index running_;
   int free_, awake_ = 0;  // threads that nobody works on; members awake on them
   const int n_threads_;

@@ -34,7 +34,7 @@ class WorkingSetPath {
         directions_(design, most_directions(design.X)),
         screener_(design, penalty_, W_, directions_),
         start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
-        answers_(design, options, W_, target_, start_.null, monitor) {}
+        answers_(design, options, W_, target_, grid_, start_.null, monitor) {}
 
   void run() {
     solution_.alpha_max = start_.alpha_max.value;
@@ -43,7 +43,7 @@ class WorkingSetPath {
     if (grid_.empty()) return;  // alpha_max is all that was asked for
     if (start_.null.exact()) {
       for (double alpha : grid_)
-        if (answers_.record_null(alpha, grid_.size())) break;
+        if (answers_.record_null(alpha)) break;
       return;
     }
     penalty_.alpha = grid_.front();
@@ -167,7 +167,7 @@ class WorkingSetPath {
 
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
   std::size_t wait(std::size_t k) {
-    waiting_.push_back(answers_.present(k, grid_[k]));
+    waiting_.push_back(answers_.present(k));
     waiting_.back().certified = now_.certified();
     waiting_.back().excess = now_.excess;
     const bool full = waiting_.size() >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
@@ -301,7 +301,7 @@ class WorkingSetPath {
     Correlations z;
     z.c = w.c;
     const double dual = answers_.dual_value(W_.penalty, w, z, 1.0 / (1.0 + w.excess));
-    done_ = answers_.record(w, dual, Status::stalled, grid_.size());
+    done_ = answers_.record(w, dual, Status::stalled);
   }
 
   // In a debug build every certified zero is held against its exact correlation.
@@ -331,7 +331,7 @@ class WorkingSetPath {
     if (waiting_.empty()) {
       W_.penalty.alpha = grid_[next];
       W_.state();
-      w = answers_.present(next, grid_[next]);
+      w = answers_.present(next);
     } else {
       w = std::move(waiting_.front());
       waiting_.clear();
@@ -349,7 +349,7 @@ class WorkingSetPath {
             std::max(w.violation, design_.stats.norm(i) * penalty_.distance(j, 0.0, z.c[i]));
     }
     done_ = answers_.record(w, answers_.dual_value(penalty_, w, z, infinity),
-                            solution_.stopped ? monitor_.status : Status::max_iter, grid_.size());
+                            solution_.stopped ? monitor_.status : Status::max_iter);
     reached_ = w.alpha;
     return w.step + 1;
   }
