@@ -133,7 +133,7 @@ def make_ready(
     design = _validate.design(X) if design is None else design
     n, p = design.shape
     if not checked:
-        y = _validate.vector("y", y, n)
+        y = _validate.target(y, n)
         offset = None if offset is None else _validate.vector("offset", offset, n)
         sample_weight = _validate.sample_weight(sample_weight, n)
     setup = _core.Setup(
@@ -152,6 +152,7 @@ def make_ready(
 def budget(
     tol: Any, max_iter: Any, max_time: Any, max_memory: Any, n_threads: Any, solver: Any
 ) -> dict[str, Any]:
+    """Options of the core that tell when to stop; errors name the argument."""
     if solver not in SOLVERS:
         known = ", ".join(map(repr, SOLVERS[:-1]))
         raise ValueError(f"solver={solver!r}: expected {known} or {SOLVERS[-1]!r}")
@@ -244,6 +245,7 @@ def warn_unproven(result: dict[str, Any], tol: float, stacklevel: int = 4) -> No
 
 
 def to_solution(result: dict[str, Any]) -> Solution:
+    """The answer at the first alpha."""
     coef = np.zeros(result["shape"][0])
     data, indices, _ = result["coefs"]
     coef[indices] = data
@@ -274,6 +276,7 @@ def remembered(
 
 
 def to_path(result: dict[str, Any], problem: Problem | None = None) -> Path:
+    """The answers at all alphas."""
     data, indices, indptr = result["coefs"]
     return Path(
         alphas=result["alphas"],

@@ -229,12 +229,15 @@ def vector(name: str, values: Any, n: int, of: str = "rows") -> Vector:
     out: Vector = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(out).all():
         raise ValueError(f"{name} contains NaN or infinity: impute or drop those {of}")
-    if name == "y":
-        with np.errstate(over="ignore"):
-            if not np.isfinite(np.square(out).sum()):  # a dot's threads would wait in a loop after
-                raise ValueError(
-                    "y has values too large: their squares overflow float64; rescale y"
-                )
+    return out
+
+
+def target(y: Any, n: int) -> Vector:
+    """``y`` as a :func:`vector` (n,) whose squares have a sum."""
+    out = vector("y", y, n)
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.square(out).sum()):  # a dot's threads would wait in a loop after
+            raise ValueError("y has values too large: their squares overflow float64; rescale y")
     return out
 
 

@@ -151,7 +151,7 @@ def select(
     else:
         X = _validate.of_path(X, path.coefs.shape[0])
         n_rows = X.shape[0]
-        target = _validate.vector("y", y, n_rows)
+        target = _validate.target(y, n_rows)
         if offset is not None:
             target = target - _validate.vector("offset", offset, n_rows)
         s = _validate.sample_weight(sample_weight, n_rows)

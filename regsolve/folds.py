@@ -89,7 +89,7 @@ def fold_paths(
     design = _validate.design(X)
     n = design.shape[0]
     s = _validate.sample_weight(sample_weight, n)
-    target = _validate.vector("y", y, n)
+    target = _validate.target(y, n)
     if not splits or not penalties:
         raise ValueError("nothing to choose from: cv and l1_ratio need at least one entry each")
     masks = [_masks(train, test, n) for train, test in splits]

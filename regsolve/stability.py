@@ -113,7 +113,7 @@ def stability_paths(
     options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
     design = _validate.design(X)
     s = _validate.sample_weight(sample_weight, design.shape[0])
-    family = _Family(X, y, draws, penalty, s, bool(fit_intercept), bool(standardize), design)
+    family = _Family(X, y, draws, penalty, s, fit_intercept, standardize, design)
     run = _Run(family, _validate.positive_integer("q", q), options, callback)
     try:
         if alphas is not None:

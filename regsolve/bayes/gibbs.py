@@ -177,7 +177,7 @@ def sample(
     """
     start = time.perf_counter()
     checked = _validate.design(X)
-    y = _validate.vector("y", y, checked.shape[0])
+    y = _validate.target(y, checked.shape[0])
     threads = _validate.threads(n_threads)
     weight = checked_weight(sample_weight, checked.shape[0])
     design = Design(checked, X, weight, fit_intercept, False, threads)

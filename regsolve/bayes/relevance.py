@@ -104,7 +104,7 @@ def maximise(
         Bad input; the message names the argument.
     """
     checked = _validate.design(X)
-    y = _validate.vector("y", y, checked.shape[0])
+    y = _validate.target(y, checked.shape[0])
     weight = checked_weight(sample_weight, checked.shape[0])
     threads = _validate.threads(n_threads)
     with blas_threads(n_threads):

@@ -135,7 +135,7 @@ class BayesianLasso(LinearPredictor):
                 n_warmup=int(self.n_warmup),
                 n_draws=int(self.n_samples),
                 thin=int(self.thin),
-                fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+                fit_intercept=self.fit_intercept,
                 seed=None if seed is None else int(seed),
                 n_threads=self.n_threads,
             )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import _validate
 from ..bayes import evidence, relevance
 from .predictor import FLOATS, LinearPredictor, row_weights, training_data
 
@@ -168,7 +167,7 @@ class BayesianRidge(_Evidence):
             alpha=self.alpha_init,
             lambda_=self.lambda_init,
             sample_weight=sample_weight,
-            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+            fit_intercept=self.fit_intercept,
             tol=self.tol,
             max_iter=int(self.max_iter),
             scores=bool(self.compute_score),
@@ -277,7 +276,7 @@ class ARDRegression(_Evidence):
             self._hyperpriors(),
             threshold=float(self.threshold_lambda),
             sample_weight=sample_weight,
-            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+            fit_intercept=self.fit_intercept,
             tol=self.tol,
             max_iter=int(self.max_iter),
             scores=bool(self.compute_score),

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _validate
 from ..criteria import check_parameters
 from ..solve import path as fit_path
 from .chooser import LEAST, AlphaChooser, check_grid
@@ -189,9 +188,8 @@ class ElasticNetIC(AlphaChooser):
         check_grid(self.alphas, self.eps)
         X, y = self._checked(X, y)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        fit_intercept = _validate.boolean("fit_intercept", self.fit_intercept)
         check_precompute(
-            self.precompute, X, sample_weight=sample_weight, fit_intercept=fit_intercept
+            self.precompute, X, sample_weight=sample_weight, fit_intercept=self.fit_intercept
         )
         y = np.asarray(y, dtype=np.float64)
         grid: dict[str, Any] = {"alphas": self.alphas}
@@ -202,8 +200,8 @@ class ElasticNetIC(AlphaChooser):
             y,
             penalty=self._penalty(float(ratio)),
             sample_weight=sample_weight,
-            fit_intercept=fit_intercept,
-            standardize=_validate.boolean("standardize", self.standardize),
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
             tol=LEAST if self.tol == 0 else self.tol,
             max_iter=self.max_iter,
             max_time=self.max_time,

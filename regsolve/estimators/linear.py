@@ -160,8 +160,9 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
         self._check_parameters()
         X, y = training_data(self, X, y, multi_output=True)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        intercept = _validate.boolean("fit_intercept", self.fit_intercept)
-        check_precompute(self.precompute, X, sample_weight=sample_weight, fit_intercept=intercept)
+        check_precompute(
+            self.precompute, X, sample_weight=sample_weight, fit_intercept=self.fit_intercept
+        )
         targets = y.reshape(len(y), -1)
         penalty = self._penalty()
         start = self._start(targets.shape[1], X.shape[1])
@@ -170,8 +171,8 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
             np.asarray(targets, dtype=np.float64),
             penalty=penalty,
             sample_weight=sample_weight,
-            fit_intercept=intercept,
-            standardize=_validate.boolean("standardize", self.standardize),
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
             coef_inits=start,
             tol=self.tol,
             max_iter=self.max_iter,

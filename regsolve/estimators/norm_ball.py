@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _validate
 from .predictor import LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
@@ -95,8 +94,8 @@ class NormBallRegression(LinearPredictor):
                 norm=self.norm,
                 residual=self.residual,
                 sample_weight=sample_weight,
-                fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
-                standardize=_validate.boolean("standardize", self.standardize),
+                fit_intercept=self.fit_intercept,
+                standardize=self.standardize,
                 tol=self.tol,
                 n_threads=self.n_threads,
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _validate, penalties
+from .. import penalties
 from ..relaxed import chosen, mixture, relaxed
 from ..solution import together
 from .linear import completed
@@ -144,7 +144,7 @@ class RelaxedLasso(LassoCV):
             self.gammas_.tolist(),
             penalty=penalty,
             sample_weight=s,
-            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+            fit_intercept=self.fit_intercept,
             n_threads=self._threads(),
         )
         super()._choose(refitted.mixtures, ratios * len(self.gammas_), X, y, splits, s)
@@ -184,7 +184,7 @@ class RelaxedLasso(LassoCV):
                 upper=upper,
             ),
             sample_weight=s,
-            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
+            fit_intercept=self.fit_intercept,
         )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
@@ -196,10 +196,10 @@ class RelaxedLasso(LassoCV):
 
         check_is_fitted(self)
         m, n_folds = len(self.alphas_), len(self.fold_paths_)
-        judged = self._judged(options).reshape(len(self.gammas_), m, n_folds)
-        return relaxed_curves(
-            self.path_.alphas[:m], self.gammas_, judged, ax, df=self.path_.df[:m], **options
-        )
+        judged, said = self._judged()
+        heights = judged.reshape(len(self.gammas_), m, n_folds)
+        drawn = {"df": self.path_.df[:m], **said, **options}
+        return relaxed_curves(self.path_.alphas[:m], self.gammas_, heights, ax, **drawn)
 
 
 def _point(path: Any, k: int) -> tuple[NDArray[np.float64], float]:

@@ -18,7 +18,6 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _validate
 from ..folds import FoldPaths, chosen, fold_paths
 from ..solution import together
 from .chooser import LEAST, AlphaChooser, check_grid
@@ -198,14 +197,15 @@ class ElasticNetCV(AlphaChooser):
         self._check_parameters()
         X, y = self._checked(X, y)
         sample_weight = row_weights(sample_weight, X.shape[0])
-        intercept = _validate.boolean("fit_intercept", self.fit_intercept)
-        check_precompute(self.precompute, X, sample_weight=sample_weight, fit_intercept=intercept)
+        check_precompute(
+            self.precompute, X, sample_weight=sample_weight, fit_intercept=self.fit_intercept
+        )
         ratios = [float(ratio) for ratio in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
         splits = self._splits(X, y, sample_weight, params)
         options: dict[str, Any] = {
             "sample_weight": sample_weight,
-            "fit_intercept": intercept,
-            "standardize": _validate.boolean("standardize", self.standardize),
+            "fit_intercept": self.fit_intercept,
+            "standardize": self.standardize,
             "callback": self.callback,
             "tol": LEAST if self.tol == 0 else self.tol,
             "max_iter": self.max_iter,
@@ -323,17 +323,17 @@ class ElasticNetCV(AlphaChooser):
         m, n_folds = self.alphas_.shape[-1], len(self.fold_paths_)
         ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0))
         r = int(np.flatnonzero(ratios == getattr(self, "l1_ratio_", 1.0))[0])
-        judged = self._judged(options).reshape(len(ratios), m, n_folds)[r]
-        return cv_curve(self.path_.alphas[:m], judged, ax, df=self.path_.df[:m], **options)
+        judged, said = self._judged()
+        heights = judged.reshape(len(ratios), m, n_folds)[r]
+        drawn = {"df": self.path_.df[:m], **said, **options}
+        return cv_curve(self.path_.alphas[:m], heights, ax, **drawn)
 
-    def _judged(self, options: dict[str, Any]) -> NDArray[np.float64]:
-        """What plots draw; ``options`` are completed for scores."""
+    def _judged(self) -> tuple[NDArray[np.float64], dict[str, Any]]:
+        """What the choice was by, and what plots of it say."""
         if self.scoring is None:
-            return self.mse_path_
+            return self.mse_path_, {}
         name = self.scoring if isinstance(self.scoring, str) else "score"
-        options.setdefault("scores", True)
-        options.setdefault("ylabel", f"{name} on held-out rows")
-        return self.score_path_
+        return self.score_path_, {"scores": True, "ylabel": f"{name} on held-out rows"}
 
     def _scores(
         self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, s: Any

@@ -202,9 +202,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")
         s, penalty = _validate.sample_weight(sample_weight, n), self._penalty()
-        p = pfer.candidates(
-            X, penalty, s, _validate.boolean("fit_intercept", self.fit_intercept), self.n_threads
-        )
+        p = pfer.candidates(X, penalty, s, self.fit_intercept, self.n_threads)
         threshold, q = pfer.settled(self.threshold, self.q, self.pfer, p, number, self.assumption)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         draws = subsamples(
@@ -227,8 +225,8 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             penalty=penalty,
             q=q,
             sample_weight=sample_weight,
-            fit_intercept=_validate.boolean("fit_intercept", self.fit_intercept),
-            standardize=_validate.boolean("standardize", self.standardize),
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
             callback=self.callback,
             tol=self.tol,
             max_time=self.max_time,

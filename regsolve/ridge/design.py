@@ -154,6 +154,8 @@ class Design:
     n_rhs: int = 0
 
     def __post_init__(self) -> None:
+        self.fit_intercept = _validate.boolean("fit_intercept", self.fit_intercept)
+        self.standardize = _validate.boolean("standardize", self.standardize)
         self.matrix = self.checked.matrix
         self.n, self.p = self.checked.shape
         self.storage: Any = KINDS[self.matrix.kind](self.matrix)

@@ -101,14 +101,12 @@ def fit_ridge(
     tol = _validate.positive_number("tol", tol)
     checked = _validate.design(X)
     weight = checked_weight(sample_weight, checked.shape[0])
-    Y = np.column_stack([_validate.vector("y", y, checked.shape[0]) for y in np.asarray(Y).T])
+    Y = np.column_stack([_validate.target(y, checked.shape[0]) for y in np.asarray(Y).T])
     a = np.asarray([np.inf] if alphas is None else alphas, dtype=np.float64)
     t = np.zeros(len(a), dtype=np.intp) if target is None else np.asarray(target, dtype=np.intp)
     threads = _validate.threads(n_threads)
     with scipy_blas(n_threads):
-        intercept = _validate.boolean("fit_intercept", fit_intercept)
-        scaled = _validate.boolean("standardize", standardize)
-        design = Design(checked, X, weight, intercept, scaled, threads)
+        design = Design(checked, X, weight, fit_intercept, standardize, threads)
         centred = targets(design, Y)
         plan = choose(design, len(np.unique(a)), float(a.min()), solver, pick is None)
         if pick is None:

@@ -69,7 +69,7 @@ def centred(
         NaN or infinity, shapes that do not fit, negative or vanishing weights.
     """
     rows = _validate.dense_rows(X)
-    target = _validate.vector("y", y, len(rows))
+    target = _validate.target(y, len(rows))
     weights = _validate.sample_weight(sample_weight, len(rows))
     means, y_mean = np.zeros(rows.shape[1]), 0.0
     if fit_intercept:

@@ -183,10 +183,10 @@ def shrinkage(
     checked = _validate.design(X)
     n = checked.shape[0]
     weight = _validate.sample_weight(sample_weight, n)
-    target = np.zeros(n) if y is None else _validate.vector("y", y, n)
+    target = np.zeros(n) if y is None else _validate.target(y, n)
     threads = _validate.threads(n_threads)
     with blas_threads(n_threads):
-        design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
+        design = Design(checked, X, weight, fit_intercept, standardize, threads)
         centred = targets(design, target[:, None])
         spectrum, right = _spectrum(design, centred)
         return _view(design, centred, spectrum, right, alpha, y is not None)

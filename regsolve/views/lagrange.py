@@ -153,9 +153,9 @@ def _ready(
     n = checked.shape[0]
     weight = _validate.sample_weight(sample_weight, n)
     weight = None if weight is None else _validate.near_one(weight)  # only their ratios count
-    target = _validate.vector("y", y, n)[:, None]
+    target = _validate.target(y, n)[:, None]
     threads = _validate.threads(n_threads)
-    design = Design(checked, X, weight, bool(fit_intercept), bool(standardize), threads)
+    design = Design(checked, X, weight, fit_intercept, standardize, threads)
     return design, targets(design, target)
 
 
