@@ -74,7 +74,8 @@ class Answers {
       support.push_back(j);
       b.push_back(value);
     }
-    const Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
+    Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
+    count_rounding(design_.problem, design_.stats, support, b, design_.t_mean, null_, verdict);
     const Status status = judge_status(design_.problem, verdict, options_.tol, false, otherwise);
     return monitor_.record(make_point(design_.problem, w.alpha, design_.stats, support, b,
                                       design_.t_mean, verdict, w.deviance, status),

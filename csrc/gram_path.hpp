@@ -105,12 +105,14 @@ class GramPath {
     for (double alpha : grid) {
       penalty_.alpha = alpha;
       const Status otherwise = null_.exact() ? Status::stalled : solve_at(active);
-      const Verdict verdict = null_.exact() ? exact_fit(null_) : judge(nullptr);
+      Verdict verdict = null_.exact() ? exact_fit(null_) : judge(nullptr);
+      const Support at(b_);
+      count_rounding(problem_, stats_, at.features, at.b, base, null_, verdict);
       const Status status = judge_status(problem_, verdict, options_.tol, false, otherwise);
       const double deviance = null_.exact() ? 0.0 : 1.0 - loss_ / null_.objective;
-      if (monitor_.record(
-              make_point(problem_, alpha, stats_, b_.data(), base, verdict, deviance, status),
-              Index(grid.size())))
+      if (monitor_.record(make_point(problem_, alpha, stats_, at.features, at.b, base, verdict,
+                                     deviance, status),
+                          Index(grid.size())))
         break;
     }
     Report& report = solution_.report;

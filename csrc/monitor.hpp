@@ -145,6 +145,35 @@ inline Status judge_status(const Problem& problem, const Verdict& verdict, doubl
   return proven ? Status::optimal : otherwise;
 }
 
+// What rounding of the intercept base - sum_j m_j w_j may add to a quadratic objective, which is
+// flat in it: half a square. base and what is returned are rounded to half a unit in their last
+// places, means and products to two of theirs.
+inline void count_rounding(const Problem& problem, const Statistics& stats,
+                           const std::vector<Index>& support, const std::vector<double>& b,
+                           double base, const NullModel& null, Verdict& verdict) {
+  if (!problem.fit_intercept || !problem.loss.quadratic || null.exact()) return;
+  double terms = 2.0 * std::fabs(base);
+  for (std::size_t k = 0; k < support.size(); ++k) {
+    const std::size_t j = std::size_t(support[k]);
+    terms += 4.0 * std::fabs(stats.mean[j] * stats.inv[j] * b[k]);
+  }
+  const double delta = 0.5 * std::numeric_limits<double>::epsilon() * terms;
+  verdict.primal += 0.5 * delta * delta;
+  verdict.gap += 0.5 * delta * delta;
+  verdict.relative_gap += 0.5 * delta * delta / null.objective;
+}
+
+// A sum and what rounding took from it, Neumaier (1974).
+struct CompensatedSum {
+  double sum = 0.0, lost = 0.0;
+  void add(double term) {
+    const double next = sum + term;
+    lost += std::fabs(sum) >= std::fabs(term) ? (sum - next) + term : (term - next) + sum;
+    sum = next;
+  }
+  double value() const { return sum + lost; }
+};
+
 // A point in X's units from the non-zero b_j of `support`, ascending: w_j = b_j / d_j, exactly on
 // its bound where b_j is, and the intercept base - sum_j m_j w_j.
 inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
@@ -152,7 +181,7 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
                         double base, const Verdict& verdict, double deviance_ratio, Status status) {
   Point point;
   point.alpha = alpha;
-  point.intercept = base;
+  CompensatedSum shift;
   point.support = support;
   for (std::size_t k = 0; k < support.size(); ++k) {
     const std::size_t j = std::size_t(support[k]);
@@ -160,8 +189,9 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
     if (problem.lower && b[k] <= stats.norm(j) * problem.lower[j]) w = problem.lower[j];
     if (problem.upper && b[k] >= stats.norm(j) * problem.upper[j]) w = problem.upper[j];
     point.coef.push_back(w);
-    point.intercept -= stats.mean[j] * w;
+    shift.add(stats.mean[j] * w);
   }
+  point.intercept = base - shift.value();
   point.primal = verdict.primal;
   point.dual = verdict.dual;
   point.gap = verdict.gap;
@@ -172,19 +202,18 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
   return point;
 }
 
-// The same from all b_j, (p,)
-inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
-                        const double* b, double base, const Verdict& verdict, double deviance_ratio,
-                        Status status) {
-  std::vector<Index> support;
-  std::vector<double> values;
-  for (std::size_t j = 0; j < stats.inv.size(); ++j)
-    if (b[j] != 0.0) {
-      support.push_back(Index(j));
-      values.push_back(b[j]);
-    }
-  return make_point(problem, alpha, stats, support, values, base, verdict, deviance_ratio, status);
-}
+// The non-zero b_j of (p,) and their features.
+struct Support {
+  std::vector<Index> features;
+  std::vector<double> b;
+  explicit Support(const std::vector<double>& all) {
+    for (std::size_t j = 0; j < all.size(); ++j)
+      if (all[j] != 0.0) {
+        features.push_back(Index(j));
+        b.push_back(all[j]);
+      }
+  }
+};
 
 }  // namespace REGSOLVE_TARGET
 }  // namespace regsolve

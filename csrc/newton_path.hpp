@@ -69,12 +69,14 @@ class NewtonPath {
       Verdict verdict;
       const Status otherwise = null_.exact() ? Status::stalled : solve_at(verdict);
       if (null_.exact()) verdict = exact_fit(null_);
+      const Support at(b_);
+      count_rounding(design_.problem, design_.stats, at.features, at.b, base_, null_, verdict);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
       const double fall = null_.objective - loss_.value(z_);
       const double deviance = null_.exact() ? 0.0 : fall / std::fabs(null_.objective);
-      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(), base_,
-                                     verdict, deviance, status),
+      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, at.features, at.b,
+                                     base_, verdict, deviance, status),
                           Index(grid.size())))
         break;
     }

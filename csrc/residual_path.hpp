@@ -78,10 +78,13 @@ class ResidualPath {
       Verdict verdict;
       const Status otherwise = null_.exact() ? Status::stalled : solve_at(verdict);
       if (null_.exact()) verdict = exact_fit(null_);
+      const Support at(b_);
+      count_rounding(design_.problem, design_.stats, at.features, at.b, design_.t_mean, null_,
+                     verdict);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
       const double deviance = null_.exact() ? 0.0 : 1.0 - 0.5 * square() / null_.objective;
-      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, b_.data(),
+      if (monitor_.record(make_point(design_.problem, alpha, design_.stats, at.features, at.b,
                                      design_.t_mean, verdict, deviance, status),
                           Index(grid.size())))
         break;

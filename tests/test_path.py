@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import fields
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -269,3 +270,21 @@ def test_slow_modes_of_coordinate_descent_are_extrapolated() -> None:
     found = path(X, y, solver="cd", alpha_min_ratio=1e-3, n_alphas=40)
     assert found.converged
     assert found.report.n_epochs < 100_000
+
+
+@pytest.mark.parametrize("solver", ["gram", "working_set", "cd"])
+@pytest.mark.parametrize("centre", [0.0, 1e6])
+def test_claims_count_the_rounding_of_the_intercept(solver: str, centre: float) -> None:
+    """y at 1e12 with deviations near 1: float64 has no intercept nearer than 6e-5 of its best."""
+    X, y = regression(30, 4, seed=0)
+    X, y = X + centre, y / np.std(y) + 1e12
+    fitted = path(X, y, n_alphas=3, alpha_min_ratio=0.01, tol=1e-6, solver=solver)
+    rows = [[Fraction(value) for value in row] for row in X.tolist()]
+    for k, w in enumerate(fitted.coefs.toarray().T):
+        coef = [Fraction(value) for value in w.tolist()]
+        fits = [sum(a * b for a, b in zip(row, coef, strict=True)) for row in rows]
+        means = [Fraction(value) - fit for value, fit in zip(y.tolist(), fits, strict=True)]
+        away = sum(means) / len(means) - Fraction(float(fitted.intercepts[k]))
+        assert abs(away) < 2 * np.spacing(1e12)
+        assert float(away**2 / 2) <= fitted.relative_gaps[k] * fitted.null_objective
+    assert set(fitted.statuses) == {"optimal"}
