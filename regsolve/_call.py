@@ -275,7 +275,9 @@ def remembered(
     return Problem(penalty, bool(fit_intercept), bool(standardize), total, used)
 
 
-def to_path(result: dict[str, Any], problem: Problem | None = None) -> Path:
+def to_path(
+    result: dict[str, Any], problem: Problem | None = None, names: list[str] | None = None
+) -> Path:
     """The answers at all alphas."""
     data, indices, indptr = result["coefs"]
     return Path(
@@ -294,4 +296,5 @@ def to_path(result: dict[str, Any], problem: Problem | None = None) -> Path:
         objectives=result["primal"],
         dual_objectives=result["dual"],
         problem=problem,
+        feature_names=names,
     )

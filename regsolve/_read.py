@@ -50,9 +50,9 @@ def read(source: str, target: str | None = None) -> Data:
         npz (a SciPy sparse matrix, or keys X and y), npy (memory-mapped), mtx, csv, parquet; or
         one of breast_cancer, diabetes, digits, iris, linnerud, wine.
     target : str, optional
-        A column (its name, or its position) of .csv, .parquet and linnerud; else a file with
-        the n values of y. By default svmlight's labels, key y of .npz, the last column of .csv
-        and .parquet.
+        A column (its name, or its position) of .csv, .parquet and linnerud; a feature's name of
+        the other bundled sets; else a file with the n values of y. By default svmlight's labels,
+        key y of .npz, the last column of .csv and .parquet.
 
     Raises
     ------
@@ -332,14 +332,18 @@ def _bundled(name: str, target: str | None) -> _Contents:
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
+    X, names = bunch.data, [str(feature) for feature in bunch.feature_names]
     y = bunch.target if target is None else None
+    if target in names and bunch.target.ndim == 1:
+        k = names.index(str(target))
+        return _Contents(np.delete(X, k, axis=1), X[:, k], names[:k] + names[k + 1 :])
     if bunch.target.ndim == 2:
         titles = [str(title) for title in bunch.target_names]
         if target is None:
             raise ValueError(f"{name} has {len(titles)} targets: --target {' or '.join(titles)}")
         column = _position(target, titles)
         y = None if column is None else bunch.target[:, column]
-    return _Contents(bunch.data, y, [str(feature) for feature in bunch.feature_names])
+    return _Contents(X, y, names)
 
 
 _READERS: dict[str, Callable[[Path, str | None], _Contents]] = {

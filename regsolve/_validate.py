@@ -187,19 +187,40 @@ def boolean(name: str, value: Any) -> bool:
     raise TypeError(f"{name}={value!r}: expected True or False")
 
 
+class ColumnError(ValueError):
+    """Column j of X cannot be fitted; ``args`` are what of X, j, the reason and a name or None."""
+
+    def __str__(self) -> str:
+        what, column, reason, name = self.args
+        return f"{what} column {column}{'' if name is None else f' ({name!r})'}{reason}"
+
+    def named(self, names: Any) -> ColumnError:
+        """The same where the columns have names."""
+        what, column, reason, _ = self.args
+        return ColumnError(what, column, reason, str(names[column]))
+
+
+def feature_names(X: Any) -> list[str] | None:
+    """Titles of a data frame's columns, if all are strings."""
+    columns = getattr(X, "columns", None)
+    titles = [] if columns is None or callable(columns) else list(columns)
+    return titles if titles and all(isinstance(title, str) for title in titles) else None
+
+
 def explain_column(X: Any, j: int) -> ValueError:
     """The error for a column whose sums are not finite."""
+    names = feature_names(X)
+    name = None if names is None else names[j]
     if sparse.issparse(X):
         columns: Any = X
         values = columns.tocsc()[:, [j]].data
     else:
         values = np.asarray(X)[:, j]
     if np.isfinite(values).all():
-        return ValueError(
-            f"X has values too large in column {j}: their squares overflow float64; "
-            "rescale that column"
-        )
-    return ValueError(f"X contains NaN or infinity, first in column {j}: impute or drop them")
+        reason = ": their squares overflow float64; rescale that column"
+        return ColumnError("X has values too large in", j, reason, name)
+    reason = ": impute or drop them"
+    return ColumnError("X contains NaN or infinity, first in", j, reason, name)
 
 
 def deviations(X: Any, s: Vector, centred: bool, n_threads: int | None) -> Vector:

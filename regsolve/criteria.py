@@ -63,7 +63,16 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-CRITERIA = ("aic", "aicc", "bic", "ebic", "cp", "gcv", "alo")
+TITLES = {
+    "aic": "Akaike's information criterion",
+    "aicc": "corrected information criterion of Akaike",
+    "bic": "Bayesian information criterion",
+    "ebic": "extended Bayesian information criterion",
+    "cp": "Mallows' Cp",
+    "gcv": "generalised cross-validation",
+    "alo": "approximate leave-one-out error",
+}
+CRITERIA = tuple(TITLES)
 NEED_VARIANCE = ("aic", "bic", "ebic", "cp")
 MOST_FEATURES = 5000  # whose X'X is formed for the variance of least squares
 ROUNDING = 1e3 * float(np.finfo(np.float64).eps)  # of a residual, over the largest number in it
@@ -95,6 +104,13 @@ class Selection:
     values: Vector = field(repr=False)
     df: Vector = field(repr=False)
     noise_variance: float | None
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the criterion along the path; see :func:`regsolve.plots.criterion_curve`."""
+        from .plots import criterion_curve
+
+        options = {"ylabel": TITLES[self.criterion], **options}
+        return criterion_curve(self.alphas, self.values, ax, **options)
 
 
 def select(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,6 +169,7 @@ class Path:
     objectives, dual_objectives : (m,) primal and dual; see ``certificate_of``.
     problem : Problem that was solved, of which ``select`` needs to know; None where the penalty or
         the loss is a user's own, and of mixtures with refits.
+    feature_names : titles of the columns where X was a data frame, else None.
     """
 
     alphas: NDArray[np.float64]
@@ -185,6 +187,7 @@ class Path:
     objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
     dual_objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
     problem: Problem | None = field(default=None, repr=False, compare=False)
+    feature_names: list[str] | None = field(default=None, repr=False, compare=False)
 
     def certificate_of(self, k: int) -> Certificate:
         """What is proven at ``alphas[k]``."""
@@ -210,6 +213,8 @@ class Path:
         The lasso path is piecewise linear in alpha, so this is exact between two grid points
         with no event between them. Raises ValueError outside the grid.
         """
+        if not isinstance(alpha, Real):
+            raise TypeError(f"alpha={alpha!r}: expected a number")
         alphas = self.alphas
         if len(alphas) == 0 or not alphas[-1] <= alpha <= alphas[0]:
             span = f"[{alphas[-1]:g}, {alphas[0]:g}]" if len(alphas) else "an empty path"
@@ -244,6 +249,7 @@ class Path:
         """Draw every coefficient against alpha; see :func:`regsolve.plots.coefficient_path`."""
         from .plots import coefficient_path
 
+        options.setdefault("feature_names", self.feature_names)
         return coefficient_path(self, ax=ax, **options)
 
 

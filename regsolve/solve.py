@@ -183,7 +183,11 @@ def path(
             "stop_at_deviance", stop_at_deviance
         )
     (result,), error = run([ready], callback, **options)
-    out = to_path(result, remembered(penalty, loss, sample_weight, n, fit_intercept, standardize))
+    out = to_path(
+        result,
+        remembered(penalty, loss, sample_weight, n, fit_intercept, standardize),
+        _validate.feature_names(X),
+    )
     if error is not None:
         raise Interrupted(out) from error
     warn_unproven(result, options["tol"])

@@ -163,6 +163,16 @@ def test_target_file_replaces_the_default(name: str, Xy: Any, tmp_path: Path) ->
     np.testing.assert_array_equal(data.X, np.column_stack([X, y]))
 
 
+def test_a_feature_of_bundled_data_may_be_the_target() -> None:
+    data = read("diabetes", "s5")
+    assert data.X.shape == (442, 9)
+    assert data.feature_names is not None
+    assert "s5" not in data.feature_names
+    bunch = load_diabetes(as_frame=True).data
+    np.testing.assert_array_equal(data.y, bunch["s5"])
+    np.testing.assert_array_equal(data.X, bunch.drop(columns="s5"))
+
+
 def test_linnerud_has_a_target_to_choose(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["path", "linnerud"]) == 2
     assert "--target Weight or Waist or Pulse" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn import config_context, linear_model
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -219,3 +220,21 @@ def test_path_of_several_targets(data: Any) -> None:
     assert coefs.shape == (2, 25, 8)
     assert gaps.shape == (2, 8)
     np.testing.assert_allclose(coefs[1], lasso_path(X, 2.0 * y, alphas=alphas)[1], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Lasso(), ElasticNet(), regsolve.LassoCV(cv=3), regsolve.LassoIC(), regsolve.Ridge(),
+     regsolve.RidgeCV(), regsolve.StabilitySelection(q=3, n_subsamples=4),
+     regsolve.NormBallRegression(1.0), regsolve.BayesianLasso(n_samples=10)],
+)  # fmt: skip
+def test_errors_name_columns_of_data_frames(model: Any) -> None:
+    frame = load_diabetes(as_frame=True)
+    X, y = frame.data.copy(), frame.target
+    X.loc[3, "bmi"] = np.nan
+    with pytest.raises(ValueError, match=r"column 2 \('bmi'\): impute") as raised:
+        model.fit(X, y)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+    assert not hasattr(model, "coef_")
+    with pytest.raises(ValueError, match=r"column 2: impute"):
+        model.fit(X.to_numpy(), y)

@@ -162,6 +162,8 @@ def test_coef_at_is_linear_between_alphas(data: Any) -> None:
     for outside in (fitted.alphas[0] * 1.01, fitted.alphas[-1] * 0.99, -1.0, np.nan):
         with pytest.raises(ValueError, match="alpha"):
             fitted.coef_at(outside)
+    with pytest.raises(TypeError, match="alpha='a': expected a number"):
+        fitted.coef_at("a")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("build", [np.asfortranarray, np.ascontiguousarray, sparse.csc_matrix])

@@ -359,3 +359,102 @@ def test_numbers_in_mathematical_text_have_powers_of_ten() -> None:
     assert [in_math(v) for v in (0.5, 241.6, 24160.0, -1.5e-9)] == [
         "0.5", "242", r"2.42 \times 10^{4}", r"-1.5 \times 10^{-9}",
     ]  # fmt: skip
+
+
+def bmi() -> tuple[Any, Any]:
+    """Diabetes as a data frame."""
+    bunch = load_diabetes(as_frame=True)
+    return bunch.data, bunch.target
+
+
+def test_pictures_take_the_names_of_a_data_frame() -> None:
+    X, y = bmi()
+    path = regsolve.path(X, y, n_alphas=20)
+    assert path.feature_names == list(X.columns)
+    assert set(labels(path.plot())) == set(X.columns)
+    assert set(labels(path.plot(feature_names=[f"f{j}" for j in range(10)]))) <= {
+        f"f{j}" for j in range(10)
+    }
+    assert regsolve.path(X.to_numpy(), y, n_alphas=3).feature_names is None
+    renamed = X.set_axis(range(10), axis=1)
+    assert regsolve.path(renamed, y, n_alphas=3).feature_names is None
+
+
+def test_ridge_trace_draws_every_coefficient_and_degrees_of_freedom() -> None:
+    X, y = bmi()
+    alphas = np.append(np.geomspace(1e-2, 1e2, 30), 0.0)
+    fitted = regsolve.ridge_path(X, y, alphas[:-1], criteria=True)
+    ax = fitted.plot(mark=1.05, n_labels=4)
+    largest = np.argsort(-np.abs(fitted.coefs[:, -1]))[:4]
+    assert labels(ax) == [X.columns[j] for j in largest]
+    faint, bold = (c.get_segments() for c in ax.collections)
+    assert (len(faint), len(bold)) == (6, 4)
+    assert np.allclose(bold[0], np.column_stack([fitted.alphas, fitted.coefs[largest[0]]]))
+    (top,) = ax.child_axes
+    ticks = [float(tick.get_text()) for tick in top.get_xticklabels()]
+    assert ticks == sorted(ticks)
+    assert ticks[0] == pytest.approx(fitted.df[0], rel=5e-3)
+    marked = ax.get_lines()[-1].get_xdata()[0]
+    assert marked == fitted.alphas[np.abs(fitted.alphas - 1.05).argmin()]
+    plain = regsolve.ridge_path(X, y, alphas).plot()
+    assert not plain.child_axes
+    assert plain.get_xlim() == (1e2, 1e-2)
+
+
+def test_ridge_trace_of_one_target_among_several() -> None:
+    X, y = bmi()
+    fitted = regsolve.ridge_path(X.to_numpy(), np.column_stack([y, -y]), [0.1, 1.0])
+    bold = fitted.plot(target=1, n_labels=1).collections[1].get_segments()[0]
+    j = np.abs(fitted.coefs[1, :, -1]).argmax()
+    assert np.allclose(bold[:, 1], fitted.coefs[1, j])
+    with pytest.raises(ValueError, match="target=2: the path has 2"):
+        fitted.plot(target=2)
+    with pytest.raises(ValueError, match="no alpha above 0"):
+        regsolve.ridge_path(X, y, [0.0]).plot()
+    with pytest.raises(ValueError, match="1 names for 10 features"):
+        fitted.plot(feature_names=["a"])
+
+
+@pytest.mark.parametrize(
+    ("cv", "title"),
+    [
+        (None, "leave-one-out error"),
+        ("gcv", "generalised cross-validation"),
+        ("reml", "negative restricted log evidence"),
+        (4, "score on held-out rows"),
+    ],
+)
+def test_ridge_cv_draws_the_scores_that_chose(cv: Any, title: str) -> None:
+    X, y = bmi()
+    alphas = np.random.default_rng(0).permutation(np.geomspace(1e-3, 1e2, 25))
+    model = regsolve.RidgeCV(alphas, cv=cv).fit(X, y)
+    assert np.array_equal(model.alphas_, alphas)
+    mean = model.scores_ if model.scores_.ndim == 1 else model.scores_.mean(axis=0)
+    assert mean.max() == model.best_score_
+    assert alphas[mean.argmax()] == model.alpha_
+    ax = model.plot()
+    assert ax.get_ylabel() == title
+    assert f"alpha = {model.alpha_:.3g}" in " ".join(t.get_text() for t in ax.get_legend().texts)
+
+
+def test_ridge_cv_draws_scorers_and_refuses_alphas_of_several_targets() -> None:
+    X, y = bmi()
+    model = regsolve.RidgeCV([0.1, 1.0], scoring="neg_mean_absolute_error").fit(X, y)
+    ax = model.plot()
+    assert ax.get_ylabel() == "negative score left out"
+    assert np.array_equal(ax.get_lines()[0].get_ydata(), -model.scores_[::-1])
+    Y = np.column_stack([y, X["bmi"]])
+    apart = regsolve.RidgeCV([0.1, 1.0], alpha_per_target=True).fit(X, Y)
+    assert apart.scores_.shape == (2, 2)
+    with pytest.raises(ValueError, match="own alpha"):
+        apart.plot()
+    assert regsolve.RidgeCV([0.1, 1.0]).fit(X, Y).scores_.shape == (2,)
+
+
+def test_selections_draw_their_criterion() -> None:
+    X, y = bmi()
+    chosen = regsolve.path(X, y, n_alphas=30).select("bic", X, y)
+    ax = chosen.plot()
+    assert ax.get_ylabel() == "Bayesian information criterion"
+    assert np.array_equal(ax.get_lines()[0].get_ydata(), chosen.values)
+    assert f"alpha = {chosen.alpha:.3g}" in ax.get_legend().texts[0].get_text()

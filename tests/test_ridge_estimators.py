@@ -308,3 +308,21 @@ def test_a_proof_that_overflows_proves_nothing() -> None:
         large = Ridge(solver="svd").fit(X, y * 1e80)
     np.testing.assert_allclose(large.coef_, 1e80 * found.coef_, rtol=1e-9)
     assert large.certificate_.gap > 0.0 or large.certificate_.relative_gap <= 1e-12
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_paths_predict_at_the_alphas_of_their_grid(n_targets: int, kind: Any) -> None:
+    X, y, _ = _data(40, 9, n_targets)
+    fitted = ridge_path(X, y, ALPHAS)
+    every = fitted.predict(kind(X))
+    assert every.shape == (*y.shape, len(ALPHAS))
+    for alpha in ALPHAS:
+        one = fitted.predict(kind(X), alpha)
+        np.testing.assert_allclose(one, Ridge(alpha).fit(X, y).predict(X), rtol=1e-9, atol=1e-9)
+        at = list(fitted.alphas).index(alpha)
+        np.testing.assert_allclose(one, every[..., at], rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match=r"alpha=0.0123 is not on the path's grid"):
+        fitted.predict(X, 0.0123)
+    with pytest.raises(TypeError, match="alpha='a'"):
+        fitted.predict(X, "a")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..criteria import check_parameters
+from ..criteria import TITLES, check_parameters
 from ..solve import path as fit_path
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..solution import Progress
-
-TITLES = {
-    "aic": "Akaike's information criterion",
-    "aicc": "corrected information criterion of Akaike",
-    "bic": "Bayesian information criterion",
-    "ebic": "extended Bayesian information criterion",
-    "cp": "Mallows' Cp",
-    "gcv": "generalised cross-validation",
-    "alo": "approximate leave-one-out error",
-}
 
 
 class ElasticNetIC(AlphaChooser):

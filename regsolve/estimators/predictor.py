@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._validate import ColumnError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,11 +82,17 @@ def row_weights(sample_weight: Any, n: int) -> Any:
 
 @contextmanager
 def leaves_no_trace(estimator: Any) -> Iterator[None]:
-    """While it lasts, an exception puts the estimator's attributes back as they were."""
+    """While it lasts, an exception puts the estimator's attributes back as they were.
+
+    Errors about a column tell its name, where X came with names.
+    """
     before = dict(estimator.__dict__)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        names = getattr(estimator, "feature_names_in_", None)
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
+        if isinstance(error, ColumnError) and names is not None:
+            raise error.named(names) from None
         raise

@@ -13,6 +13,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted
 
 from ..folds import rows_of
 from ..ridge import fit_ridge
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-CLOSED = ("loo", "gcv", "ml", "reml")
+TITLES = {
+    "loo": "leave-one-out error",
+    "gcv": "generalised cross-validation",
+    "ml": "negative log evidence",
+    "reml": "negative restricted log evidence",
+}
+CLOSED = tuple(TITLES)
 GCV_MODES = (None, "auto", "svd", "eigen")
 
 
@@ -72,6 +79,10 @@ class RidgeCV(LinearPredictor):
     ----------
     alpha_ : float, or (n_targets,)
     best_score_ : float, or (n_targets,)
+    alphas_ : (m,)
+        As given, in the order of ``scores_``.
+    scores_ : (m,), (n_targets, m) with ``alpha_per_target``, or (n_splits, m) with a splitter
+        The score of every alpha, the greatest chosen: of criteria that are errors, their negative.
     cv_results_ : (n, m) or (n, n_targets, m)
         Squared left-out errors times the weights, or left-out predictions where there is a scorer.
     coef_, intercept_, certificate_, status_, report_ : as :class:`Ridge`
@@ -84,6 +95,8 @@ class RidgeCV(LinearPredictor):
 
     alpha_: Any
     best_score_: Any
+    alphas_: Array
+    scores_: Array
 
     def __init__(
         self,
@@ -112,7 +125,7 @@ class RidgeCV(LinearPredictor):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, **params: Any) -> None:
         closed = self.cv is None or isinstance(self.cv, str)
-        alphas = self._alphas(closed)
+        alphas = self.alphas_ = self._alphas(closed)
         score_params, split_params = self._routed(sample_weight, params)
         rows = X  # splitters and scorers see X as it came
         X, y, sample_weight = checked_data(self, X, y, sample_weight)
@@ -123,7 +136,7 @@ class RidgeCV(LinearPredictor):
             scores = self._split_scores(
                 rows, X, y, Y, sample_weight, alphas, score_params, split_params
             )
-            mean = scores.mean(axis=0)
+            self.scores_, mean = scores, scores.mean(axis=0)
             best = int(np.argmax(_ranked(mean)))
             self.alpha_, self.best_score_ = alphas[best], mean[best]
             best_alphas = np.full(Y.shape[1], alphas[best])
@@ -156,6 +169,26 @@ class RidgeCV(LinearPredictor):
             n_threads=self.n_threads,
         )
 
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the scores that chose alpha, criteria turned to be least.
+
+        See :func:`regsolve.plots.cv_curve` with a splitter, else
+        :func:`regsolve.plots.criterion_curve`. ValueError where each target chose its own alpha.
+        """
+        from ..plots import criterion_curve, cv_curve
+
+        check_is_fitted(self)
+        order = np.argsort(-self.alphas_, kind="stable")
+        alphas, scores = self.alphas_[order], self.scores_[..., order]
+        if self.cv is not None and not isinstance(self.cv, str):
+            options = {"ylabel": "score on held-out rows", "scores": True, **options}
+            return cv_curve(alphas, scores.T, ax, **options)
+        if scores.ndim == 2:
+            raise ValueError("each target has chosen its own alpha: there is no single curve")
+        scored = self.cv in (None, "loo") and self.scoring is not None
+        title = "negative score left out" if scored else TITLES[self.cv or "loo"]
+        return criterion_curve(alphas, -_ranked(scores), ax, **{"ylabel": title, **options})
+
     # ---- criteria of one factorisation
 
     def _closed(
@@ -172,7 +205,7 @@ class RidgeCV(LinearPredictor):
             scores = np.asarray(scores, dtype=np.float64)  # (T, m), or (m,) when shared
             if not per_target and scores.ndim == 2:
                 scores = scores.sum(axis=0) if self.cv in ("ml", "reml") else scores.mean(axis=0)
-            best = np.argmax(_ranked(scores), axis=-1)
+            self.scores_, best = scores, np.argmax(_ranked(scores), axis=-1)
             if per_target:
                 self.alpha_ = alphas[best]
                 self.best_score_ = scores[np.arange(n_targets), best]

@@ -76,7 +76,7 @@ def cv_curve(
     set_axes(ax, places, "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, places, np.asarray(df)[shown])
+        count_axis(ax, places, _counts(df, shown))
     ax.legend(frameon=False)
     return ax
 
@@ -134,7 +134,7 @@ def criterion_curve(
     set_axes(ax, places, "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, places, np.asarray(df)[shown])
+        count_axis(ax, places, _counts(df, shown))
     return ax
 
 
@@ -207,7 +207,7 @@ def relaxed_curves(
     set_axes(ax, strengths[shown], "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, strengths[shown], np.asarray(df)[shown])
+        count_axis(ax, strengths[shown], _counts(df, shown))
     ax.legend(frameon=False)
     return ax
 
@@ -218,3 +218,7 @@ def _drawable(alphas: NDArray[np.float64]) -> NDArray[np.bool_]:
     if not shown.any():
         raise ValueError("there is no alpha above 0 to draw")
     return shown
+
+
+def _counts(df: ArrayLike, shown: NDArray[np.bool_]) -> list[str]:
+    return [str(count) for count in np.asarray(df)[shown].tolist()]

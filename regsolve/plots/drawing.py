@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -89,12 +91,17 @@ def set_axes(ax: Axes, abscissa: NDArray[np.float64], x: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def count_axis(ax: Axes, abscissa: NDArray[np.float64], df: NDArray[np.int64]) -> None:
-    """Write the number of non-zeros at about eight places along the top."""
+def count_axis(
+    ax: Axes,
+    abscissa: NDArray[np.float64],
+    df: Sequence[str],
+    title: str = "non-zero coefficients",
+) -> None:
+    """Write the number of non-zeros, or of other degrees, at about eight places along the top."""
     place = ax.transData.transform(np.column_stack([abscissa, np.zeros(len(abscissa))]))[:, 0]
     wanted = np.linspace(place[0], place[-1], 8)
     at = np.unique(np.abs(place[:, None] - wanted).argmin(axis=0))
     top = ax.secondary_xaxis("top")
-    top.set_xticks(abscissa[at], labels=[str(count) for count in df[at]])
+    top.set_xticks(abscissa[at], labels=[df[k] for k in at.tolist()])
     top.minorticks_off()
-    top.set_xlabel("non-zero coefficients")
+    top.set_xlabel(title)

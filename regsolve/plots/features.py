@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
+    from ..ridge import RidgePath
     from ..solution import Path
 
 
@@ -63,30 +64,78 @@ def coefficient_path(
     ValueError
         An unknown ``x``, a wrong number of names, or a path without any alpha to draw.
     """
-    p = path.coefs.shape[0]
-    if feature_names is not None and len(feature_names) != p:
-        raise ValueError(f"feature_names has {len(feature_names)} names for {p} features")
+    names = _names(feature_names, path.coefs.shape[0])
     abscissa, shown = _abscissa(path, x)
     features, lines = _active_lines(path, shown)
-    largest = np.argsort(-np.abs(lines[:, -1]), kind="stable")
-    named = largest[: max(n_labels, 0)]
-    named = named[lines[named, -1] != 0.0]
-    names = [
-        f"x{j}" if feature_names is None else str(feature_names[j])
-        for j in features[named].tolist()
-    ]
+    named = _largest(lines, n_labels)
     if ax is None:
         ax = new_axes()
     draw_lines(ax, abscissa, lines, named, linewidth)
     set_axes(ax, abscissa, x)
-    count_axis(ax, abscissa, path.df[shown])
-    label_lines(ax, abscissa[-1], lines[named, -1], names)
-    if mark is not None:
-        nearest = int(np.abs(path.alphas[shown] - mark).argmin())
-        line = ax.axvline(
-            abscissa[nearest], color="black", linewidth=1.2, linestyle=(0, (5.0, 1.6))
-        )
-        line.set(zorder=4, clip_on=False)
+    count_axis(ax, abscissa, [str(count) for count in path.df[shown].tolist()])
+    label_lines(ax, abscissa[-1], lines[named, -1], [names[j] for j in features[named].tolist()])
+    _mark(ax, abscissa, path.alphas[shown], mark)
+    return ax
+
+
+def ridge_trace(
+    path: RidgePath,
+    ax: Axes | None = None,
+    *,
+    target: int = 0,
+    feature_names: Sequence[str] | None = None,
+    n_labels: int = 10,
+    linewidth: float = 1.6,
+    mark: float | None = None,
+) -> Axes:
+    """Draw every coefficient of a ridge path against alpha (Hoerl and Kennard, 1970).
+
+    Colours, names and ``mark`` are those of :func:`coefficient_path`. The upper axis tells the
+    effective degrees of freedom of a path made with ``criteria=True``.
+
+    Parameters
+    ----------
+    path : RidgePath
+        Result of :func:`regsolve.ridge_path`. An alpha of 0 is left out.
+    ax : matplotlib Axes, optional
+        By default that of a new figure, which no window shows.
+    target : int
+        Which of several targets.
+    feature_names : sequence of p str, optional
+        By default the path's, or ``x0``, ``x1``, ...
+    n_labels : int
+        Most features to name.
+    linewidth : float
+        Width of the labelled lines, in points.
+    mark : float, optional
+        An alpha to mark by an upright line at the nearest one drawn.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        No such target, a wrong number of names, or a path without any alpha above 0.
+    """
+    several = path.coefs[None] if path.coefs.ndim == 2 else path.coefs
+    if not 0 <= target < len(several):
+        raise ValueError(f"target={target}: the path has {len(several)}")
+    shown = np.flatnonzero(path.alphas > 0.0)
+    if len(shown) == 0:
+        raise ValueError("the path has no alpha above 0 to draw")
+    alphas, lines = path.alphas[shown], several[target][:, shown]
+    names = _names(path.feature_names if feature_names is None else feature_names, len(lines))
+    named = _largest(lines, n_labels)
+    ax = new_axes() if ax is None else ax
+    draw_lines(ax, alphas, lines, named, linewidth)
+    set_axes(ax, alphas, "alpha")
+    if path.df is not None:
+        degrees = [f"{value:.3g}" for value in path.df[shown].tolist()]
+        count_axis(ax, alphas, degrees, "effective degrees of freedom")
+    label_lines(ax, alphas[-1], lines[named, -1], [names[j] for j in named.tolist()])
+    _mark(ax, alphas, alphas, mark)
     return ax
 
 
@@ -139,19 +188,13 @@ def stability_path(
         )
     if not places.min() > 0.0:
         raise ValueError("alphas must be above 0")
-    p = shares.shape[0]
-    if feature_names is not None and len(feature_names) != p:
-        raise ValueError(f"feature_names has {len(feature_names)} names for {p} features")
+    names = _names(feature_names, shares.shape[0])
     features = np.flatnonzero(np.diff(shares.indptr))
     lines = np.asarray(shares[features].toarray(), dtype=np.float64)
     top = lines.max(axis=1, initial=0.0)
     order = np.argsort(-top, kind="stable")
     stable = order[top[order] >= threshold - 1e-12]
     named = stable[: max(n_labels, 0)]
-    names = [
-        f"x{j}" if feature_names is None else str(feature_names[j])
-        for j in features[named].tolist()
-    ]
     ax = new_axes() if ax is None else ax
     draw_lines(ax, places, lines, named, linewidth)
     set_axes(ax, places, "alpha")
@@ -164,8 +207,40 @@ def stability_path(
     )  # fmt: skip
     ax.set_ylim(0.0, 1.02)
     ax.set_ylabel("share of subsamples that select the feature")
-    label_lines(ax, places[-1], lines[named, -1], names)
+    label_lines(ax, places[-1], lines[named, -1], [names[j] for j in features[named].tolist()])
     return ax
+
+
+class _Numbered:
+    """Names x0, x1, ... of features that have none."""
+
+    def __getitem__(self, j: int) -> str:
+        return f"x{j}"
+
+
+def _names(given: Sequence[str] | None, p: int) -> Any:
+    if given is None:
+        return _Numbered()
+    if len(given) != p:
+        raise ValueError(f"feature_names has {len(given)} names for {p} features")
+    return [str(name) for name in given]
+
+
+def _largest(lines: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """The lines that end farthest from zero, at most so many."""
+    order = np.argsort(-np.abs(lines[:, -1]), kind="stable")[: max(most, 0)]
+    ends: NDArray[np.intp] = order[lines[order, -1] != 0.0]
+    return ends
+
+
+def _mark(
+    ax: Axes, abscissa: NDArray[np.float64], alphas: NDArray[np.float64], mark: float | None
+) -> None:
+    if mark is None:
+        return
+    at = abscissa[int(np.abs(alphas - mark).argmin())]
+    line = ax.axvline(at, color="black", linewidth=1.2, linestyle=(0, (5.0, 1.6)))
+    line.set(zorder=4, clip_on=False)
 
 
 def _abscissa(path: Path, x: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

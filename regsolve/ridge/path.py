@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class RidgePath:
     relative_gaps, kkt_violations : (m,), or (T, m)
     statuses : list of str, target by target
     report : Report
+    feature_names : titles of the columns where X was a data frame, else None
 
     With ``criteria=True``, else None:
 
@@ -55,6 +57,34 @@ class RidgePath:
     loo: Array | None = None
     log_evidence: Array | None = None
     log_restricted_evidence: Array | None = None
+    feature_names: list[str] | None = field(default=None, repr=False, compare=False)
+
+    def predict(self, X: Any, alpha: float | None = None) -> Array:
+        """X @ coef + intercept at one alpha of the grid: (n,), or (n, T).
+
+        Without ``alpha`` at all of them: (n, m), or (n, T, m). ValueError for an alpha that is not
+        on the grid, between whose points ridge is not linear.
+        """
+        at: slice | int = slice(None)
+        if alpha is not None:
+            if not isinstance(alpha, Real):
+                raise TypeError(f"alpha={alpha!r}: expected a number")
+            at = int(np.abs(self.alphas - alpha).argmin())
+            if not abs(self.alphas[at] - alpha) <= 1e-9 * alpha:
+                raise ValueError(
+                    f"alpha={alpha!r} is not on the path's grid (nearest {self.alphas[at]:g}): "
+                    "fit it with ridge_path"
+                )
+        coefs = np.moveaxis(self.coefs, -2, 0)[..., at]  # (p, ...)
+        flat = np.asarray(X @ coefs.reshape(len(coefs), -1), dtype=np.float64)
+        linear = flat.reshape(len(flat), *coefs.shape[1:]) + self.intercepts[..., at]
+        return np.asarray(linear)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw every coefficient against alpha; see :func:`regsolve.plots.ridge_trace`."""
+        from ..plots import ridge_trace
+
+        return ridge_trace(self, ax, **options)
 
 
 def ridge_path(
@@ -155,5 +185,6 @@ def ridge_path(
         np.array([c.kkt_violation for c in proofs]).reshape(shape),
         fitted.statuses,
         fitted.report,
+        feature_names=_validate.feature_names(X),
         **told,
     )
