@@ -260,7 +260,9 @@ std::vector<double> gram_pilots(const Kind& X, bool centred, const std::vector<I
 inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred, int n_threads,
                        Statistics& out, GramOf of = GramOf::unit_norm) {
   const Index p = Index(pilot.size()), P = p + 2, tile = 64;
-  const double *one = M + (p + 1) * P, total = one[p + 1], mean_t = centred ? one[p] / total : 0.0;
+  const double* one = M + (p + 1) * P;
+  const double total = one[p + 1] > 0.0 ? one[p + 1] : 1.0;  // all sums of no row are 0
+  const double mean_t = centred ? one[p] / total : 0.0;
   for (Index j = 0; j < p; ++j) {
     const double s1 = one[j] / total;
     out.set(j, centred, pilot[std::size_t(j)], s1, M[j + j * P] / total,

@@ -153,7 +153,7 @@ class GramPath {
   }
 
   void start_from(const double* coef) {
-    if (coef)
+    if (coef && !cancels(penalty_, stats_, coef, model_.tt))
       for (Index j = 0; j < model_.p; ++j) {
         const double b = penalty_.excluded(j) ? 0.0 : coef[j] * stats_.norm(std::size_t(j));
         b_[std::size_t(j)] = std::isfinite(penalty_.value(j, b)) ? b : 0.0;

@@ -163,6 +163,17 @@ inline void count_rounding(const Problem& problem, const Statistics& stats,
   verdict.relative_gap += 0.5 * delta * delta / null.objective;
 }
 
+// Whether parts of given coefficients cancel, as those without penalty may: what rounding makes of
+// sum_j |x_j| |w_j| would stay in every residual.
+template <class Penalty>
+bool cancels(const Penalty& penalty, const Statistics& stats, const double* coef, double tt) {
+  double sum = 0.0;
+  for (std::size_t j = 0; j < stats.inv.size(); ++j)
+    if (!penalty.excluded(Index(j)) && !penalty.penalised(Index(j)))
+      sum += std::fabs(coef[j]) * (stats.norm(j) + std::fabs(stats.mean[j]));
+  return !(sum <= 1e5 * std::sqrt(tt));
+}
+
 // A sum and what rounding took from it, Neumaier (1974).
 struct CompensatedSum {
   double sum = 0.0, lost = 0.0;

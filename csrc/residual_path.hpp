@@ -107,7 +107,7 @@ class ResidualPath {
   }
 
   void start_from(const double* coef) {
-    if (!coef || null_.exact()) return;
+    if (!coef || null_.exact() || cancels(penalty_, design_.stats, coef, design_.tt)) return;
     for (std::size_t j = 0; j < b_.size(); ++j) {
       const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm(j);
       b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;

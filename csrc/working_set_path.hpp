@@ -52,7 +52,8 @@ class WorkingSetPath {
     std::vector<double>().swap(start_.c);
     strength_ = usual_strength(penalty_, design_.X.p);
     reached_ = std::max(start_.alpha_max.value, grid_.front());
-    if (options_.coef_init) start_from(options_.coef_init);
+    if (options_.coef_init && !cancels(penalty_, design_.stats, options_.coef_init, design_.tt))
+      start_from(options_.coef_init);
     std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
       if (k != begun) allow(begun = k);

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 FORMATS = ".svmlight .svm .libsvm .txt .npz .npy .mtx .csv .parquet"
 _COMPRESSED = (".gz", ".bz2")
+_MISSING = ("", "NA", "N/A", "n/a", "<NA>", "#N/A", "NULL", "null", "None")  # pandas' marks
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _as_vector(values: Any, source: str) -> NDArray[np.float64]:
 
 def _numbers(path: Path) -> NDArray[np.float64]:
     """Numbers of a text file, one a line, below an optional title line."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8-sig").split("\n")  # what Excel writes begins with a mark
     values = [line.strip().rstrip(",") for line in lines if line.strip()]
     if values and not _is_number(values[0]):
         values = values[1:]
@@ -228,10 +229,12 @@ def _mtx(path: Path, _target: str | None) -> _Contents:
 def _csv(path: Path, target: str | None) -> _Contents:
     pandas = _pandas(path)
     try:
-        titles = pandas.read_csv(path, nrows=0).columns.tolist()
+        titles = _first_line(pandas, path)
         # A first line of numbers is data, unless it counts the columns as pandas writes them.
-        counted = titles == [str(k) for k in range(len(titles))]
-        if not counted and all(_is_number(title) for title in titles):
+        columns = titles[1:] if titles[:1] == [""] else titles  # an index has no title
+        counted = columns == [str(k) for k in range(len(columns))]
+        numbers = [title for title in titles if title not in _MISSING]
+        if numbers and not counted and all(_is_number(number) for number in numbers):
             frame = pandas.read_csv(path, header=None, **_exact(pandas))
             frame.columns = [f"x{k}" for k in range(frame.shape[1])]
         else:
@@ -244,6 +247,12 @@ def _csv(path: Path, target: str | None) -> _Contents:
     except (ValueError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"cannot read {path}: {error}") from None
     return _table(frame, path, target)
+
+
+def _first_line(pandas: Any, path: Path) -> list[str]:
+    """Its fields as they are written."""
+    line = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+    return [str(field) for field in line.iloc[0]]
 
 
 def _titled(pandas: Any, path: Path) -> Any:

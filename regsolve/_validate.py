@@ -51,6 +51,14 @@ def design(X: Any) -> Design:
     return checked
 
 
+def storage_bytes(X: Any) -> int:
+    """Of the values, and of sparse X their rows."""
+    if not sparse.issparse(X):
+        return int(X.nbytes)
+    columns: Any = X
+    return int(columns.data.nbytes + columns.indices.nbytes)
+
+
 def _refuse_dtype(dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "fiub":
         raise ValueError(f"X has dtype {dtype}: convert it to float64 or float32 first")
@@ -143,12 +151,12 @@ def _require_rows(indices: Any, indptr: Any, n: int) -> None:
         raise ValueError(f"X.indices holds rows outside 0..{n - 1}: rebuild the sparse matrix")
 
 
-def of_path(X: Any, p: int) -> Any:
+def of_path(X: Any, p: int, what: str = "path") -> Any:
     """X as an array or as the sparse matrix that it is, (n, p); ValueErrors name it."""
     given: Any = X if sparse.issparse(X) else np.asarray(X)
     _refuse_kind(given)
     if given.shape[1] != p:
-        raise ValueError(f"X has {given.shape[1]} columns and the path {p} features")
+        raise ValueError(f"X has {given.shape[1]} columns and the {what} {p} features")
     return given
 
 

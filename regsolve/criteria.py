@@ -213,14 +213,15 @@ def _problem_of(path: Path) -> Problem:
 
 
 def _counted(path: Path, problem: Problem) -> tuple[Vector, Vector, Vector]:
-    """Free non-zeros of each fit, penalised ones among them, and (p,) which features may enter."""
+    """Free non-zeros of each fit; its penalised non-zeros; and (p,) which features may enter."""
     p = path.coefs.shape[0]
     bounds, factors = problem.penalty.bounds(p), problem.penalty.factors(p)
     free = [free_features(path, k, bounds) for k in range(len(path.alphas))]
-    penalised = [np.count_nonzero(factors[features] > 0.0) for features in free]
+    member = path.coefs.multiply(factors[:, None] > 0.0)
+    penalised = np.asarray((member != 0.0).sum(axis=0)).ravel()
     return (
         np.array([len(features) for features in free], dtype=np.float64),
-        np.array(penalised, dtype=np.float64),
+        penalised.astype(np.float64),
         np.where(np.isfinite(factors), factors, np.nan),
     )
 

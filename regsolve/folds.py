@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Split = tuple[Any, Any]  # rows trained on, rows held out
-Masks = tuple["NDArray[np.intp]", "NDArray[np.bool_]"]
+Masks = tuple["NDArray[np.intp]", "NDArray[np.intp]"]
 BLOCK_BYTES = 1 << 25
 
 
@@ -148,9 +148,8 @@ def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict
 
 
 def _masks(train: Any, test: Any, n: int) -> Masks:
-    """How often each row is trained on, and whether it is held out, (n,) each."""
-    trained, held = np.bincount(rows_of(train, n), minlength=n), np.zeros(n, dtype=bool)
-    held[rows_of(test, n)] = True
+    """How often each row is trained on, and how often it is held out, (n,) each."""
+    trained, held = (np.bincount(rows_of(part, n), minlength=n) for part in (train, test))
     return trained, held
 
 
@@ -190,7 +189,7 @@ def _fold_weights(masks: Sequence[Masks], s: Any) -> list[NDArray[np.float64]]:
     out = []
     for k, (trained, held) in enumerate(masks):
         weight = trained * (np.ones(len(trained)) if s is None else s)
-        judged = held if s is None else s[held]
+        judged = held if s is None else held * s
         if not weight.any() or not judged.any():
             raise ValueError(
                 f"fold {k} has no weight in the rows it is trained on or in those it holds out: "
@@ -204,9 +203,9 @@ def _cells(masks: Sequence[Masks], n: int) -> NDArray[np.int32] | None:
     """The fold that holds out each row, if folds hold out every row once and train on the rest."""
     cells = np.full(n, -1, dtype=np.int32)
     for k, (trained, held) in enumerate(masks):
-        if (trained + held != 1).any() or (cells[held] >= 0).any():
+        if (trained + held != 1).any() or (cells[held > 0] >= 0).any():
             return None
-        cells[held] = k
+        cells[held > 0] = k
     return None if (cells < 0).any() else cells
 
 

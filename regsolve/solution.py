@@ -101,6 +101,19 @@ class Certificate:
     kkt_violation: float
 
 
+def _predicted(
+    X: Any, coef: NDArray[np.float64], intercept: float, offset: Any, what: str
+) -> NDArray[np.float64]:
+    """X @ coef + intercept (+ offset), (n,); ValueErrors name X and the offset."""
+    from . import _validate  # not with this module: the judge works without the core
+
+    rows = _validate.of_path(X, len(coef), what)
+    linear = np.asarray(rows @ coef, dtype=np.float64) + intercept
+    if offset is None:
+        return linear
+    return np.asarray(linear + _validate.vector("offset", offset, len(linear)))
+
+
 @dataclass(frozen=True)
 class Solution:
     """Minimiser of one problem with its proof.
@@ -122,8 +135,7 @@ class Solution:
 
     def predict(self, X: Any, offset: Any = None) -> NDArray[np.float64]:
         """Linear predictor X @ coef + intercept (+ offset), shape (n,)."""
-        linear = np.asarray(X @ self.coef, dtype=np.float64) + self.intercept
-        return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
+        return _predicted(X, self.coef, self.intercept, offset, "solution")
 
 
 @dataclass(frozen=True)
@@ -231,8 +243,7 @@ class Path:
     def predict(self, X: Any, alpha: float, offset: Any = None) -> NDArray[np.float64]:
         """Linear predictor X @ coef + intercept (+ offset) at ``alpha``, shape (n,)."""
         coef, intercept = self.coef_at(alpha)
-        linear = np.asarray(X @ coef, dtype=np.float64) + intercept
-        return linear if offset is None else linear + np.asarray(offset, dtype=np.float64)
+        return _predicted(X, coef, intercept, offset, "path")
 
     def select(self, criterion: str, X: Any = None, y: Any = None, **options: Any) -> Selection:
         """Choose an alpha without folds; see :func:`regsolve.criteria.select`.

@@ -524,3 +524,34 @@ def test_gallery_without_matplotlib_names_its_remedy(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert main(["gallery", "--out", str(tmp_path)]) == 2
     assert "gallery needs matplotlib: python -m pip install 'reg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("0.0,0.0,1.5\n1.0,2.0,2.5\n2.0,1.0,0.5\n4.0,3.0,1.0\n", 4),
+        ("0,1,2\n3.0,1.5,2\n1.0,2.0,5\n", 2),  # titles as pandas counts columns
+        (",0,1,2\n0,3.0,1.5,2\n1,1.0,2.0,5\n", 2),
+        ("1e3,1e3,7\n1,2,3\n", 2),
+    ],
+)
+def test_a_first_line_of_numbers_is_data(text: str, rows: int, tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text(text)
+    assert len(read(str(file)).y) == rows
+
+
+def test_a_first_line_with_missing_numbers_is_data(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("NA,1.5,2\n3,1,2\n4,2,5\n5,5,1\n6,1,1\n")
+    data = read(str(file))
+    assert data.X.shape == (5, 2)
+    assert np.isnan(data.X[0, 0])
+    assert main(["path", str(file)]) == 2
+    assert "NaN" in capsys.readouterr().err
+
+
+def test_marks_of_byte_order_are_no_number(tmp_path: Path) -> None:
+    file = tmp_path / "alphas.txt"
+    file.write_bytes(b"\xef\xbb\xbf0.5\n0.1\n")
+    np.testing.assert_array_equal(read_vector(str(file)), [0.5, 0.1])

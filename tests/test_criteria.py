@@ -441,3 +441,19 @@ def test_selection_is_small_and_frozen() -> None:
     assert "array" not in repr(found)
     with pytest.raises(AttributeError):
         found.alpha = 1.0
+
+
+def test_extended_bic_counts_features_on_their_bounds() -> None:
+    """A coefficient at a bound has no degree of freedom, but its feature was chosen."""
+    X, y = regression(60, 6, seed=3)
+    free = regsolve.path(X, y, n_alphas=6)
+    strongest = int(np.abs(free.coefs[:, [5]].toarray()).argmax())
+    upper = np.full(6, np.inf)
+    lower = -upper
+    upper[strongest], lower[strongest] = 0.01, -0.01
+    path = regsolve.path(X, y, penalty=L1(lower=lower, upper=upper), n_alphas=6)
+    chosen = path.select("ebic", X, y, noise_variance=1.0)
+    plain = path.select("bic", X, y, noise_variance=1.0)
+    k = np.count_nonzero(path.coefs.toarray(), axis=0)
+    assert (k > chosen.df).any()
+    np.testing.assert_allclose(chosen.values - plain.values, 2.0 * np.log(comb(6, k)), atol=1e-9)

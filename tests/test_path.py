@@ -13,7 +13,7 @@ import pytest
 from problems import regression
 from scipy import sparse
 
-from regsolve import Path, Progress, path, verify
+from regsolve import Path, Progress, path, solve, verify
 from regsolve.penalties import L1, L2, ElasticNet
 
 SOLVERS = ["auto", "cd", "working_set"]
@@ -290,3 +290,19 @@ def test_claims_count_the_rounding_of_the_intercept(solver: str, centre: float) 
         assert abs(away) < 2 * np.spacing(1e12)
         assert float(away**2 / 2) <= fitted.relative_gaps[k] * fitted.null_objective
     assert set(fitted.statuses) == {"optimal"}
+
+
+def test_predictions_check_their_rows(data: Any) -> None:
+    X, y = data
+    fitted = path(X, y, n_alphas=3)
+    answer = solve(X, y, penalty=L1(0.1))
+    for predict, what in (
+        (answer.predict, "solution"),
+        (lambda rows, offset=None: fitted.predict(rows, fitted.alphas[1], offset), "path"),
+    ):
+        with pytest.raises(ValueError, match="X has 1 dimensions"):
+            predict(X[0])
+        with pytest.raises(ValueError, match=f"X has 29 columns and the {what} 30 features"):
+            predict(X[:, 1:])
+        with pytest.raises(ValueError, match="offset"):
+            predict(X, offset=[1.0, 2.0])

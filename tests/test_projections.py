@@ -192,3 +192,14 @@ def test_a_radius_below_rounding_leaves_what_costs_nothing() -> None:
     np.testing.assert_array_equal(
         project_l1([1.0, 1.0, 1.0], 5e-20, weights=[0.0, 1.0, 2.0]), [1.0, 0.0, 0.0]
     )
+
+
+@pytest.mark.parametrize("radius", [1e-6, 1e-9, 1e-12, 1e-15])
+def test_small_radii_keep_their_digits(radius: float) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        v, f = rng.standard_normal(5), rng.random(5)
+        on_l1 = float(f @ np.abs(project_l1(v, radius, f)))
+        assert on_l1 == pytest.approx(radius, rel=1e-14)
+        x = project_elastic(v, radius, 1.0, 2.0, f)
+        assert float(f @ np.abs(x) + x @ x) == pytest.approx(radius, rel=1e-14)

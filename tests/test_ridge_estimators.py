@@ -326,3 +326,27 @@ def test_paths_predict_at_the_alphas_of_their_grid(n_targets: int, kind: Any) ->
         fitted.predict(X, 0.0123)
     with pytest.raises(TypeError, match="alpha='a'"):
         fitted.predict(X, "a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (5, 5), (6, 4)])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csc_matrix, sparse.csr_array])
+def test_x_without_weight_has_coefficients_of_zero(shape: tuple[int, int], kind: Any) -> None:
+    """All of X is zero, or all that is not stands in a row without weight."""
+    X, y, s = np.zeros(shape), np.arange(float(shape[0])), np.ones(shape[0])
+    X[2, 1], s[2] = 1.0, 0.0
+    for cv in (None, "gcv", "ml", "reml"):
+        fitted = RidgeCV(cv=cv).fit(kind(X), y, sample_weight=s)
+        assert not fitted.coef_.any()
+        assert fitted.alpha_ == RidgeCV(cv=cv).fit(X, y, sample_weight=s).alpha_
+    for empty in (Ridge(), Ridge(fit_intercept=False), Ridge(standardize=True),
+                  regsolve.BayesianRidge(), regsolve.NormBallRegression(norm="l2")):  # fmt: skip
+        assert not empty.fit(kind(np.zeros(shape)), y).coef_.any()
+    path = ridge_path(kind(X), y, ALPHAS, sample_weight=s, criteria=True)
+    assert not path.coefs.any()
+    np.testing.assert_allclose(path.df, 1.0)
+
+
+def test_fit_takes_no_other_words() -> None:
+    X, y, s = _data(20, 3)
+    with pytest.raises(TypeError, match="sample_weights"):
+        Ridge().fit(X, y, sample_weights=s)  # type: ignore[call-arg]

@@ -333,3 +333,94 @@ def test_bad_data_leaves_the_estimator(data: Any) -> None:
     with pytest.raises(ValueError, match="fold 0 has no weight"):
         model.fit(X, y, np.r_[np.zeros(18), np.ones(72)])
     assert vars(model) == before
+
+
+def test_rows_held_out_more_than_once_count_as_often(data: Any) -> None:
+    X, y = data
+    half = np.arange(len(y) // 2)
+    rest = np.arange(len(y) // 2, len(y))
+    cv = [(half, np.append(rest, [rest[0]] * 50)), (rest, half)]
+    both = LassoCV(cv=cv, alphas=[0.5, 0.1]).fit(X, y)
+    alone = LassoCV(cv=cv[:1], alphas=[0.5, 0.1]).fit(X, y)
+    np.testing.assert_allclose(both.mse_path_[:, :1], alone.mse_path_.reshape(2, 1), rtol=1e-10)
+    scored = LassoCV(cv=cv, alphas=[0.5, 0.1], scoring="neg_mean_squared_error").fit(X, y)
+    np.testing.assert_allclose(both.mse_path_, -scored.score_path_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("model", [LassoCV, regsolve.RelaxedLasso, regsolve.AdaptiveLasso])
+def test_metadata_goes_to_the_scorer_as_it_asks(data: Any, model: Any, asked: bool) -> None:
+    X, y = data
+    s = np.random.default_rng(0).uniform(0.1, 3.0, len(y))
+    scorer = make_scorer(mean_absolute_error, greater_is_better=False)
+    options = {"cv": 3, "alphas": 4}
+    plain = model(scoring="neg_mean_absolute_error", **options)
+    with config_context(enable_metadata_routing=True):
+        scorer = scorer.set_score_request(sample_weight=asked)
+        fitted = model(scoring=scorer, **options).set_fit_request(sample_weight=True)
+        scores = fitted.fit(X, y, sample_weight=s).score_path_
+    weighted = plain.fit(X, y, sample_weight=s).score_path_
+    assert np.allclose(scores, weighted, rtol=1e-12) is asked
+
+
+class _Sorted:
+    """Splits rows by the first feature, with a scikit-learn splitter for a tool."""
+
+    def __init__(self) -> None:
+        self.cv = KFold(3)
+
+    def get_n_splits(self, *_: Any) -> int:
+        return 3
+
+    def split(self, X: Any, *_: Any, **__: Any) -> Any:
+        order = np.argsort(X[:, 0])
+        return [(order[train], order[test]) for train, test in self.cv.split(X)]
+
+
+def test_splitters_of_users_see_x(data: Any) -> None:
+    X, y = data
+    splits = _Sorted().split(X)
+    ours = LassoCV(cv=_Sorted(), alphas=5).fit(X, y)
+    np.testing.assert_array_equal(ours.mse_path_, LassoCV(cv=splits, alphas=5).fit(X, y).mse_path_)
+
+
+def test_a_fit_leaves_nothing_of_the_one_before(data: Any) -> None:
+    X, y = data
+    model = LassoCV(scoring="r2", cv=3, alphas=4).fit(X, y)
+    assert not hasattr(model.set_params(scoring=None).fit(X, y), "score_path_")
+    adaptive = regsolve.AdaptiveLasso(cv=3, alphas=4).fit(X, y)
+    adaptive.set_params(initial=np.ones(X.shape[1])).fit(X, y)
+    assert not hasattr(adaptive, "initial_alpha_")
+    ridge = regsolve.RidgeCV(store_cv_results=True).fit(X, y)
+    assert not hasattr(ridge.set_params(store_cv_results=False).fit(X, y), "cv_results_")
+
+
+def test_pictures_show_the_fit_not_later_parameters(data: Any) -> None:
+    X, y = data
+    model = LassoCV(cv=3, alphas=4).fit(X, y).set_params(scoring="r2")
+    assert model.plot().get_ylabel() == "mean squared error on held-out rows"
+    several = ElasticNetCV(l1_ratio=[0.3, 0.9], cv=3, alphas=4).fit(X, y)
+    before = several.plot().get_lines()[-1].get_xdata()
+    after = several.set_params(l1_ratio=0.5).plot().get_lines()[-1].get_xdata()
+    np.testing.assert_array_equal(before, after)
+    chosen_by = regsolve.LassoIC("aic").fit(X, y).set_params(criterion="bic")
+    assert chosen_by.plot().get_ylabel() == "Akaike's information criterion"
+    ridge = regsolve.RidgeCV(cv="gcv").fit(X, y).set_params(cv=5)
+    assert ridge.plot().get_ylabel() == "generalised cross-validation"
+
+
+def test_path_methods_are_the_functions() -> None:
+    assert regsolve.Lasso.path is regsolve.ElasticNet.path is regsolve.enet_path
+    assert LassoCV.path is regsolve.lasso_path
+    assert ElasticNetCV.path is regsolve.enet_path
+
+
+@pytest.mark.parametrize(
+    "model",
+    [regsolve.RelaxedLasso(cv=3), regsolve.AdaptiveLasso(cv=3),
+     regsolve.StabilitySelection(q=3, n_subsamples=6, random_state=0)],
+)  # fmt: skip
+def test_reports_count_bytes_and_readings_alike(data: Any, model: Any) -> None:
+    X, y = data
+    report = model.fit(X, y).report_
+    assert report.bytes_read >= 0.999 * report.n_passes * X.nbytes

@@ -189,3 +189,20 @@ def test_columns_too_near_for_a_gram_matrix_are_not_called_solved(
             judged = regsolve.verify(X, y, found.coef, found.intercept, **options)
             assert found.status != "optimal" or judged.relative_gap <= 1e-5
             assert found.certificate.dual <= judged.primal * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("solver", ["auto", "working_set", "cd"])
+@pytest.mark.parametrize("seed", [108, 134, 310, 204])
+def test_starts_far_along_a_null_space_are_set_aside(seed: int, solver: str) -> None:
+    """c and -c without penalty: [a, a] fits as 0 does, and a of 1e8 leaves its rounding."""
+    rng = np.random.default_rng(seed)
+    mean, a, width = 10.0 ** rng.uniform((2, 2, -5), (7, 8, 1))
+    c = rng.standard_normal(30) * width + mean
+    X = np.column_stack([c, -c, rng.standard_normal(30)])
+    y = X[:, 2] + rng.standard_normal(30)
+    penalty = L1(0.1, weights=[0.0, 0.0, 1.0])
+    answer = regsolve.solve(X, y, penalty=penalty, coef_init=[a, a, 0.0], solver=solver)
+    assert answer.status == "optimal"
+    judged = regsolve.verify(X, y, answer.coef, answer.intercept, penalty=penalty)
+    assert judged.relative_gap <= 1e-6
+    assert answer.certificate.primal - answer.certificate.dual > -1e-12

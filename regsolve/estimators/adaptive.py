@@ -154,6 +154,9 @@ class AdaptiveLasso(LassoCV):
             n_passes=path.report.n_passes + sum(one.n_passes for one in earlier),
             bytes_read=path.report.bytes_read + sum(one.bytes_read for one in earlier),
             n_rhs=path.report.n_rhs + sum(one.n_rhs for one in earlier),
+            n_solves=path.report.n_solves + sum(one.n_solves for one in earlier),
+            n_epochs=path.report.n_epochs + sum(one.n_epochs for one in earlier),
+            peak_bytes=max(one.peak_bytes for one in (path.report, *earlier)),
             seconds=time.perf_counter() - start,
         )
         return [replace(found[0], path=replace(path, report=report))]

@@ -209,7 +209,7 @@ class ElasticNetIC(AlphaChooser):
             n_threads=self.n_threads,
         )
         self.alphas_ = path.alphas
-        self.criterion_, self.df_ = chosen.values, chosen.df
+        self._criterion, self.criterion_, self.df_ = self.criterion, chosen.values, chosen.df
         self.noise_variance_ = chosen.noise_variance
         self._keep(path, chosen.index, path.stopped)
         self.report_ = path.report
@@ -227,7 +227,7 @@ class ElasticNetIC(AlphaChooser):
         from ..plots import criterion_curve
 
         check_is_fitted(self)
-        options = {"df": self.path_.df, "ylabel": TITLES[self.criterion], **options}
+        options = {"df": self.path_.df, "ylabel": TITLES[self._criterion], **options}
         return criterion_curve(self.alphas_, self.criterion_, ax, **options)
 
 

@@ -19,6 +19,7 @@ from sklearn.utils import metadata_routing
 from .. import _validate, penalties
 from ..targets import solve_targets
 from .gram import check_precompute
+from .paths import enet_path
 from .predictor import LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
 
     # routing passes on what belongs to the data
     __metadata_request__fit = {"check_input": metadata_routing.UNUSED}  # noqa: RUF012
+
+    path = staticmethod(enet_path)
 
     def __init__(
         self,

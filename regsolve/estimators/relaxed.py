@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import penalties
+from .. import _validate, penalties
 from ..relaxed import chosen, mixture, relaxed
 from ..solution import together
 from .linear import completed
@@ -61,7 +61,7 @@ class RelaxedLasso(LassoCV):
     mse_path_ : (n_gammas, m, n_folds), or (m, n_folds) for one gamma
     lasso_coef_, refit_coef_ : (p,) the two that ``coef_`` mixes
     lasso_intercept_, refit_intercept_ : float
-    path_, fold_paths_ : mixtures at gamma_
+    path_, fold_paths_ : mixtures at gamma_, with the lasso's gaps, objectives and statuses
         ``objectives``, gaps and statuses prove the lasso; ``select`` is for gamma_ = 1 alone.
     certificate_ : Certificate of ``lasso_coef_``, an L1 penalty at alpha_
     refit_certificate_ : Certificate of ``refit_coef_``
@@ -131,7 +131,14 @@ class RelaxedLasso(LassoCV):
             raise ValueError(f"gammas={self.gammas!r}: each must be in [0, 1]; 1 is the lasso")
 
     def _choose(
-        self, found: list[FoldPaths], ratios: list[float], X: Any, y: Any, splits: Any, s: Any
+        self,
+        found: list[FoldPaths],
+        ratios: list[float],
+        X: Any,
+        y: Any,
+        splits: Any,
+        s: Any,
+        score_params: dict[str, Any],
     ) -> None:
         start = time.perf_counter()
         self.gammas_ = np.unique(np.asarray(self.gammas, dtype=np.float64))
@@ -147,7 +154,8 @@ class RelaxedLasso(LassoCV):
             fit_intercept=self.fit_intercept,
             n_threads=self._threads(),
         )
-        super()._choose(refitted.mixtures, ratios * len(self.gammas_), X, y, splits, s)
+        mixed = ratios * len(self.gammas_)
+        super()._choose(refitted.mixtures, mixed, X, y, splits, s, score_params)
         k = int(np.flatnonzero(lasso.path.alphas == self.alpha_)[0])
         pure = mixture(lasso.path, refitted.refit, 0.0)
         self.lasso_coef_, self.lasso_intercept_ = _point(lasso.path, k)
@@ -158,6 +166,7 @@ class RelaxedLasso(LassoCV):
         self.report_ = replace(
             report,
             n_passes=report.n_passes + passes,
+            bytes_read=report.bytes_read + int(passes * _validate.storage_bytes(X)),
             seconds=report.seconds + time.perf_counter() - start,
             why=f"{report.why}; refits took {passes:.2g} readings",
         )

@@ -45,15 +45,6 @@ class LinearPredictor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type:
         linear: NDArray[np.float64] = np.asarray(X @ self.coef_.T + self.intercept_, dtype=float)
         return linear
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Any:
-        """Fit to X (n, p) and y (n,) or (n, n_targets)."""
-        with leaves_no_trace(self):
-            self._fit(X, y, sample_weight, **params)
-        return self
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any, **params: Any) -> None:
-        raise NotImplementedError
-
     def _keep(self, y: Any, found: dict[str, Any]) -> None:
         """Keep coefs (T, p), intercepts (T,) and what proves them in the shapes of ``y``."""
         several = y.ndim == 2 and y.shape[1] > 1
@@ -169,7 +160,13 @@ class Ridge(LinearPredictor):
         self.callback = callback
         self.verbose = verbose
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, **params: Any) -> None:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
+        """Fit to X (n, p) and y (n,) or (n, n_targets)."""
+        with leaves_no_trace(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_parameters()
         X, y, sample_weight = checked_data(self, X, y, sample_weight)
         Y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)

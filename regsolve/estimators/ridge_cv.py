@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..folds import rows_of
 from ..ridge import fit_ridge
+from .predictor import leaves_no_trace
 from .ridge import LinearPredictor, Ridge, checked_data
 
 if TYPE_CHECKING:
@@ -123,9 +124,20 @@ class RidgeCV(LinearPredictor):
         self.n_threads = n_threads
         self.tol = tol
 
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> RidgeCV:
+        """Fit to X (n, p) and y (n,) or (n, n_targets).
+
+        ``params``, such as groups, go to the scorer and the splitter by metadata routing.
+        """
+        with leaves_no_trace(self):
+            self.__dict__.pop("cv_results_", None)
+            self._fit(X, y, sample_weight, **params)
+        return self
+
     def _fit(self, X: Any, y: Any, sample_weight: Any, **params: Any) -> None:
         closed = self.cv is None or isinstance(self.cv, str)
         alphas = self.alphas_ = self._alphas(closed)
+        self._titled = self._title()
         score_params, split_params = self._routed(sample_weight, params)
         rows = X  # splitters and scorers see X as it came
         X, y, sample_weight = checked_data(self, X, y, sample_weight)
@@ -180,14 +192,20 @@ class RidgeCV(LinearPredictor):
         check_is_fitted(self)
         order = np.argsort(-self.alphas_, kind="stable")
         alphas, scores = self.alphas_[order], self.scores_[..., order]
-        if self.cv is not None and not isinstance(self.cv, str):
-            options = {"ylabel": "score on held-out rows", "scores": True, **options}
-            return cv_curve(alphas, scores.T, ax, **options)
+        title, folds = self._titled
+        if folds:
+            return cv_curve(alphas, scores.T, ax, **{"ylabel": title, "scores": True, **options})
         if scores.ndim == 2:
             raise ValueError("each target has chosen its own alpha: there is no single curve")
-        scored = self.cv in (None, "loo") and self.scoring is not None
-        title = "negative score left out" if scored else TITLES[self.cv or "loo"]
         return criterion_curve(alphas, -_ranked(scores), ax, **{"ylabel": title, **options})
+
+    def _title(self) -> tuple[str, bool]:
+        """What pictures call the scores, and whether they are those of folds."""
+        if self.cv is not None and not isinstance(self.cv, str):
+            return "score on held-out rows", True
+        if self.cv in (None, "loo") and self.scoring is not None:
+            return "negative score left out", False
+        return TITLES[self.cv or "loo"], False
 
     # ---- criteria of one factorisation
 

@@ -15,6 +15,7 @@ from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,6 +24,7 @@ from ..solution import together
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
+from .paths import enet_path, lasso_path
 from .predictor import row_weights
 
 if TYPE_CHECKING:
@@ -132,6 +134,8 @@ class ElasticNetCV(AlphaChooser):
         On Ctrl-C, with the full data's paths so far; the estimator is left as it was.
     """
 
+    path = staticmethod(enet_path)
+
     def __init__(
         self,
         *,
@@ -190,6 +194,11 @@ class ElasticNetCV(AlphaChooser):
         enabled.
         """
         with self._unchanged_on_error():
+            for name in (
+                "score_path_",
+                "initial_alpha_",
+            ):  # of an earlier fit with other parameters
+                self.__dict__.pop(name, None)
             self._fit(X, y, sample_weight, params)
         return self
 
@@ -201,7 +210,8 @@ class ElasticNetCV(AlphaChooser):
             self.precompute, X, sample_weight=sample_weight, fit_intercept=self.fit_intercept
         )
         ratios = [float(ratio) for ratio in np.atleast_1d(getattr(self, "l1_ratio", 1.0))]
-        splits = self._splits(X, y, sample_weight, params)
+        score_params, split_params = self._routed(sample_weight, params)
+        splits = self._splits(X, y, split_params)
         options: dict[str, Any] = {
             "sample_weight": sample_weight,
             "fit_intercept": self.fit_intercept,
@@ -217,7 +227,7 @@ class ElasticNetCV(AlphaChooser):
         else:
             options |= {"alphas": [self.alphas] * len(ratios)}
         found = self._paths(X, np.asarray(y, dtype=np.float64), splits, ratios, options)
-        self._choose(found, ratios, X, y, splits, sample_weight)
+        self._choose(found, ratios, X, y, splits, sample_weight, score_params)
         if self.verbose:
             self._tell()
 
@@ -245,32 +255,52 @@ class ElasticNetCV(AlphaChooser):
             return self.n_threads
         return int(effective_n_jobs(self.n_jobs))
 
-    def _splits(self, X: Any, y: Any, s: Any, params: dict[str, Any]) -> list[Any]:
-        routed: dict[str, Any] = {}
+    def _routed(self, s: Any, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What of the metadata of fit goes to the scorer, and what to the splitter."""
         if get_config()["enable_metadata_routing"]:
-            routed = process_routing(self, "fit", sample_weight=s, **params).splitter.split
-        elif params:
+            routed = process_routing(self, "fit", sample_weight=s, **params)
+            return (routed.scorer.score if self.scoring is not None else {}), routed.splitter.split
+        if params:
             raise ValueError(
                 f"{', '.join(sorted(params))} for the splitter is only supported if "
                 "enable_metadata_routing=True: see sklearn.set_config"
             )
+        scorer = self._scorer()
+        judge = getattr(scorer, "_score_func", scorer)
+        weighed = s is not None and scorer and "sample_weight" in signature(judge).parameters
+        return ({"sample_weight": s} if weighed else {}), {}
+
+    def _scorer(self) -> Any:
+        return get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+
+    def _splits(self, X: Any, y: Any, params: dict[str, Any]) -> list[Any]:
         splitter = check_cv(self.cv)
         inner = getattr(splitter, "cv", splitter)  # of what repeats another's splits, its class
-        owner = inner if isinstance(inner, type) else type(inner)
+        owners = (type(splitter), inner if isinstance(inner, type) else type(inner))
         # scikit-learn's count rows, before which they would copy a sparse X to compressed rows
-        if owner.__module__.startswith("sklearn."):
+        if all(owner.__module__.startswith("sklearn.") for owner in owners):
             X = np.empty((len(y), 0))
-        return list(splitter.split(X, y, **routed))
+        return list(splitter.split(X, y, **params))
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Which metadata ``fit`` takes, and which the splitter does."""
+        """Which metadata ``fit`` takes, and which the splitter and the scorer do."""
         mapping = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
         asked = self.cv if hasattr(self.cv, "split") else None  # a generator can be read once
+        if self.scoring is not None:
+            scored = MethodMapping().add(caller="fit", callee="score")
+            router.add(scorer=self._scorer(), method_mapping=scored)
         return router.add(splitter=asked, method_mapping=mapping)
 
     def _choose(
-        self, found: list[FoldPaths], ratios: list[float], X: Any, y: Any, splits: Any, s: Any
+        self,
+        found: list[FoldPaths],
+        ratios: list[float],
+        X: Any,
+        y: Any,
+        splits: Any,
+        s: Any,
+        score_params: dict[str, Any],
     ) -> None:
         m = min(min(one.errors.shape[1], len(one.path.alphas)) for one in found)
         mse = np.array([one.errors[:, :m].T for one in found])
@@ -278,13 +308,15 @@ class ElasticNetCV(AlphaChooser):
         if self.scoring is not None:
             scores = np.array(
                 [
-                    self._scores(one, ratio, m, X, y, splits, s)
+                    self._scores(one, ratio, m, X, y, splits, score_params)
                     for one, ratio in zip(found, ratios, strict=True)
                 ]
             )
             self.score_path_ = np.squeeze(scores)
+            self._score_name = self.scoring if isinstance(self.scoring, str) else "score"
             errors = -scores
         r, k = self._chosen(errors)
+        self._chosen_path = r
         path = found[r].path
         grids = np.array([one.path.alphas[:m] for one in found])
         own = isinstance(self.alphas, Integral) and np.size(getattr(self, "l1_ratio", 1.0)) > 1
@@ -321,32 +353,29 @@ class ElasticNetCV(AlphaChooser):
 
         check_is_fitted(self)
         m, n_folds = self.alphas_.shape[-1], len(self.fold_paths_)
-        ratios = np.atleast_1d(getattr(self, "l1_ratio", 1.0))
-        r = int(np.flatnonzero(ratios == getattr(self, "l1_ratio_", 1.0))[0])
         judged, said = self._judged()
-        heights = judged.reshape(len(ratios), m, n_folds)[r]
+        heights = judged.reshape(-1, m, n_folds)[self._chosen_path]
         drawn = {"df": self.path_.df[:m], **said, **options}
         return cv_curve(self.path_.alphas[:m], heights, ax, **drawn)
 
     def _judged(self) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """What the choice was by, and what plots of it say."""
-        if self.scoring is None:
+        if not hasattr(self, "score_path_"):
             return self.mse_path_, {}
-        name = self.scoring if isinstance(self.scoring, str) else "score"
-        return self.score_path_, {"scores": True, "ylabel": f"{name} on held-out rows"}
+        return self.score_path_, {"scores": True, "ylabel": f"{self._score_name} on held-out rows"}
 
     def _scores(
-        self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, s: Any
+        self, one: FoldPaths, ratio: float, m: int, X: Any, y: Any, splits: Any, given: Any
     ) -> NDArray[np.float64]:
         """Scores (m, K) of the rows that each fold holds out."""
-        scoring: Any = self.scoring
-        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
-        judge = getattr(scorer, "_score_func", scorer)
-        weighed = s is not None and "sample_weight" in signature(judge).parameters
+        scorer = self._scorer()
         out = np.empty((m, len(splits)))
         for fold, (path, (_, test)) in enumerate(zip(one.folds, splits, strict=True)):
             held, target = X[test], y[test]
-            options = {"sample_weight": s[test]} if weighed else {}
+            options = {
+                name: _safe_indexing(value, test) if np.ndim(value) else value
+                for name, value in given.items()
+            }
             with config_context(assume_finite=True):
                 for k in range(m):
                     out[k, fold] = scorer(self._model(path, k, ratio), held, target, **options)
@@ -367,6 +396,8 @@ class LassoCV(ElasticNetCV):
 
         sum_i s_i (y_i - x_i'w - b)^2 / (2 sum_i s_i) + alpha sum_j f_j |e_j w_j|.
     """
+
+    path = staticmethod(lasso_path)
 
     def __init__(
         self,

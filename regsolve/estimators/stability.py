@@ -233,7 +233,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             n_threads=self.n_threads,
             **grid,
         )
-        self._keep(found, threshold, q, p)
+        self._keep(found, threshold, q, p, _validate.storage_bytes(X))
 
     def _penalty(self) -> Any:
         return penalties.ElasticNet(
@@ -245,7 +245,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             positive=_validate.boolean("positive", self.positive),
         )
 
-    def _keep(self, found: StabilityPath, threshold: float, q: int, p: int) -> None:
+    def _keep(self, found: StabilityPath, threshold: float, q: int, p: int, x_bytes: int) -> None:
         self.alphas_ = found.alphas
         self.sparse_stability_path_ = found.probabilities
         self.stability_scores_ = found.scores
@@ -256,7 +256,8 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
             self.pfer_bound_ = pfer.pfer_bound(threshold, q, p, found.n_subsamples, self.assumption)
         self.status_ = found.stopped or "optimal"
         passes = found.report.n_passes + 1.0  # that of the columns' deviations
-        self.report_ = replace(found.report, n_passes=passes)
+        read = found.report.bytes_read + x_bytes
+        self.report_ = replace(found.report, n_passes=passes, bytes_read=read)
         if self.verbose:
             sys.stderr.write(
                 f"StabilitySelection: {self._get_support_mask().sum()} of "

@@ -76,7 +76,8 @@ class RidgePath:
                     "fit it with ridge_path"
                 )
         coefs = np.moveaxis(self.coefs, -2, 0)[..., at]  # (p, ...)
-        flat = np.asarray(X @ coefs.reshape(len(coefs), -1), dtype=np.float64)
+        rows = _validate.of_path(X, len(coefs))
+        flat = np.asarray(rows @ coefs.reshape(len(coefs), -1), dtype=np.float64)
         linear = flat.reshape(len(flat), *coefs.shape[1:]) + self.intercepts[..., at]
         return np.asarray(linear)
 

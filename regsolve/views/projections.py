@@ -175,7 +175,22 @@ def _onto_elastic(v: Array, a: Array, l2: float, radius: float) -> Array:
     t = _threshold(reach, size, a, radius, l2)
     if not math.isfinite(t):  # a radius below rounding of v
         return np.where((a > 0) | (l2 > 0), 0.0, v)
-    return np.copysign(np.maximum(size - t * a, 0.0) / (1.0 + t * l2) * largest, v) + 0.0
+    x = np.maximum(size - t * a, 0.0) / (1.0 + t * l2)
+    return np.copysign(_on_boundary(x, a, l2, radius) * largest, v) + 0.0
+
+
+def _on_boundary(x: Array, a: Array, l2: float, radius: float) -> Array:
+    """Small entries x >= 0, differences of large ones, without what rounding left of those.
+
+    Newton steps in the multiplier t, along dx/dt = -(a + l2 x) / (1 + t l2), made on x itself.
+    """
+    for _ in range(2):
+        along = np.where(x > 0.0, a + l2 * x, 0.0)
+        square = float(along @ along)
+        if square > 0.0:
+            over = float(a @ x) + 0.5 * l2 * float(x @ x) - radius
+            x = np.maximum(x - along * (over / square), 0.0)
+    return x
 
 
 def _threshold(reach: Array, size: Array, a: Array, radius: float, l2: float) -> float:
