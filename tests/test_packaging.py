@@ -139,3 +139,30 @@ def test_module_entry_point_is_the_command_line() -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     for option in ("--target", "--alphas", "--standardize", "--plot", "--out", "--max-time"):
         assert option in done.stdout
+
+
+def test_a_first_fit_imports_no_other_estimators() -> None:
+    code = (
+        "import sys\n"
+        "from regsolve import Lasso\n"
+        "Lasso().fit([[0.0], [1.0], [3.0]], [0.0, 1.0, 2.0])\n"
+        "print(*(name for name in sys.modules if name.startswith('regsolve.')))\n"
+        "print('sklearn.linear_model' in sys.modules, 'sklearn.model_selection' in sys.modules)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    ours, theirs = told.stdout.splitlines()
+    assert "regsolve.estimators.linear" in ours.split()
+    assert not {"regsolve.ridge", "regsolve.bayes", "regsolve.folds"} & set(ours.split())
+    assert theirs == "False False"
+
+
+def test_every_estimator_is_found_by_its_name() -> None:
+    import regsolve.estimators as package
+
+    assert sorted(package.MODULES) == sorted(package.__all__)
+    for name in package.__all__:
+        found = getattr(package, name)
+        assert found is getattr(regsolve, name)
+        assert found.__module__ == f"regsolve.estimators.{package.MODULES[name]}"
+    with pytest.raises(AttributeError, match="has no attribute 'Lassoo'"):
+        _ = package.Lassoo
