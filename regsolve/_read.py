@@ -259,7 +259,7 @@ def _titled(pandas: Any, path: Path) -> Any:
     """The table below a header; a ParserWarning where rows are longer, which pandas would cut."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
-        return pandas.read_csv(path, index_col=False, **_exact(pandas))
+        return pandas.read_csv(path, index_col=False, skipinitialspace=True, **_exact(pandas))
 
 
 def _exact(pandas: Any) -> dict[str, str]:
@@ -311,8 +311,9 @@ def _table(frame: Any, path: Path, target: str | None) -> _Contents:
         if getattr(dtype, "kind", "O") not in "biuf":
             text = [str(value) for value in frame.iloc[:, k]]
             value = next((value for value in text if not _is_number(value)), "")
+            why = f"it holds {value[:30]!r}" if value else f"its dtype is {dtype}"
             raise ValueError(
-                f"{path}: column {names[k]!r} is not numeric (it holds {value[:30]!r}): "
+                f"{path}: column {names[k]!r} is not numeric ({why}): "
                 "drop it or encode it as numbers"
             )
     kept = [k for k in range(len(names)) if k != column]

@@ -272,7 +272,10 @@ def target(y: Any, n: int) -> Vector:
 
 def sample_weight(values: Any, n: int) -> Vector | None:
     """Weights (n,) >= 0 that are not all zero; a scalar counts as equal weights."""
-    if values is None or (np.ndim(values) == 0 and np.isfinite(values) and values > 0):
+    if values is None:
+        return None
+    if np.ndim(values) == 0:
+        positive_number("sample_weight", values)
         return None
     weights = vector("sample_weight", values, n)
     if (weights < 0).any():

@@ -103,8 +103,21 @@ def convert_l1_ratio(l1_ratio: float, source: str, target: str, *, y_std: float)
     """The l1_ratio at ``target`` of what is ``l1_ratio`` at ``source``.
 
     It changes only from and to glmnet, whose l2 term is divided by ``y_std`` for a Gaussian y:
-    r / (r + (1 - r) / y_std) from glmnet, r / (r + (1 - r) y_std) to it. See
-    :func:`convert_alpha` for the arguments and the errors.
+    r / (r + (1 - r) / y_std) from glmnet, r / (r + (1 - r) y_std) to it.
+
+    Parameters
+    ----------
+    l1_ratio : float in [0, 1]
+    source, target : str
+        Names of scales, those of :func:`convert_alpha`.
+    y_std : float > 0
+        Deviation of y, weighted, with the sum of the weights for a divisor.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, an l1_ratio outside [0, 1] or one that the scale does not have, y_std not
+        above 0.
 
     Examples
     --------

@@ -79,7 +79,7 @@ ROUNDING = 1e3 * float(np.finfo(np.float64).eps)  # of a residual, over the larg
 SAME_DATA = 1e-6  # of the null model's sum of squares, between the path's residuals and X's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
     """The alpha of a path that a criterion chooses: the largest one of least value.
 

@@ -23,7 +23,7 @@ EPS = float(np.finfo(np.float64).eps)
 def checked_alpha(alpha: Any) -> float:
     """Finite alpha >= 0 as a float, or ValueError."""
     try:
-        value = float(alpha)
+        value = math.nan if isinstance(alpha, bool) else float(alpha)
     except (TypeError, ValueError):
         value = math.nan
     if not (math.isfinite(value) and value >= 0.0):

@@ -114,7 +114,7 @@ def _predicted(
     return np.asarray(linear + _validate.vector("offset", offset, len(linear)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """Minimiser of one problem with its proof.
 
@@ -161,7 +161,7 @@ def _unknown() -> NDArray[np.float64]:
     return np.empty(0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
     """Minimisers along a descending grid of alphas; field k belongs to ``alphas[k]``.
 
@@ -198,8 +198,8 @@ class Path:
     null_objective: float = float("nan")
     objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
     dual_objectives: NDArray[np.float64] = field(default_factory=_unknown, repr=False)
-    problem: Problem | None = field(default=None, repr=False, compare=False)
-    feature_names: list[str] | None = field(default=None, repr=False, compare=False)
+    problem: Problem | None = field(default=None, repr=False)
+    feature_names: list[str] | None = field(default=None, repr=False)
 
     def certificate_of(self, k: int) -> Certificate:
         """What is proven at ``alphas[k]``."""

@@ -344,3 +344,18 @@ def test_switches_are_true_or_false(name: str) -> None:
         with pytest.raises(TypeError, match=name):
             solve(X, y, penalty=L1(0.1), **{name: given})
     assert solve(X, y, penalty=L1(0.1), **{name: np.bool_(False)}).status == "optimal"
+
+
+@pytest.mark.parametrize("weight", ["a", 0.0, NAN, -1.0, INF, [[1.0]]])
+def test_weights_for_all_rows_are_one_number_above_zero(weight: Any) -> None:
+    with pytest.raises(REFUSED, match="sample_weight"):
+        call(solve, *data(), sample_weight=weight)
+
+
+def test_answers_compare_by_identity() -> None:
+    X, y = data()
+    first, second = (path(X, y, n_alphas=3) for _ in range(2))
+    assert first == first
+    assert first != second
+    assert len({first, second}) == 2
+    assert call(solve, X, y) != call(solve, X, y)

@@ -555,3 +555,20 @@ def test_marks_of_byte_order_are_no_number(tmp_path: Path) -> None:
     file = tmp_path / "alphas.txt"
     file.write_bytes(b"\xef\xbb\xbf0.5\n0.1\n")
     np.testing.assert_array_equal(read_vector(str(file)), [0.5, 0.1])
+
+
+def test_blanks_around_titles_are_no_part_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("a, b, y\n1, 2, 3\n4, 5, 7\n")
+    data = read(str(file), "b")
+    assert data.feature_names == ["a", "y"]
+    np.testing.assert_array_equal(data.y, [2.0, 5.0])
+
+
+def test_columns_that_look_like_numbers_tell_their_dtype(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "data.parquet"
+    pandas.DataFrame({"a": pandas.Categorical(["1", "2"]), "y": [1.0, 2.0]}).to_parquet(file)
+    with pytest.raises(ValueError, match=r"'a' is not numeric \(its dtype is category\)"):
+        read(str(file))

@@ -238,3 +238,27 @@ def test_errors_name_columns_of_data_frames(model: Any) -> None:
     assert not hasattr(model, "coef_")
     with pytest.raises(ValueError, match=r"column 2: impute"):
         model.fit(X.to_numpy(), y)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [(Lasso(warm_start="no"), "warm_start"), (regsolve.Ridge(positive="no"), "positive"),
+     (regsolve.Ridge(positive=None), "positive"), (regsolve.Ridge(callback=3), "callback"),
+     (regsolve.RidgeCV(store_cv_results="no"), "store_cv_results"),
+     (regsolve.RidgeCV(alpha_per_target="no"), "alpha_per_target"),
+     (regsolve.StabilitySelection(q=3, complementary_pairs="no"), "complementary_pairs"),
+     (regsolve.BayesianLasso(random_state=-1), "random_state"),
+     (Lasso(True), "alpha")],
+)  # fmt: skip
+def test_words_are_no_switches(data: Any, model: Any, name: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=name):
+        model.fit(*data)
+
+
+@pytest.mark.filterwarnings("ignore:the chains have not mixed")
+def test_samplers_heed_numpys_seed(data: Any) -> None:
+    draws = []
+    for _ in range(2):
+        np.random.seed(3)  # noqa: NPY002
+        draws.append(regsolve.BayesianLasso(n_samples=5, n_warmup=2, n_chains=2).fit(*data).coef_)
+    np.testing.assert_array_equal(*draws)

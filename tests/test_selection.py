@@ -424,3 +424,17 @@ def test_reports_count_bytes_and_readings_alike(data: Any, model: Any) -> None:
     X, y = data
     report = model.fit(X, y).report_
     assert report.bytes_read >= 0.999 * report.n_passes * X.nbytes
+
+
+def test_scorers_see_a_model_of_these_parameters(data: Any) -> None:
+    X, y = data
+    seen = []
+
+    def scorer(model: Any, rows: Any, target: Any) -> float:
+        seen.append(model.get_params())
+        return -float(np.mean((target - model.predict(rows)) ** 2))
+
+    LassoCV(cv=3, alphas=[0.1], scoring=scorer, fit_intercept=False, positive=True).fit(X, y)
+    assert {(one["alpha"], one["fit_intercept"], one["positive"]) for one in seen} == {
+        (0.1, False, True)
+    }

@@ -456,3 +456,14 @@ def test_a_constant_target_needs_no_step() -> None:
     X = np.random.default_rng(1).standard_normal((7, 3))
     run = gradient_descent(X, np.full(7, 0.1), alpha=0.1, n_steps=50)
     assert run.certificate.relative_gap == 0.0
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan"), float("inf")])
+def test_strengths_of_decay_are_checked(alpha: float) -> None:
+    for function in (ridge_alpha, limit_penalty, lambda alpha: largest_step(1.0, alpha)):
+        with pytest.raises(ValueError, match="alpha"):
+            function(alpha)
+    with pytest.raises(ValueError, match=r"momentum=1\.0"):
+        ridge_alpha(0.1, momentum=1.0)
+    with pytest.raises(ValueError, match="curvature"):
+        largest_step(-1.0)

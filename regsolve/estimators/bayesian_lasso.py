@@ -123,7 +123,9 @@ class BayesianLasso(LinearPredictor):
             X, y = training_data(self, X, y, ensure_min_samples=2 if self.fit_intercept else 1)
             lasso = self.prior == "lasso"
             seed = self.random_state
-            if seed is not None and not isinstance(seed, Integral):
+            if isinstance(seed, Integral):
+                _validate.positive_integer("random_state", seed, least=0)
+            else:  # None: NumPy's own, as in scikit-learn
                 seed = check_random_state(seed).randint(2**31 - 1)
             draws, self._mean = gibbs.sample(
                 X,

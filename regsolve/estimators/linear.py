@@ -230,7 +230,7 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
         )
 
     def _start(self, n_targets: int, p: int) -> NDArray[np.float64] | None:
-        if not self.warm_start or not hasattr(self, "coef_"):
+        if not _validate.boolean("warm_start", self.warm_start) or not hasattr(self, "coef_"):
             return None
         start = np.atleast_2d(np.asarray(self.coef_, dtype=np.float64))
         return start if start.shape == (n_targets, p) else None

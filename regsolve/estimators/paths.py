@@ -138,5 +138,9 @@ def enet_path(
 
 
 def lasso_path(X: Any, y: Any, **options: Any) -> tuple[Any, ...]:
-    """Minimise  ||y - Xw||^2 / (2 n) + alpha ||w||_1: :func:`enet_path` with l1_ratio = 1."""
+    """Minimise  ||y - Xw||^2 / (2 n) + alpha ||w||_1  along a grid of alphas.
+
+    :func:`enet_path` with l1_ratio = 1: its parameters, what it returns, (alphas, coefs, gaps) of
+    shapes (m,), (p, m) or (n_targets, p, m), and (m,) or (n_targets, m), and its errors.
+    """
     return enet_path(X, y, l1_ratio=1.0, **options)

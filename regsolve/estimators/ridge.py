@@ -242,6 +242,9 @@ class Ridge(LinearPredictor):
         }
 
     def _check_parameters(self) -> None:
+        _validate.boolean("positive", self.positive)
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback={self.callback!r}: expected a function of one Progress")
         if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol > 0:
             raise ValueError(f"tol={self.tol!r}: expected a number > 0")
         if self.max_iter is not None:

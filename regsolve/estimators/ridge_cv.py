@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing, check_scalar, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from .. import _validate
 from ..folds import rows_of
 from ..ridge import fit_ridge
 from .predictor import leaves_no_trace
@@ -326,6 +327,8 @@ class RidgeCV(LinearPredictor):
         if isinstance(self.cv, str) and self.cv not in CLOSED:
             known = ", ".join(map(repr, CLOSED))
             raise ValueError(f"cv={self.cv!r}: expected None, {known}, a number or a splitter")
+        for name in ("store_cv_results", "alpha_per_target"):
+            _validate.boolean(name, getattr(self, name))
         if self.cv not in (None, "loo") and self.store_cv_results:
             raise ValueError("cv!=None and store_cv_results=True are incompatible")
         if not closed and self.alpha_per_target:

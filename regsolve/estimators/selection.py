@@ -382,7 +382,17 @@ class ElasticNetCV(AlphaChooser):
         return out
 
     def _model(self, path: Path, k: int, ratio: float) -> ElasticNet:
-        model = ElasticNet(float(path.alphas[k]), l1_ratio=ratio, tol=self.tol)
+        model = ElasticNet(
+            float(path.alphas[k]),
+            l1_ratio=ratio,
+            fit_intercept=self.fit_intercept,
+            tol=self.tol,
+            positive=self.positive,
+            weights=self.weights,
+            lower=self.lower,
+            upper=self.upper,
+            standardize=self.standardize,
+        )
         model.coef_ = path.coefs[:, [k]].toarray().ravel()
         model.intercept_ = float(path.intercepts[k])
         model.n_features_in_ = len(model.coef_)

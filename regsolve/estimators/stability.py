@@ -199,6 +199,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight = row_weights(sample_weight, n)
         check_grid(self.alphas, self.eps)
         number = _validate.positive_integer("n_subsamples", self.n_subsamples, least=2)
+        _validate.boolean("complementary_pairs", self.complementary_pairs)
         if self.assumption != "none" and not self.complementary_pairs:
             raise ValueError(f"assumption={self.assumption!r} needs complementary_pairs=True")
         s, penalty = _validate.sample_weight(sample_weight, n), self._penalty()

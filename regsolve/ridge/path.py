@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SOLVERS = ("auto", "cholesky", "tridiagonal", "eigen", "svd", *ITERATIVE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RidgePath:
     """Ridge fits along a descending grid of alphas; with a 1-D y the axis T is absent.
 
@@ -57,7 +57,7 @@ class RidgePath:
     loo: Array | None = None
     log_evidence: Array | None = None
     log_restricted_evidence: Array | None = None
-    feature_names: list[str] | None = field(default=None, repr=False, compare=False)
+    feature_names: list[str] | None = field(default=None, repr=False)
 
     def predict(self, X: Any, alpha: float | None = None) -> Array:
         """X @ coef + intercept at one alpha of the grid: (n,), or (n, T).

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
+def _check_decay(alpha: float, momentum: float) -> None:
+    _validate.non_negative_number("alpha", alpha)
+    if not _validate.non_negative_number("momentum", momentum) < 1.0:
+        raise ValueError(f"momentum={momentum!r}: expected a number in [0, 1)")
+
+
 def ridge_alpha(alpha: float, *, momentum: float = 0.0, decoupled: bool = False) -> float:
     """Strength of the ridge problem whose solution is the fixed point of weight decay.
 
@@ -38,10 +44,24 @@ def ridge_alpha(alpha: float, *, momentum: float = 0.0, decoupled: bool = False)
     w <- (1 - eta alpha) w - eta v, rests where v = g / (1 - beta) and alpha w + v = 0: at ridge
     with (1 - beta) alpha. Without momentum the two are the same steps.
 
+    Parameters
+    ----------
+    alpha : float >= 0
+        Weight decay, on the mean scale.
+    momentum : float in [0, 1)
+        beta.
+    decoupled : bool
+
+    Raises
+    ------
+    ValueError
+        alpha or momentum outside its range.
+
     References
     ----------
     Loshchilov and Hutter (2019), Decoupled weight decay regularization.
     """
+    _check_decay(alpha, momentum)
     return (1.0 - momentum) * alpha if decoupled else alpha
 
 
@@ -52,7 +72,16 @@ def largest_step(
 
     2 (1 + beta) / (L + alpha), decoupled 2 (1 + beta) / (L + (1 + beta) alpha): there a root of
     the characteristic polynomial of :func:`spectral_filter` reaches -1. Infinite if L = alpha = 0.
+
+    Parameters
+    ----------
+    curvature : float >= 0
+        L, the largest eigenvalue of the loss's Hessian H.
+    alpha, momentum, decoupled
+        As in :func:`ridge_alpha`, with its errors; ValueError for a negative curvature too.
     """
+    _check_decay(alpha, momentum)
+    _validate.non_negative_number("curvature", curvature)
     decay = (1.0 + momentum) * alpha if decoupled else alpha
     total = curvature + decay
     return 2.0 * (1.0 + momentum) / total if total > 0.0 else np.inf

@@ -162,7 +162,20 @@ def _ready(
 def radius_of(X: Any, y: ArrayLike, alpha: float, *, norm: str = "l1", **options: Any) -> float:
     """||w|| of the penalised solution at ``alpha`` (mean scale): the radius that says the same.
 
-    ``options`` as :func:`fit_norm_ball`: sample_weight, fit_intercept, standardize, n_threads.
+    Parameters
+    ----------
+    X : array or SciPy sparse matrix, (n, p)
+    y : (n,)
+    alpha : float >= 0
+        0: the radius from which on the ball does not bind, of the least such norm.
+    norm : "l1" or "l2"
+    **options
+        sample_weight, fit_intercept, standardize and n_threads, as in :func:`fit_norm_ball`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A bad argument or an unknown option; the message names it.
     """
     exponent = checked_form(norm, 0.0, None)
     alpha = _validate.non_negative_number("alpha", alpha)
@@ -189,7 +202,19 @@ def radius_of(X: Any, y: ArrayLike, alpha: float, *, norm: str = "l1", **options
 def alpha_of(X: Any, y: ArrayLike, radius: float, *, norm: str = "l1", **options: Any) -> float:
     """The penalty's alpha (mean scale) whose solution has ||w|| = radius; 0 beyond least squares.
 
-    ``options`` as :func:`fit_norm_ball`.
+    Parameters
+    ----------
+    X : array or SciPy sparse matrix, (n, p)
+    y : (n,)
+    radius : float >= 0, in units of the coefficients
+    norm : "l1" or "l2"
+    **options
+        Those of :func:`fit_norm_ball`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`fit_norm_ball`; the message names the argument.
     """
     return fit_norm_ball(X, y, radius, norm=norm, **options).multiplier
 

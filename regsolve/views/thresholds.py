@@ -44,6 +44,21 @@ def firm_threshold(z: ArrayLike, t: float, gamma: float = 3.0) -> Vector:
 
     MCP is t |w| - w^2 / (2 gamma) up to gamma t, then constant.
 
+    Parameters
+    ----------
+    z : array of any shape
+    t : float >= 0
+    gamma : float > 1
+
+    Returns
+    -------
+    array of z's shape
+
+    Raises
+    ------
+    ValueError
+        t or gamma outside its range.
+
     References
     ----------
     Gao and Bruce (1997), WaveShrink with firm shrinkage.
@@ -60,6 +75,21 @@ def scad_threshold(z: ArrayLike, t: float, gamma: float = 3.7) -> Vector:
     """Threshold of SCAD: soft up to 2 t, steeper, then the identity from gamma t on; gamma > 2.
 
     The slope of SCAD is t up to t, then (gamma t - w) / (gamma - 1) up to gamma t, then 0.
+
+    Parameters
+    ----------
+    z : array of any shape
+    t : float >= 0
+    gamma : float > 2
+
+    Returns
+    -------
+    array of z's shape
+
+    Raises
+    ------
+    ValueError
+        t or gamma outside its range.
 
     References
     ----------

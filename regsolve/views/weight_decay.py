@@ -34,7 +34,7 @@ def limit_penalty(alpha: float, *, momentum: float = 0.0, decoupled: bool = Fals
     """Penalty of the ridge problem that weight decay converges to.
 
     L2(alpha), but L2((1 - momentum) alpha) for decoupled decay; derived in
-    :func:`regsolve.views.filters.ridge_alpha`.
+    :func:`regsolve.views.filters.ridge_alpha`, whose parameters and errors it has.
     """
     return L2(ridge_alpha(alpha, momentum=momentum, decoupled=decoupled))
 
