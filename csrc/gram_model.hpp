@@ -41,14 +41,14 @@ struct GramModel {
   }
   void refresh(const double* b) {
     std::copy(q, q + p, g.begin());
-    const std::vector<Index> support = support_of(b);
-    update(support, values_on(support, b).data(), 1.0);
+    const Support at(b, p);
+    update(at.features, at.b.data(), 1.0);
   }
   // g of the features from `old` on, which joined at b_j = 0
   void extend(const double* b, Index old) {
     std::copy(q + old, q + p, g.begin() + old);
-    const std::vector<Index> support = support_of(b);
-    update_rows(support, values_on(support, b).data(), 1.0, old, p);
+    const Support at(b, p);
+    update_rows(at.features, at.b.data(), 1.0, old, p);
   }
   double residual_square(const double* b) const {  // ||t - Zb||^2 = tt - q'b - g'b
     double sum = tt;
@@ -74,18 +74,6 @@ struct GramModel {
   }
 
  private:
-  std::vector<Index> support_of(const double* b) const {
-    std::vector<Index> support;
-    for (Index j = 0; j < p; ++j)
-      if (b[j] != 0.0) support.push_back(j);
-    return support;
-  }
-  static std::vector<double> values_on(const std::vector<Index>& support, const double* b) {
-    std::vector<double> values;
-    for (Index j : support) values.push_back(b[j]);
-    return values;
-  }
-
   void update_rows(const std::vector<Index>& F, const double* d, double t, Index i0, Index i1) {
     double* out = g.data();
     std::size_t k = 0;

@@ -32,6 +32,20 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// The non-zero b_j of (p,) and their features, ascending.
+struct Support {
+  std::vector<Index> features;
+  std::vector<double> b;
+  Support(const double* all, Index p) {
+    for (Index j = 0; j < p; ++j)
+      if (all[j] != 0.0) {
+        features.push_back(j);
+        b.push_back(all[j]);
+      }
+  }
+  explicit Support(const std::vector<double>& all) : Support(all.data(), Index(all.size())) {}
+};
+
 // sum_i term(i), i < n, on 16 independent partial sums, added in a fixed order
 template <class Term>
 inline double sum_of(Index n, const Term& term) {

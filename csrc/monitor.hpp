@@ -213,18 +213,5 @@ inline Point make_point(const Problem& problem, double alpha, const Statistics& 
   return point;
 }
 
-// The non-zero b_j of (p,) and their features.
-struct Support {
-  std::vector<Index> features;
-  std::vector<double> b;
-  explicit Support(const std::vector<double>& all) {
-    for (std::size_t j = 0; j < all.size(); ++j)
-      if (all[j] != 0.0) {
-        features.push_back(Index(j));
-        b.push_back(all[j]);
-      }
-  }
-};
-
 }  // namespace REGSOLVE_TARGET
 }  // namespace regsolve

@@ -168,6 +168,7 @@ class AdaptiveLasso(LassoCV):
         if not isinstance(self.initial, str):
             given = _validate.vector("initial", self.initial, X.shape[1], "columns")
             self.initial_coef_ = given
+            self.__dict__.pop("initial_alpha_", None)  # of an earlier fit
             names = ("sample_weight", "standardize", "fit_intercept", "n_threads")
             shared = {name: options[name] for name in names}
             return given_sizes(X, splits, given, **shared), []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ..folds import rows_of
 from ..ridge import fit_ridge
 from .predictor import leaves_no_trace
 from .ridge import LinearPredictor, Ridge, checked_data
+from .scoring import on_rows, takes_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -304,10 +304,7 @@ class RidgeCV(LinearPredictor):
             model.n_features_in_ = self.n_features_in_
             if hasattr(self, "feature_names_in_"):
                 model.feature_names_in_ = self.feature_names_in_
-            here = {
-                name: _safe_indexing(value, test) if np.ndim(value) else value
-                for name, value in score_params.items()
-            }
+            here = on_rows(score_params, test)
             seen, wanted = _safe_indexing(rows, test), _safe_indexing(y, test)
             here_scores: list[float] = []
             for k in range(len(alphas)):
@@ -358,10 +355,9 @@ class RidgeCV(LinearPredictor):
                 f"[{set(params)}] are passed but need metadata routing: "
                 "sklearn.set_config(enable_metadata_routing=True)"
             )
-        scorer = self._get_scorer()
-        takes = "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        weighted = weights is not None and weights.ndim == 1 and (takes or self.scoring is None)
+        weighted = weights is not None and weights.ndim == 1
+        weighted = weighted and (self.scoring is None or takes_weights(self._get_scorer()))
         return ({"sample_weight": weights} if weighted else {}), {}
 
     def get_metadata_routing(self) -> MetadataRouter:

@@ -6,7 +6,6 @@ They split, score and choose; the paths come from :mod:`regsolve.folds`, in lock
 from __future__ import annotations
 
 import sys
-from inspect import signature
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +24,7 @@ from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
 from .paths import enet_path, lasso_path
 from .predictor import row_weights
+from .scoring import on_rows, takes_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -194,11 +193,7 @@ class ElasticNetCV(AlphaChooser):
         enabled.
         """
         with self._unchanged_on_error():
-            for name in (
-                "score_path_",
-                "initial_alpha_",
-            ):  # of an earlier fit with other parameters
-                self.__dict__.pop(name, None)
+            self.__dict__.pop("score_path_", None)  # of an earlier fit with other parameters
             self._fit(X, y, sample_weight, params)
         return self
 
@@ -265,9 +260,7 @@ class ElasticNetCV(AlphaChooser):
                 f"{', '.join(sorted(params))} for the splitter is only supported if "
                 "enable_metadata_routing=True: see sklearn.set_config"
             )
-        scorer = self._scorer()
-        judge = getattr(scorer, "_score_func", scorer)
-        weighed = s is not None and scorer and "sample_weight" in signature(judge).parameters
+        weighed = s is not None and self.scoring is not None and takes_weights(self._scorer())
         return ({"sample_weight": s} if weighed else {}), {}
 
     def _scorer(self) -> Any:
@@ -372,10 +365,7 @@ class ElasticNetCV(AlphaChooser):
         out = np.empty((m, len(splits)))
         for fold, (path, (_, test)) in enumerate(zip(one.folds, splits, strict=True)):
             held, target = X[test], y[test]
-            options = {
-                name: _safe_indexing(value, test) if np.ndim(value) else value
-                for name, value in given.items()
-            }
+            options = on_rows(given, test)
             with config_context(assume_finite=True):
                 for k in range(m):
                     out[k, fold] = scorer(self._model(path, k, ratio), held, target, **options)

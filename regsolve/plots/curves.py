@@ -8,11 +8,11 @@ import numpy as np
 
 from ..folds import chosen, standard_errors
 from ..relaxed import chosen as chosen_pair
-from .drawing import COLOURS, FADED, count_axis, new_axes, set_axes, style_of
+from .drawing import COLOURS, FADED, count_axis, drawable, new_axes, set_axes, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 
 def cv_curve(
@@ -58,7 +58,7 @@ def cv_curve(
             f"errors has shape {losses.shape}: expected a row of folds for each of "
             f"{len(strengths)} alphas"
         )
-    shown = _drawable(strengths)
+    shown = drawable(strengths)
     places = strengths[shown]
     mean, se = losses.mean(axis=1), standard_errors(losses)
     low, high = (mean - se)[shown], (mean + se)[shown]
@@ -76,7 +76,7 @@ def cv_curve(
     set_axes(ax, places, "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, places, _counts(df, shown))
+        count_axis(ax, places, np.asarray(df)[shown])
     ax.legend(frameon=False)
     return ax
 
@@ -117,7 +117,7 @@ def criterion_curve(
         raise ValueError(
             f"values has shape {heights.shape}: expected one for each of {strengths.size} alphas"
         )
-    shown = _drawable(strengths)
+    shown = drawable(strengths)
     places = strengths[shown]
     drawn = np.where(np.isfinite(heights), heights, np.nan)[shown]
     ax = new_axes() if ax is None else ax
@@ -134,7 +134,7 @@ def criterion_curve(
     set_axes(ax, places, "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, places, _counts(df, shown))
+        count_axis(ax, places, np.asarray(df)[shown])
     return ax
 
 
@@ -183,7 +183,7 @@ def relaxed_curves(
             f"errors has shape {losses.shape}: expected a row of folds for each of "
             f"{len(shares)} gammas and {len(strengths)} alphas"
         )
-    shown = _drawable(strengths)
+    shown = drawable(strengths)
     ax = new_axes() if ax is None else ax
     mean = losses.mean(axis=2)
     for g, gamma in enumerate(shares):
@@ -207,18 +207,6 @@ def relaxed_curves(
     set_axes(ax, strengths[shown], "alpha")
     ax.set_ylabel(ylabel)
     if df is not None:
-        count_axis(ax, strengths[shown], _counts(df, shown))
+        count_axis(ax, strengths[shown], np.asarray(df)[shown])
     ax.legend(frameon=False)
     return ax
-
-
-def _drawable(alphas: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which alphas have a place on a log scale."""
-    shown = np.asarray(alphas > 0.0)
-    if not shown.any():
-        raise ValueError("there is no alpha above 0 to draw")
-    return shown
-
-
-def _counts(df: ArrayLike, shown: NDArray[np.bool_]) -> list[str]:
-    return [str(count) for count in np.asarray(df)[shown].tolist()]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -94,14 +92,23 @@ def set_axes(ax: Axes, abscissa: NDArray[np.float64], x: str) -> None:
 def count_axis(
     ax: Axes,
     abscissa: NDArray[np.float64],
-    df: Sequence[str],
+    df: NDArray[Any],
     title: str = "non-zero coefficients",
+    spec: str = "",
 ) -> None:
     """Write the number of non-zeros, or of other degrees, at about eight places along the top."""
     place = ax.transData.transform(np.column_stack([abscissa, np.zeros(len(abscissa))]))[:, 0]
     wanted = np.linspace(place[0], place[-1], 8)
     at = np.unique(np.abs(place[:, None] - wanted).argmin(axis=0))
     top = ax.secondary_xaxis("top")
-    top.set_xticks(abscissa[at], labels=[df[k] for k in at.tolist()])
+    top.set_xticks(abscissa[at], labels=[format(value, spec) for value in df[at].tolist()])
     top.minorticks_off()
     top.set_xlabel(title)
+
+
+def drawable(alphas: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which alphas have a place on a log scale."""
+    shown = np.asarray(alphas > 0.0)
+    if not shown.any():
+        raise ValueError("there is no alpha above 0 to draw")
+    return shown

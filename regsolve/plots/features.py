@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from .drawing import TITLES, count_axis, new_axes, set_axes
+from .drawing import TITLES, count_axis, drawable, new_axes, set_axes
 from .lines import draw_lines, label_lines
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def coefficient_path(
         ax = new_axes()
     draw_lines(ax, abscissa, lines, named, linewidth)
     set_axes(ax, abscissa, x)
-    count_axis(ax, abscissa, [str(count) for count in path.df[shown].tolist()])
+    count_axis(ax, abscissa, path.df[shown])
     label_lines(ax, abscissa[-1], lines[named, -1], [names[j] for j in features[named].tolist()])
     _mark(ax, abscissa, path.alphas[shown], mark)
     return ax
@@ -122,9 +122,7 @@ def ridge_trace(
     several = path.coefs[None] if path.coefs.ndim == 2 else path.coefs
     if not 0 <= target < len(several):
         raise ValueError(f"target={target}: the path has {len(several)}")
-    shown = np.flatnonzero(path.alphas > 0.0)
-    if len(shown) == 0:
-        raise ValueError("the path has no alpha above 0 to draw")
+    shown = drawable(path.alphas)
     alphas, lines = path.alphas[shown], several[target][:, shown]
     names = _names(path.feature_names if feature_names is None else feature_names, len(lines))
     named = _largest(lines, n_labels)
@@ -132,8 +130,7 @@ def ridge_trace(
     draw_lines(ax, alphas, lines, named, linewidth)
     set_axes(ax, alphas, "alpha")
     if path.df is not None:
-        degrees = [f"{value:.3g}" for value in path.df[shown].tolist()]
-        count_axis(ax, alphas, degrees, "effective degrees of freedom")
+        count_axis(ax, alphas, path.df[shown], "effective degrees of freedom", ".3g")
     label_lines(ax, alphas[-1], lines[named, -1], [names[j] for j in named.tolist()])
     _mark(ax, alphas, alphas, mark)
     return ax
