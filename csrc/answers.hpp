@@ -14,8 +14,7 @@ namespace REGSOLVE_TARGET {
 struct Answer {
   std::size_t step;
   double alpha, primal, deviance, violation;
-  std::vector<Index> support;  // local
-  std::vector<double> b, c, dual;
+  DualPoint dual;
   bool certified = false, violates = false;
   double excess = 0.0;  // of the largest certified |c_j| over its threshold, as a share of it
 };
@@ -23,15 +22,8 @@ struct Answer {
 class Answers {
  public:
   Answers(const Design& design, const Options& options, const WorkingSet& W,
-          const std::vector<double>& target, const std::vector<double>& grid, const NullModel& null,
-          Monitor& monitor)
-      : design_(design),
-        options_(options),
-        W_(W),
-        target_(target),
-        grid_(grid),
-        null_(null),
-        monitor_(monitor) {}
+          const std::vector<double>& grid, const NullModel& null, Monitor& monitor)
+      : design_(design), options_(options), W_(W), grid_(grid), null_(null), monitor_(monitor) {}
 
   // b on W as it is, the answer at a step of the grid.
   Answer present(std::size_t step) const {
@@ -39,33 +31,20 @@ class Answers {
     w.step = step;
     w.alpha = grid_[step];
     w.primal = W_.primal();
-    w.deviance = 1.0 - 0.5 * dot_dense(W_.u.data(), W_.u.data(), design_.X.n) / null_.objective;
+    w.deviance = 1.0 - 0.5 * W_.residual_square / null_.objective;
     w.violation = W_.violation;
-    for (Index j = 0; j < W_.size(); ++j)
-      if (W_.b[std::size_t(j)] != 0.0) {
-        w.support.push_back(j);
-        w.b.push_back(W_.b[std::size_t(j)]);
-      }
-    w.c = W_.c;
     w.dual = W_.dual;
     return w;
-  }
-
-  // max_s D(s dual), s <= most, from correlations z with the features of `penalty`
-  template <class Penalty>
-  double dual_value(const Penalty& penalty, const Answer& w, const Correlations& z,
-                    double most) const {
-    return quadratic_dual(penalty, z, dot_dense(w.dual.data(), target_.data(), design_.X.n),
-                          dot_dense(w.dual.data(), w.dual.data(), design_.X.n), most);
   }
 
   // True where the path ends with it. Features are named by their numbers in X, ascending.
   bool record(const Answer& w, double dual, Status otherwise) {
     bool is_null = true;
     std::vector<std::pair<Index, double>> ordered;
-    for (std::size_t k = 0; k < w.support.size(); ++k) {
-      is_null = is_null && !W_.penalty.penalised(w.support[k]);
-      ordered.emplace_back(W_.features[std::size_t(w.support[k])], w.b[k]);
+    for (std::size_t k = 0; k < w.dual.at.b.size(); ++k) {
+      const Index j = w.dual.at.features[k];
+      is_null = is_null && !W_.penalty.penalised(j);
+      ordered.emplace_back(W_.features[std::size_t(j)], w.dual.at.b[k]);
     }
     std::sort(ordered.begin(), ordered.end());
     std::vector<Index> support;
@@ -103,7 +82,6 @@ class Answers {
   const Design& design_;
   const Options& options_;
   const WorkingSet& W_;
-  const std::vector<double>& target_;
   const std::vector<double>& grid_;
   const NullModel& null_;
   Monitor& monitor_;

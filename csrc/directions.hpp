@@ -22,12 +22,14 @@ inline Index most_directions(const AnyMatrix& X) {
 
 class Directions {
  public:
-  Directions(const Design& design, Index most)
+  Directions(const Design& design, const std::vector<double>& target, Index most)
       : design_(design),
+        target_(target),
         n_(design.X.n),
         p_(design.X.p),
         most_(most),
         deflated_(std::size_t(p_), 1.0f),
+        size_(std::sqrt(dot_dense(target.data(), target.data(), n_))),
         unit_(4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0)) {
     Q_.reserve(std::size_t(n_ * most_));  // mapped only as far as it is filled
     C_.reserve(std::size_t(p_ * most_));
@@ -56,6 +58,41 @@ class Directions {
       for (std::size_t k = 0; k < a.size(); ++k) a[k] += part[k];
     }
     return std::sqrt(dot_dense(e.data(), e.data(), n_));
+  }
+
+  // v = Q a + e as far as it is known: ||e|| <= rest, and C a is off by rounding(j) size.
+  struct Located {
+    std::vector<double> a;
+    double rest, size;
+  };
+
+  Located locate(const std::vector<double>& v) const {
+    Located at;
+    std::vector<double> e;
+    at.rest = split(v.data(), at.a, e, 1);
+    at.size = at.rest + sum_of(m_, [&](Index k) { return std::fabs(at.a[std::size_t(k)]); });
+    return at;
+  }
+
+  // The same of v = t - Zb by C alone, Q'v = Q't - C'b, ||e||^2 = v'v - a'a, for features named by
+  // their numbers in X; `square` is v'v, known but for `rounding`. What is left of ||e|| where v
+  // lies in the span of Q is the root of rounding.
+  Located locate(const std::vector<Index>& features, const std::vector<double>& b, double square,
+                 double rounding) const {
+    Located at{along_, 0.0, 0.0};
+    double spread = size_;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+      const std::size_t j = std::size_t(features[i]);
+      spread += std::fabs(b[i]) * (1.0 + std::fabs(design_.stats.mean[j]) * design_.stats.inv[j]);
+      for (std::size_t k = 0; k < at.a.size(); ++k) at.a[k] -= b[i] * correlations(Index(k))[j];
+    }
+    const double share = std::sqrt(double(m_)) * spread, noise = unit_ * share,
+                 aa = dot_dense(at.a.data(), at.a.data(), m_);
+    at.rest =
+        std::sqrt(std::max(0.0, square - aa) + rounding + noise * (2.0 * std::sqrt(aa) + noise));
+    at.size =
+        at.rest + share + sum_of(m_, [&](Index k) { return std::fabs(at.a[std::size_t(k)]); });
+    return at;
   }
 
   // Up to `most` orthonormal directions, orthogonal to those held, that span `rests`: the first of
@@ -105,13 +142,13 @@ class Directions {
   // that may be added when those held are compressed
   int room() const { return int(most_ / 2); }
 
-  // Keeps half of what may be held: the span of the vectors given, those first in the list first.
-  void compress(const std::vector<const std::vector<double>*>& vectors) {
-    std::vector<double> T, a(static_cast<std::size_t>(m_));
+  // Keeps half of what may be held: the span of the vectors with coordinates a given, those first
+  // in the list first.
+  void compress(std::vector<std::vector<double>> located) {
+    std::vector<double> T;
     Index kept = 0;
-    for (const std::vector<double>* v : vectors) {
+    for (std::vector<double>& a : located) {
       if (2 * kept >= most_) break;
-      gemv(design_.blas, 'T', int(n_), int(m_), 1.0, Q_.data(), int(n_), v->data(), 0.0, a.data());
       const double before = std::sqrt(dot_dense(a.data(), a.data(), m_));
       for (int round = 0; round < 2; ++round)
         for (Index l = 0; l < kept; ++l) {
@@ -127,40 +164,39 @@ class Directions {
     rotate(Q_, n_, T, kept);
     rotate(C_, p_, T, kept);
     m_ = kept;
+    project_target(0);
     unit_ *= 1.5;  // a sum of m products each
   }
 
-  // What is asked of features: whether |z_j'u| may exceed alpha factor_j - margin, u = Q a + e,
-  // ||e|| = rest.
+  // What is asked of features: whether |z_j'v| may exceed alpha factor_j - margin.
   struct Question {
-    const std::vector<double>& a;
-    double rest;
+    const Located& at;
     const double* factor;  // (p,), infinite for features that are not asked for
     double alpha, margin;
   };
 
   // visit(j, c, r, rounding) for the features of [begin, end), or of list[begin, end), that may:
-  // |z_j'u - c| <= r + rounding
+  // |z_j'v - c| <= r + rounding
   template <class Visit>
   void ask(const Question& question, const Index* list, Index begin, Index end,
            const Visit& visit) const {
     constexpr Index width = 1024, few = 32;
-    double sum[width], over[width], size = question.rest;
-    for (double value : question.a) size += std::fabs(value);
+    double sum[width], over[width];
     for (Index at = begin; at < end; at += width) {
       const Index w = std::min(width, end - at);
       std::fill(sum, sum + w, 0.0);
       if (list)
-        estimate(question, [&](Index i) { return list[at + i]; }, size, w, sum, over);
+        estimate(question, [&](Index i) { return list[at + i]; }, w, sum, over);
       else
-        estimate(question, [&](Index i) { return at + i; }, size, w, sum, over);
+        estimate(question, [&](Index i) { return at + i; }, w, sum, over);
       for (Index i = 0; i < w; i += few) {
         const Index stop = std::min(w, i + few);
         if (!any_positive(over + i, stop - i)) continue;
         for (Index l = i; l < stop; ++l) {
           if (!(over[l] > 0.0)) continue;
           const Index j = list ? list[at + l] : at + l;
-          visit(j, sum[l], double(deflated_[std::size_t(j)]) * question.rest, rounding(j) * size);
+          visit(j, sum[l], double(deflated_[std::size_t(j)]) * question.at.rest,
+                rounding(j) * question.at.size);
         }
       }
     }
@@ -176,13 +212,13 @@ class Directions {
 
   // sum = C a and by how much |sum| and its bound exceed the threshold, for w features
   template <class Feature>
-  void estimate(const Question& question, const Feature& feature, double size, Index w, double* sum,
+  void estimate(const Question& question, const Feature& feature, Index w, double* sum,
                 double* over) const {
-    const Index m = Index(question.a.size());
+    const Index m = Index(question.at.a.size());
     Index k = 0;
     for (; k + 4 <= m; k += 4) {  // four streams at a time outrun one
       const double *c0 = correlations(k), *c1 = c0 + p_, *c2 = c1 + p_, *c3 = c2 + p_;
-      const double* a = question.a.data() + k;
+      const double* a = question.at.a.data() + k;
 #pragma omp simd
       for (Index i = 0; i < w; ++i) {
         const Index j = feature(i);
@@ -190,15 +226,15 @@ class Directions {
       }
     }
     for (; k < m; ++k) {
-      const double *c = correlations(k), ak = question.a[std::size_t(k)];
+      const double *c = correlations(k), ak = question.at.a[std::size_t(k)];
 #pragma omp simd
       for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
     }
     const float* deflated = deflated_.data();
     const double *mean = design_.stats.mean.data(), *inv = design_.stats.inv.data(),
                  *factor = question.factor;
-    const double rest = question.rest, alpha = question.alpha, rounding = unit_ * size,
-                 margin = question.margin + rounding;
+    const double rest = question.at.rest, alpha = question.alpha,
+                 rounding = unit_ * question.at.size, margin = question.margin + rounding;
 #pragma omp simd
     for (Index i = 0; i < w; ++i) {
       const Index j = feature(i);
@@ -244,7 +280,15 @@ class Directions {
   void hold(const std::vector<double>& fresh, int k) {
     Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
     m_ += k;
+    project_target(m_ - k);
     deflate();
+  }
+
+  // Q't for the directions from `first` on
+  void project_target(Index first) {
+    along_.resize(std::size_t(m_));
+    for (Index k = first; k < m_; ++k)
+      along_[std::size_t(k)] = dot_dense(Q_.data() + n_ * k, target_.data(), n_);
   }
 
   void deflate() {
@@ -265,9 +309,12 @@ class Directions {
   }
 
   const Design& design_;
+  const std::vector<double>& target_;
   Index n_, p_, most_, m_ = 0;
   std::vector<double> Q_, C_;    // (n, m), (p, m)
+  std::vector<double> along_;    // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up
+  double size_;                  // ||t||
   double unit_;                  // rounding of one entry of C about a mean of 0
 };
 

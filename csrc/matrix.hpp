@@ -36,6 +36,7 @@ namespace REGSOLVE_TARGET {
 struct Support {
   std::vector<Index> features;
   std::vector<double> b;
+  Support() = default;
   Support(const double* all, Index p) {
     for (Index j = 0; j < p; ++j)
       if (all[j] != 0.0) {

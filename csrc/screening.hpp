@@ -37,25 +37,31 @@ class Screener {
 
   double bytes() const {
     double listed = 0.0;
-    for (const Nearby& near : lists_) listed += double(near.features.size() + near.centre.size());
+    for (const Nearby& near : lists_)
+      listed += double(near.features.size() + 2 * near.centre.at.b.size() + near.centre.c.size());
     return 8.0 * (double(outside_.size()) + listed);
   }
 
-  // What is known of every feature outside the first `set` of W for the dual point v = Q a + e.
-  // Where e is rounding, what is left of doubt is decided by value: nothing will ever be known
-  // better.
-  Screening screen(const std::vector<double>& v, Index set) {
-    std::vector<double> a, e;
-    const double rest = directions_.split(v.data(), a, e, 1);
+  // Where the directions see v: by v itself where it is there, else by its coefficients.
+  Directions::Located locate(const DualPoint& v) const {
+    if (!v.v.empty()) return directions_.locate(v.v);
+    std::vector<Index> of_x;
+    for (Index k : v.at.features) of_x.push_back(W_.features[std::size_t(k)]);
+    return directions_.locate(of_x, v.at.b, v.square, v.rounding);
+  }
+
+  // What is known of every feature that was outside W when v was stated, v = Q a + e. Where e is
+  // rounding, what is left of doubt is decided by value: nothing will ever be known better.
+  Screening screen(const DualPoint& v) {
+    const Directions::Located at = locate(v);
     Screening out;
     follow_set();
     const Nearby* near = list_for(v);
-    if (!near) near = list_about(v, a, rest);
+    if (!near) near = list_about(v, at);
+    const Index set = Index(v.c.size());
     const Index count = near ? Index(near->features.size()) : design_.X.p;
     const double typical = kappa / std::sqrt(double(design_.X.n));
-    double size = 0.0;
-    for (double value : a) size += std::fabs(value);
-    const bool known = rest <= 1e-13 * size;
+    const bool known = !v.v.empty() && at.rest <= 1e-13 * at.size;
     auto look_into = [&](Screening& part) {
       return [&](Index j, double c, double r, double rounding) {
         const double room = known ? 0.0 : r + rounding;
@@ -63,11 +69,11 @@ class Screener {
       };
     };
     std::vector<Screening> parts(std::size_t(blocks_of(count)) + 1);
-    directions_.ask({a, rest, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0},
-                    W_.features.data(), set, W_.size(), look_into(parts.back()));
+    directions_.ask({at, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0}, W_.features.data(),
+                    set, W_.size(), look_into(parts.back()));
     over_blocks(count, [&](Index block, Index begin, Index end) {
       Screening& part = parts[std::size_t(block)];
-      directions_.ask({a, rest, outside_.data(), kSoon * penalty_.alpha, 0.0},
+      directions_.ask({at, outside_.data(), kSoon * penalty_.alpha, 0.0},
                       near ? near->features.data() : nullptr, begin, end, look_into(part));
     });
     for (Screening& part : parts) {
@@ -129,33 +135,27 @@ class Screener {
   // from `least` on: since z_j has unit norm, |z_j'v - z_j'centre| <= ||v - centre||. All others
   // are certified.
   struct Nearby {
-    std::vector<double> centre;  // (n,)
+    DualPoint centre;
     double radius, least;
     std::vector<Index> features;
   };
 
   // The list that holds for v, the latest first; null: none does.
-  const Nearby* list_for(const std::vector<double>& v) const {
+  const Nearby* list_for(const DualPoint& v) const {
     for (auto near = lists_.rbegin(); near != lists_.rend(); ++near) {
       if (penalty_.alpha < near->least) continue;
-      const double* centre = near->centre.data();
-      double square = 0.0;
-#pragma omp simd reduction(+ : square)
-      for (std::size_t i = 0; i < v.size(); ++i) square += (v[i] - centre[i]) * (v[i] - centre[i]);
-      if (square <= near->radius * near->radius) return &*near;
+      if (distance_square(v, near->centre) <= near->radius * near->radius) return &*near;
     }
     return nullptr;
   }
 
   // Lists the features about v; null where they are many: a list of a quarter saves nothing.
-  const Nearby* list_about(const std::vector<double>& v, const std::vector<double>& a,
-                           double rest) {
+  const Nearby* list_about(const DualPoint& v, const Directions::Located& at) {
     if (pause_ > 0 && --pause_ > 0) return nullptr;
     const Index p = design_.X.p;
-    Nearby near{v,
-                kRadius * std::sqrt(dot_dense(v.data(), v.data(), design_.X.n)),
-                kLeast * penalty_.alpha,
-                {}};
+    Nearby near{v, kRadius * std::sqrt(v.square), kLeast * penalty_.alpha, {}};
+    near.centre.v.clear();
+    near.centre.v.shrink_to_fit();
     const double radius = 1.001 * near.radius;
     std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
     std::atomic<Index> listed{0};
@@ -166,7 +166,7 @@ class Screener {
         const double most = reach(j, c) + r + rounding + radius;
         if (most > near.least * penalty_.factor1[std::size_t(j)]) part.push_back(j);
       };
-      directions_.ask({a, rest, outside_.data(), near.least, radius}, nullptr, begin, end, list);
+      directions_.ask({at, outside_.data(), near.least, radius}, nullptr, begin, end, list);
       listed += Index(part.size());
     });
     const bool few = 4 * listed.load() < p;

@@ -35,7 +35,7 @@ inline Start start_at_null(Design& design, ElasticNet& penalty, WorkingSet& W,
   W.state();
   const double norm = std::sqrt(dot_dense(q.data(), q.data(), design.X.n));
   start.null.objective = 0.5 * norm * norm;
-  start.null.reached = 0.5 * dot_dense(W.u.data(), W.u.data(), design.X.n);
+  start.null.reached = 0.5 * W.residual_square;
   start.null.unfitted = 0.5 * design.t_square;
   start.null.size = design.gradient_size(design.t_square);
   for (double& v : q) v /= norm > 0.0 ? norm : 1.0;

@@ -1,14 +1,22 @@
 // The problem on a growing working set W: its features gathered, their Gram matrix, the direct
-// solver on it, and what the true residual says of the answer.
+// solver on it, and the dual point of the answer: by the Gram matrix alone where that has the
+// digits and is less work, else by the true residual.
 #pragma once
 
 #include "active_set.hpp"
+#include "dense_features.hpp"
 #include "dual_newton.hpp"
-#include "feature_set.hpp"
+#include "dual_point.hpp"
 #include "null_space.hpp"
+#include "sparse_features.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
+
+inline std::unique_ptr<FeatureSet> make_feature_set(const Design& design) {
+  if (design.X.sparse()) return std::make_unique<SparseFeatures>(design);
+  return std::make_unique<DenseFeatures>(design);
+}
 
 class WorkingSet {
  public:
@@ -16,9 +24,8 @@ class WorkingSet {
   std::vector<std::int32_t> position;  // (p,) local index, -1 outside
   ElasticNet penalty;                  // on W
   std::vector<double> b;               // (|W|,)
-  std::vector<double> u;               // (n,) t - Zb weighted by sqrt(omega)
-  std::vector<double> dual;            // (n,) u less its part in the span of what no penalty holds
-  std::vector<double> c;               // (|W|,) Z_W' dual
+  DualPoint dual;                      // that b gives
+  double residual_square = 0.0;        // ||t - Zb||^2
   double violation = 0.0;              // largest over W, in X's units
   double least_alpha = 0.0;            // of those to come
 
@@ -67,10 +74,10 @@ class WorkingSet {
       penalty.factor2.push_back(all_.factor2[k]);
       penalty.lower.push_back(all_.lower[k]);
       penalty.upper.push_back(all_.upper[k]);
+      far_ = std::max(far_, mean_over_deviation(j));
       report.x_bytes += design_.X.column_bytes(j);
     }
     b.resize(std::size_t(m), 0.0);
-    c.resize(std::size_t(m), 0.0);
     if (on_rows_) return;
     q_.resize(std::size_t(m));
     columns_->correlate(target_.data(), q_.data(), old);
@@ -87,8 +94,7 @@ class WorkingSet {
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
     if (!on_rows_) active_.restart();
     tracked_ = false;
-    u = target_;
-    subtract_fit();
+    if (on_rows_) find_residual();
   }
 
   // Whether b as it is has a gap on W of at most `goal` at alpha.
@@ -98,7 +104,7 @@ class WorkingSet {
     return gap() <= goal;
   }
 
-  // Solves on W at alpha and states the residual; false if it was stopped or rounding keeps the
+  // Solves on W at alpha and states the dual point; false if it was stopped or rounding keeps the
   // gap on W above `goal` (relative to `scale`).
   bool solve(double alpha, double goal, double scale, Index max_solves, Monitor& monitor,
              Report& report) {
@@ -108,14 +114,14 @@ class WorkingSet {
       return monitor.stopped() || spent();
     };
     if (on_rows_) {
-      if (u.empty()) u = target_;
-      newton_.solve(u, b, 1e-11 * std::sqrt(model_.tt), poll);
+      newton_.solve(u_, b, 1e-11 * std::sqrt(model_.tt), poll);
       state_at_residual();
       return gap() <= goal * scale;
     }
     for (int round = 0; round < 6; ++round) {
       active_.solve(max_solves, poll, round == 0);
       tracked_ = true;
+      if (round == 0 && state_in_gram(goal * scale) && gap() <= goal * scale) return true;
       state();
       if (gap() <= goal * scale) return true;
       if (monitor.stopped() || max_solves > 0 || spent()) return false;
@@ -130,36 +136,24 @@ class WorkingSet {
     return gap() <= goal * scale;
   }
 
-  // Residual, dual point and correlations at b; the model's gradient is set to the true one.
+  // Dual point and violation at b by the residual; the model's gradient is set to the true one.
   void state() {
-    u = target_;
-    subtract_fit();
+    find_residual();
     state_at_residual();
   }
 
-  // The same where u is the residual at b already.
-  void state_at_residual() {
-    columns_->correlate(u.data(), c.data());
-    if (!on_rows_ && !tracked_) model_.refresh(b.data());
-    violation = 0.0;
-    for (std::size_t k = 0; k < c.size(); ++k) {
-      if (!on_rows_) {
-        q_[k] += c[k] - model_.g[k];
-        model_.g[k] = c[k];
-      }
-      violation = std::max(violation, design_.stats.norm(std::size_t(features[k])) *
-                                          penalty.distance(Index(k), b[k], c[k]));
-    }
-    if (!on_rows_) {
-      active_.set_fresh();
-      tracked_ = true;
-    }
-    dual = u;
-    project();
+  // v of a point that was stated without.
+  void find_vector(DualPoint& point) const {
+    if (!point.v.empty()) return;
+    std::vector<double> all(b.size(), 0.0);
+    for (std::size_t k = 0; k < point.at.b.size(); ++k)
+      all[std::size_t(point.at.features[k])] = point.at.b[k];
+    point.v = target_;
+    columns_->subtract(point.at.features, all.data(), point.v.data());
   }
 
   double primal() const {
-    double sum = 0.5 * dot_dense(u.data(), u.data(), design_.X.n);
+    double sum = 0.5 * residual_square;
     for (std::size_t k = 0; k < b.size(); ++k)
       if (b[k] != 0.0) sum += penalty.value(Index(k), b[k]);
     return sum;
@@ -168,9 +162,8 @@ class WorkingSet {
   // D(s dual), s <= most the best scale on W
   double dual_value(double most) const {
     Correlations z;
-    z.c = c;
-    return quadratic_dual(penalty, z, dot_dense(dual.data(), target_.data(), design_.X.n),
-                          dot_dense(dual.data(), dual.data(), design_.X.n), most);
+    z.c = dual.c;
+    return value_of(penalty, dual, z, most);
   }
   double gap() const { return primal() - dual_value(1.0); }
 
@@ -199,15 +192,82 @@ class WorkingSet {
     on_rows_ = true;
     active_.restart();
     G_.reset();
-    u = target_;
-    subtract_fit();
+    find_residual();
   }
 
-  void subtract_fit() {
-    std::vector<Index> support;
-    for (Index k = 0; k < size(); ++k)
-      if (b[std::size_t(k)] != 0.0) support.push_back(k);
-    columns_->subtract(support, b.data(), u.data());
+  // u := t - Zb
+  void find_residual() {
+    u_ = target_;
+    columns_->subtract(Support(b).features, b.data(), u_.data());
+  }
+
+  // The dual point where u is the residual at b.
+  void state_at_residual() {
+    const Index n = design_.X.n;
+    dual.c.resize(b.size());
+    columns_->correlate(u_.data(), dual.c.data());
+    if (!on_rows_) {
+      if (!tracked_) model_.refresh(b.data());
+      for (std::size_t k = 0; k < b.size(); ++k) {
+        q_[k] += dual.c[k] - model_.g[k];
+        model_.g[k] = dual.c[k];
+      }
+      active_.set_fresh();
+      tracked_ = true;
+    }
+    violation = largest_violation();
+    dual.at = Support(b);
+    dual.v = u_;
+    dual.span = 0;
+    dual.rounding = 0.0;
+    dual.terms = terms();
+    residual_square = dot_dense(u_.data(), u_.data(), n);
+    project();
+    dual.square = dual.span ? dot_dense(dual.v.data(), dual.v.data(), n) : residual_square;
+    dual.along = dot_dense(dual.v.data(), target_.data(), n);
+  }
+
+  // The dual point from the Gram matrix alone, without a vector of n values, where that is less
+  // work, nothing needs projecting and rounding is far below `goal`.
+  bool state_in_gram(double goal) {
+    const double gram = double(size()) * double(n_free());
+    if (!(stored() > std::max(kSmall, (design_.X.sparse() ? 0.5 : 4.0) * gram)) || far_ > kFarMean)
+      return false;
+    dual.c = model_.g;
+    dual.terms = terms();
+    dual.rounding = 4 * std::numeric_limits<double>::epsilon() * dual.terms;
+    std::vector<Index> U = features_to_project(penalty, b);
+    if (!(dual.rounding <= 0.1 * goal) || !U.empty() || add_infeasible(penalty, dual.c, U))
+      return false;
+    dual.at = Support(b);
+    dual.v.clear();
+    dual.span = 0;
+    residual_square = dual.square = model_.residual_square(b.data());
+    dual.along = model_.residual_target(b.data());
+    violation = largest_violation();
+    return true;
+  }
+
+  // Entries of G are off by rounding of the means that they are centred by.
+  double terms() const {
+    double sum = model_.tt, centring = 0.0;
+    for (std::size_t k = 0; k < b.size(); ++k) {
+      if (b[k] == 0.0) continue;
+      sum += 2.0 * (std::fabs(dual.c[k]) + std::fabs(b[k])) * std::fabs(b[k]);
+      centring += std::fabs(b[k]) * mean_over_deviation(features[k]);
+    }
+    return sum + centring * centring;
+  }
+  double mean_over_deviation(Index j) const {
+    return std::fabs(design_.stats.mean[std::size_t(j)]) * design_.stats.inv[std::size_t(j)];
+  }
+
+  double largest_violation() const {
+    double largest = 0.0;
+    for (std::size_t k = 0; k < b.size(); ++k)
+      largest = std::max(largest, design_.stats.norm(std::size_t(features[k])) *
+                                      penalty.distance(Index(k), b[k], dual.c[k]));
+    return largest;
   }
 
   // Memory of G is not cleared: what is never written is never mapped.
@@ -224,21 +284,26 @@ class WorkingSet {
   // Dual points must be orthogonal to features that no penalty holds.
   void project() {
     std::vector<Index> U = features_to_project(penalty, b);
-    for (bool more = !U.empty() || add_infeasible(penalty, c, U); more;
-         more = add_infeasible(penalty, c, U)) {
+    for (bool more = !U.empty() || add_infeasible(penalty, dual.c, U); more;
+         more = add_infeasible(penalty, dual.c, U)) {
       if (U != projected_) {
         std::vector<Index> of_x;
         for (Index k : U) of_x.push_back(features[std::size_t(k)]);
         Report none;
         basis_.span(design_, of_x, none);
         projected_ = U;
+        ++spans_;
       }
-      dual = u;
-      basis_.project(design_.blas, dual);
-      columns_->correlate(dual.data(), c.data());
-      for (Index k : U) c[std::size_t(k)] = 0.0;
+      dual.span = spans_;
+      dual.v = u_;
+      basis_.project(design_.blas, dual.v);
+      columns_->correlate(dual.v.data(), dual.c.data());
+      for (Index k : U) dual.c[std::size_t(k)] = 0.0;
     }
   }
+
+  static constexpr double kSmall = 65536.0;  // values that are read faster than they are avoided
+  static constexpr double kFarMean = 10.0;   // means, in deviations, that cost G digits
 
   const Design& design_;
   const ElasticNet& all_;
@@ -252,10 +317,13 @@ class WorkingSet {
   DualNewton newton_;
   bool tracked_ = false;  // the model's gradient is that at b
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
+  double far_ = 0.0;      // largest mean over deviation on W
   bool large_ = false;    // whether the last system of the direct solver was
   double allowed_ = infinity, before_ = 0.0;
+  std::vector<double> u_;  // (n,) t - Zb weighted by sqrt(omega), where it was asked for
   Basis basis_;
   std::vector<Index> projected_;
+  Index spans_ = 0;  // met so far
 };
 
 }  // namespace REGSOLVE_TARGET

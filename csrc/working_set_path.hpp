@@ -31,10 +31,10 @@ class WorkingSetPath {
         solution_(solution),
         target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
-        directions_(design, most_directions(design.X)),
+        directions_(design, target_, most_directions(design.X)),
         screener_(design, penalty_, W_, directions_),
         start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
-        answers_(design, options, W_, target_, grid_, start_.null, monitor) {}
+        answers_(design, options, W_, grid_, start_.null, monitor) {}
 
   void run() {
     solution_.alpha_max = start_.alpha_max.value;
@@ -92,15 +92,15 @@ class WorkingSetPath {
     if (support.empty()) return;
     W_.set(support, b);
     W_.penalty.alpha = grid_.front();
+    W_.state();
     started_ = W_.primal() < start_.null.objective;
     if (!started_) {
       W_.set(null_support, null_b);
       return;
     }
-    W_.state();
     read({});
-    std::vector<double> a, e, c(std::size_t(design_.X.p), 0.0);
-    directions_.split(W_.dual.data(), a, e);
+    const std::vector<double> a = screener_.locate(W_.dual).a;
+    std::vector<double> c(std::size_t(design_.X.p), 0.0);
     for (std::size_t k = 0; k < a.size(); ++k)
       for (Index j = 0; j < design_.X.p; ++j)
         c[std::size_t(j)] += a[k] * directions_.correlations(Index(k))[j];
@@ -130,7 +130,7 @@ class WorkingSetPath {
       const bool limited =
           options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * start_.null.objective;
       if (!solved && (monitor_.stopped() || limited || W_.spent())) return false;
-      now_ = screener_.screen(W_.dual, W_.size());
+      now_ = screener_.screen(W_.dual);
       if (round >= 20 || !grow(now_)) return true;
     }
   }
@@ -181,7 +181,7 @@ class WorkingSetPath {
 
   // Whether the path ends behind this answer.
   bool ends(const Answer& w) const {
-    return (options_.dfmax >= 0 && Index(w.support.size()) > options_.dfmax) ||
+    return (options_.dfmax >= 0 && Index(w.dual.at.b.size()) > options_.dfmax) ||
            w.deviance >= options_.stop_at_deviance;
   }
 
@@ -216,7 +216,7 @@ class WorkingSetPath {
   // Looks at one answer through the directions held, and at the features left, if few, through X.
   void decide(Answer& w, std::vector<std::pair<double, Index>>& missing) {
     penalty_.alpha = w.alpha;
-    Screening s = screener_.screen(w.dual, Index(w.c.size()));  // later joiners are outside
+    Screening s = screener_.screen(w.dual);  // later joiners are outside
     if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew)) look_at(w, s);
     w.certified = s.certified();
     w.violates = s.violating > 0;
@@ -225,8 +225,9 @@ class WorkingSetPath {
   }
 
   // Exact dots for the features in doubt.
-  void look_at(const Answer& w, Screening& s) {
-    const std::vector<double> v = design_.weighted(w.dual);
+  void look_at(Answer& w, Screening& s) {
+    W_.find_vector(w.dual);
+    const std::vector<double> v = design_.weighted(w.dual.v);
     double sum = 0.0;
     for (double value : v) sum += value;
     s.uncertain = 0;
@@ -244,23 +245,29 @@ class WorkingSetPath {
   std::size_t go_back(std::vector<std::pair<double, Index>>& missing) {
     const Answer w = std::move(waiting_.front());
     waiting_.clear();
-    add_largest(missing, std::max<std::size_t>(64, w.support.size()));
-    W_.set(w.support, w.b);
+    add_largest(missing, std::max<std::size_t>(64, w.dual.at.b.size()));
+    W_.set(w.dual.at.features, w.dual.at.b);
     reached_ = w.alpha;
     screener_.kappa = std::min(6.0, 1.2 * screener_.kappa);
     return w.step;
   }
 
-  // One reading of directions that span the residuals in doubt, the worst first.
+  // One reading of directions that span the residuals in doubt, the worst first. They are alike
+  // along the path: a few say what directions all of them need.
   void read_waiting() {
-    std::vector<std::vector<double>> rests;
-    std::vector<double> a, e;
-    for (const Answer& w : waiting_)
-      if (!w.certified) {
-        directions_.split(w.dual.data(), a, e);
-        for (double& v : e) v /= w.alpha * strength_;
-        rests.push_back(e);
-      }
+    std::vector<Answer*> open;
+    for (Answer& w : waiting_)
+      if (!w.certified) open.push_back(&w);
+    const std::size_t offered =
+        std::min(open.size(), std::max<std::size_t>(8, kOffered / std::size_t(design_.X.n)));
+    std::vector<std::vector<double>> rests(offered);
+    std::vector<double> a;
+    for (std::size_t k = 0; k < offered; ++k) {
+      Answer& w = *open[offered < 2 ? 0 : k * (open.size() - 1) / (offered - 1)];
+      W_.find_vector(w.dual);
+      directions_.split(w.dual.v.data(), a, rests[k]);
+      for (double& v : rests[k]) v /= w.alpha * strength_;
+    }
     read(std::move(rests));
   }
 
@@ -274,7 +281,10 @@ class WorkingSetPath {
       for (double& x : e) x *= scale;
       rests.push_back(e);
     };
-    if (rests.empty()) offer(W_.dual, 1.0 / (penalty_.alpha * strength_));
+    if (rests.empty()) {
+      W_.find_vector(W_.dual);
+      offer(W_.dual.v, 1.0 / (penalty_.alpha * strength_));
+    }
     const std::vector<double> tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
     const int most = std::min(design_.X.share(), directions_.room());
@@ -288,34 +298,37 @@ class WorkingSetPath {
   // Directions that the latest residuals are not made of are given up. What the reading is for
   // comes first: with the directions to be added it is known to the last digit.
   void forget(bool for_waiting) {
-    std::vector<const std::vector<double>*> latest;
-    if (for_waiting) latest.push_back(&waiting_.front().dual);
-    latest.push_back(&W_.dual);
-    for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w) latest.push_back(&w->dual);
-    for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(&*v);
-    directions_.compress(latest);
+    std::vector<std::vector<double>> latest;
+    if (for_waiting) latest.push_back(screener_.locate(waiting_.front().dual).a);
+    latest.push_back(screener_.locate(W_.dual).a);
+    for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w)
+      latest.push_back(screener_.locate(w->dual).a);
+    for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(screener_.locate(*v).a);
+    directions_.compress(std::move(latest));
   }
 
   void record(const Answer& w) {
     penalty_.alpha = W_.penalty.alpha = w.alpha;
     check_zeros(w);
     Correlations z;
-    z.c = w.c;
-    const double dual = answers_.dual_value(W_.penalty, w, z, 1.0 / (1.0 + w.excess));
+    z.c = w.dual.c;
+    const double dual = value_of(W_.penalty, w.dual, z, 1.0 / (1.0 + w.excess));
     done_ = answers_.record(w, dual, Status::stalled);
   }
 
   // In a debug build every certified zero is held against its exact correlation.
   void check_zeros([[maybe_unused]] const Answer& w) const {
 #ifdef REGSOLVE_DEBUG
-    const std::vector<double> v = design_.weighted(w.dual);
+    DualPoint exact = w.dual;
+    W_.find_vector(exact);
+    const std::vector<double> v = design_.weighted(exact.v);
     std::vector<double> c;
     Report none;
     design_.correlate(v.data(), 1, c, none);
-    const double size = std::sqrt(dot_dense(w.dual.data(), w.dual.data(), design_.X.n));
+    const double size = std::sqrt(exact.square);
     for (Index j = 0; j < design_.X.p; ++j) {
       const Index at = W_.position[std::size_t(j)];
-      if ((at >= 0 && at < Index(w.c.size())) || penalty_.excluded(j)) continue;
+      if ((at >= 0 && at < Index(w.dual.c.size())) || penalty_.excluded(j)) continue;
       const double room = 4.0 * directions_.rounding(j) * size;
       if (screener_.reach(j, c[std::size_t(j)]) > penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
         throw std::logic_error("a feature was certified zero that is not");
@@ -338,18 +351,19 @@ class WorkingSetPath {
       waiting_.clear();
     }
     penalty_.alpha = W_.penalty.alpha = w.alpha;
-    const std::vector<double> v = design_.weighted(w.dual);
+    W_.find_vector(w.dual);
+    const std::vector<double> v = design_.weighted(w.dual.v);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
     for (Index j = 0; j < design_.X.p; ++j) {
       const std::size_t i = std::size_t(j);
-      if (W_.position[i] >= 0 && W_.position[i] < Index(w.c.size()))
-        z.c[i] = w.c[std::size_t(W_.position[i])];
+      if (W_.position[i] >= 0 && W_.position[i] < Index(w.dual.c.size()))
+        z.c[i] = w.dual.c[std::size_t(W_.position[i])];
       else
         w.violation =
             std::max(w.violation, design_.stats.norm(i) * penalty_.distance(j, 0.0, z.c[i]));
     }
-    done_ = answers_.record(w, answers_.dual_value(penalty_, w, z, infinity),
+    done_ = answers_.record(w, value_of(penalty_, w.dual, z),
                             solution_.stopped ? monitor_.status : Status::max_iter);
     reached_ = w.alpha;
     return w.step + 1;
@@ -397,6 +411,7 @@ class WorkingSetPath {
   static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
   static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
   static constexpr std::size_t kMost = 25;  // answers that wait for one reading
+  static constexpr std::size_t kOffered = 1 << 16;  // values of residuals that wait, for a reading
   static constexpr std::size_t kPast = 24;  // dual points that the directions should go on spanning
 
   Design& design_;
@@ -412,7 +427,7 @@ class WorkingSetPath {
   Answers answers_;
   Screening now_;
   std::vector<Answer> waiting_;
-  std::deque<std::vector<double>> past_;  // dual points recorded last
+  std::deque<DualPoint> past_;  // recorded last
   double reached_ = 0.0, strength_ = 1.0;
   Index grown_ = 0;
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet

@@ -37,8 +37,7 @@ struct Offsets {
 // R (n x k, column-major) by rows of `width` numbers, zeros beyond k; one vector stays where it is.
 class RowBlock {
  public:
-  RowBlock(const double* R, Index n, int k, int n_threads = 1)
-      : n(n), k(k), width(k == 1 ? 1 : std::max(k <= 4 ? 4 : 8, kLanes)), rows(R) {
+  RowBlock(const double* R, Index n, int k, int n_threads = 1) : RowBlock(n, k, R) {
     if (k == 1) return;
     constexpr std::size_t spare = kLineBytes / sizeof(double);
     memory_.reset(new double[static_cast<std::size_t>(n * width) + spare]);
@@ -56,6 +55,11 @@ class RowBlock {
     });
     rows = aligned;
   }
+
+  // laid out by rows already
+  RowBlock(Index n, int k, const double* by_rows) : n(n), k(k), width(width_of(k)), rows(by_rows) {}
+
+  static int width_of(int k) { return k == 1 ? 1 : std::max(k <= 4 ? 4 : 8, kLanes); }
 
   const Index n;
   const int k, width;
@@ -139,8 +143,8 @@ REGSOLVE_INLINE void whole_column(const T* data, const I* indices, Index start, 
   write_row<P>(z, R.k, out, ldo);
 }
 
-template <int P, class T, class I>
-void xtr_csc_near(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
+template <int P, class T, class I, class O>
+void xtr_csc_near(const T* data, const I* indices, const Offsets<O>& offsets, Index j0, Index j1,
                   const RowBlock& R, double* out, Index ldo) {
   if (j0 >= j1) return;
   const Index last = offsets.end(j1 - 1);
@@ -198,8 +202,8 @@ struct FarColumns {
 
 // Rows that do not ascend within a column cost time, never the answer; a column that stores every
 // row stores them in order.
-template <int P, class T, class I>
-void xtr_csc_far(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
+template <int P, class T, class I, class O>
+void xtr_csc_far(const T* data, const I* indices, const Offsets<O>& offsets, Index j0, Index j1,
                  const RowBlock& R, double* out, Index ldo) {
   if (j0 >= j1) return;
   const Index blocks = (R.n + kNear - 1) / kNear, last = offsets.end(j1 - 1);
@@ -245,16 +249,16 @@ REGSOLVE_INLINE double dot_csc(const T* data, const I* indices, Index begin, Ind
 }
 
 // out[j] = sum_i x_ij r_i,  j0 <= j < j1
-template <class T, class I>
-void xtr_csc1(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
+template <class T, class I, class O>
+void xtr_csc1(const T* data, const I* indices, const Offsets<O>& offsets, Index j0, Index j1,
               const double* r, double* out) {
   for (Index j = j0; j < j1; ++j)
     out[j] = dot_csc(data, indices, offsets.begin(j), offsets.end(j), r);
 }
 
 // out[j + v ldo] = sum_i x_ij R_iv,  j0 <= j < j1,  v < k
-template <class T, class I>
-void xtr_csc(const T* data, const I* indices, const Offsets<I>& offsets, Index j0, Index j1,
+template <class T, class I, class O>
+void xtr_csc(const T* data, const I* indices, const Offsets<O>& offsets, Index j0, Index j1,
              const RowBlock& R, double* out, Index ldo) {
   auto run = [&](auto packs) {
     if (R.n > kFar)

@@ -1,0 +1,118 @@
+// Gathered dense features, in one block.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "feature_set.hpp"
+
+namespace regsolve {
+namespace REGSOLVE_TARGET {
+
+class DenseFeatures final : public FeatureSet {
+ public:
+  using FeatureSet::FeatureSet;
+
+  void add(const std::vector<Index>& S, double* G, Index ld) override {
+    const Index n = design_.X.n, m = Index(S.size()), old = size_;
+    Z_.resize(std::size_t(n * (old + m)));
+    parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n)), m, [&](Index k) {
+      double* z = Z_.data() + n * (old + k);
+      const std::size_t j = std::size_t(S[std::size_t(k)]);
+      const double mean = design_.stats.mean[j], inv = design_.stats.inv[j];
+      design_.X.gather(Index(j), z);
+      for (Index i = 0; i < n; ++i) z[i] = design_.root[std::size_t(i)] * ((z[i] - mean) * inv);
+    });
+    size_ += m;
+    if (!G) return;
+    const double* fresh = Z_.data() + n * old;
+    constexpr Index width = 128;
+    const double flops = double(n) * double(m) * double(size_);
+    parallel_blocks(
+        worthwhile(design_.n_threads, flops / 16.0), (size_ + width - 1) / width, [&](Index block) {
+          const Index j0 = block * width, columns = std::min(width, size_ - j0);
+          gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z_.data() + n * j0,
+               int(n), fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
+        });
+    for (Index k = old; k < size_; ++k) {
+      for (Index j = 0; j < old; ++j) G[k + j * ld] = G[j + k * ld];
+      for (Index j = old; j < k; ++j) G[j + k * ld] = G[k + j * ld];
+      G[k + k * ld] = design_.stats.inv[std::size_t(S[std::size_t(k - old)])] > 0.0 ? 1.0 : 0.0;
+    }
+  }
+
+  // Blocks of features with a sum each, added in their order.
+  void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
+    const Index n = design_.X.n, width = 1024, m = Index(which.size());
+    const Index blocks = (m + width - 1) / width;
+    if (blocks <= 1) return subtract_block(which.data(), which.data() + m, b, u);
+    std::vector<double> sums(std::size_t(n * blocks), 0.0);
+    parallel_blocks(worthwhile(design_.n_threads, double(n) * double(m)), blocks, [&](Index block) {
+      subtract_block(which.data() + block * width, which.data() + std::min(m, (block + 1) * width),
+                     b, sums.data() + n * block);
+    });
+    for (Index block = 0; block < blocks; ++block)
+      for (Index i = 0; i < n; ++i) u[i] += sums[std::size_t(i + n * block)];
+  }
+
+  void correlate(const double* u, double* c, Index first) const override {
+    const Index n = design_.X.n, m = size_ - first,
+                width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
+    parallel_blocks(m > width ? design_.n_threads : 1, (m + width - 1) / width, [&](Index block) {
+      const Index j0 = first + block * width;
+      gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0, Z_.data() + n * j0,
+           int(n), u, 0.0, c + j0);
+    });
+  }
+
+  void copy(Index k, double scale, double* out) const override {
+    const double* z = column(k);
+    for (Index i = 0; i < design_.X.n; ++i) out[i] = scale * z[i];
+  }
+
+  void add_outer(const std::vector<Index>& which, double sign, const PerFeature& divisor,
+                 double* M) const override {
+    const Index n = design_.X.n, m = Index(which.size()), width = 64;
+    if (m == 0) return;
+    std::vector<double> A(std::size_t(n * m));
+    for (Index k = 0; k < m; ++k) {
+      const double* z = column(which[std::size_t(k)]);
+      const double scale = 1.0 / std::sqrt(divisor[std::size_t(which[std::size_t(k)])]);
+      for (Index i = 0; i < n; ++i) A[std::size_t(i + k * n)] = scale * z[i];
+    }
+    parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n * n) / 16.0),
+                    (n + width - 1) / width, [&](Index block) {
+                      const Index j0 = block * width, columns = std::min(width, n - j0);
+                      gemm(design_.blas, 'N', 'T', int(j0 + columns), int(columns), int(m), sign,
+                           A.data(), int(n), A.data() + j0, int(n), 1.0, M + j0 * n, int(n));
+                    });
+  }
+
+  double bytes() const override { return 8.0 * double(Z_.capacity()); }
+  double stored() const override { return double(Z_.size()); }
+
+ private:
+  const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
+
+  void subtract_block(const Index* begin, const Index* end, const double* b, double* u) const {
+    const Index n = design_.X.n;
+    for (; begin + 4 <= end; begin += 4) {
+      const double *z0 = column(begin[0]), *z1 = column(begin[1]), *z2 = column(begin[2]),
+                   *z3 = column(begin[3]);
+      const double b0 = b[begin[0]], b1 = b[begin[1]], b2 = b[begin[2]], b3 = b[begin[3]];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= (b0 * z0[i] + b1 * z1[i]) + (b2 * z2[i] + b3 * z3[i]);
+    }
+    for (; begin < end; ++begin) {
+      const double* z = column(*begin);
+      const double bk = b[*begin];
+#pragma omp simd
+      for (Index i = 0; i < n; ++i) u[i] -= bk * z[i];
+    }
+  }
+
+  std::vector<double> Z_;  // (n, size)
+};
+
+}  // namespace REGSOLVE_TARGET
+}  // namespace regsolve
