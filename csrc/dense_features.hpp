@@ -12,6 +12,7 @@ namespace REGSOLVE_TARGET {
 class DenseFeatures final : public FeatureSet {
  public:
   using FeatureSet::FeatureSet;
+  using FeatureSet::subtract;
 
   void add(const std::vector<Index>& S, double* G, Index ld) override {
     const Index n = design_.X.n, m = Index(S.size()), old = size_;

@@ -22,6 +22,10 @@ class FeatureSet {
   virtual void add(const std::vector<Index>& S, double* G, Index ld) = 0;
   // u -= Z b over the features k listed, u (n,) weighted by sqrt(omega)
   virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
+  // R (n, k) -= Z B over the features listed, B (size, k)
+  virtual void subtract(const std::vector<Index>& which, const double* B, int k, double* R) const {
+    for (int l = 0; l < k; ++l) subtract(which, B + size_ * l, R + design_.X.n * l);
+  }
   // c_k = z_k'u for the features from `first` on, c (size,)
   virtual void correlate(const double* u, double* c, Index first = 0) const = 0;
   // out (n,) = scale z_k

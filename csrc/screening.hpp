@@ -12,8 +12,6 @@ namespace REGSOLVE_TARGET {
 
 constexpr double kRoom = 1e-11;  // |c_j| may exceed l1_j by this share: the dual point is scaled
 
-constexpr double kSoon = 0.99;  // |c_j| / l1_j of a feature that a smaller alpha will bring in
-
 // What the directions say about the features outside W at one alpha.
 struct Screening {
   Index uncertain = 0;  // neither certified nor seen to violate
@@ -21,7 +19,7 @@ struct Screening {
   double excess = 0.0;                             // largest |c_j| / l1_j - 1 among the certified
   std::vector<Index> open;                         // the first of the uncertain
   std::vector<std::pair<double, Index>> suspects;  // likely |c_j| / l1_j > 1, feature
-  std::vector<std::pair<double, Index>> soon;      // likely > kSoon: they join with suspects
+  std::vector<std::pair<double, Index>> soon;      // nearly: they join with suspects
 
   bool certified() const { return uncertain == 0 && violating == 0; }
 };
@@ -33,7 +31,11 @@ class Screener {
 
   Screener(const Design& design, const ElasticNet& penalty, const WorkingSet& W,
            const Directions& directions)
-      : design_(design), penalty_(penalty), W_(W), directions_(directions) {}
+      : design_(design),
+        penalty_(penalty),
+        W_(W),
+        directions_(directions),
+        soon_(design.X.sparse() ? 0.98 : 0.99) {}
 
   double bytes() const {
     double listed = 0.0;
@@ -69,11 +71,11 @@ class Screener {
       };
     };
     std::vector<Screening> parts(std::size_t(blocks_of(count)) + 1);
-    directions_.ask({at, penalty_.factor1.data(), kSoon * penalty_.alpha, 0.0}, W_.features.data(),
+    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha, 0.0}, W_.features.data(),
                     set, W_.size(), look_into(parts.back()));
     over_blocks(count, [&](Index block, Index begin, Index end) {
       Screening& part = parts[std::size_t(block)];
-      directions_.ask({at, outside_.data(), kSoon * penalty_.alpha, 0.0},
+      directions_.ask({at, outside_.data(), soon_ * penalty_.alpha, 0.0},
                       near ? near->features.data() : nullptr, begin, end, look_into(part));
     });
     for (Screening& part : parts) {
@@ -97,7 +99,7 @@ class Screener {
     const double l1 = penalty_.l1(j), limit = l1 * (1.0 + kRoom);
     if (c + typical > limit)
       out.suspects.emplace_back(c / l1, j);
-    else if (c + typical > kSoon * l1)
+    else if (c + typical > soon_ * l1)
       out.soon.emplace_back(c / l1, j);
     if (c + room <= limit) {
       if (c + room > l1) out.excess = std::max(out.excess, (c + room) / l1 - 1.0);
@@ -188,6 +190,7 @@ class Screener {
   const ElasticNet& penalty_;
   const WorkingSet& W_;
   const Directions& directions_;
+  const double soon_;            // |c_j| / l1_j of a feature that a smaller alpha will bring in
   std::vector<double> outside_;  // (p,) factor1 outside W, infinite on it
   Index followed_ = 0;           // features of W that outside_ knows of
   std::vector<Nearby> lists_;

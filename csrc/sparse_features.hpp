@@ -47,6 +47,37 @@ class SparseFeatures final : public FeatureSet {
     for (Index i = 0; i < design_.X.n; ++i) u[i] += shift * design_.root[std::size_t(i)];
   }
 
+  // Eight vectors side by side, so that a stored value meets them in one line of the cache.
+  void subtract(const std::vector<Index>& which, const double* B, int k, double* R) const override {
+    if (k < 2) return FeatureSet::subtract(which, B, k, R);
+    const Index n = design_.X.n;
+    Panel panel = take_panel(kPanel);
+    for (int first = 0; first < k; first += int(kPanel)) {
+      const Index m = std::min(kPanel, Index(k - first));
+      double shift[kPanel] = {};
+      for (Index f : which) {
+        double b[kPanel] = {};
+        for (Index l = 0; l < m; ++l) {
+          b[l] = B[f + size_ * (first + l)];
+          shift[l] += b[l] * mu_[std::size_t(f)];
+        }
+        for (Index e = start_[std::size_t(f)]; e < start_[std::size_t(f + 1)]; ++e) {
+          double* row = panel.rows + kPanel * row_[std::size_t(e)];
+          const double value = value_[std::size_t(e)];
+#pragma omp simd
+          for (Index l = 0; l < kPanel; ++l) row[l] += value * b[l];
+        }
+      }
+      for (Index i = 0; i < n; ++i) {
+        double* row = panel.rows + kPanel * i;
+        for (Index l = 0; l < m; ++l)
+          R[i + n * (first + l)] -= row[l] - shift[l] * design_.root[std::size_t(i)];
+        std::fill(row, row + kPanel, 0.0);
+      }
+    }
+    return_panel(std::move(panel));
+  }
+
   void correlate(const double* u, double* c, Index first) const override {
     const double sum = dot_dense(design_.root.data(), u, design_.X.n);
     const Index width = 64, m = size_ - first;

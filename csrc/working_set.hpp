@@ -142,14 +142,30 @@ class WorkingSet {
     state_at_residual();
   }
 
-  // v of a point that was stated without.
-  void find_vector(DualPoint& point) const {
-    if (!point.v.empty()) return;
-    std::vector<double> all(b.size(), 0.0);
-    for (std::size_t k = 0; k < point.at.b.size(); ++k)
-      all[std::size_t(point.at.features[k])] = point.at.b[k];
-    point.v = target_;
-    columns_->subtract(point.at.features, all.data(), point.v.data());
+  // v of those points that were stated without.
+  void find_vectors(const std::vector<DualPoint*>& points) const {
+    std::vector<DualPoint*> without;
+    for (DualPoint* point : points)
+      if (point->v.empty()) without.push_back(point);
+    if (without.empty()) return;
+    const std::size_t n = target_.size(), p = b.size();
+    std::vector<double> B(p * without.size(), 0.0), V;
+    std::vector<char> used(p, 0);
+    for (std::size_t l = 0; l < without.size(); ++l) {
+      const Support& at = without[l]->at;
+      for (std::size_t k = 0; k < at.b.size(); ++k) {
+        B[std::size_t(at.features[k]) + p * l] = at.b[k];
+        used[std::size_t(at.features[k])] = 1;
+      }
+      V.insert(V.end(), target_.begin(), target_.end());
+    }
+    std::vector<Index> which;
+    for (std::size_t k = 0; k < p; ++k)
+      if (used[k]) which.push_back(Index(k));
+    columns_->subtract(which, B.data(), int(without.size()), V.data());
+    for (std::size_t l = 0; l < without.size(); ++l)
+      without[l]->v.assign(V.begin() + std::ptrdiff_t(n * l),
+                           V.begin() + std::ptrdiff_t(n * (l + 1)));
   }
 
   double primal() const {

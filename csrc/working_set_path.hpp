@@ -140,7 +140,9 @@ class WorkingSetPath {
     if (seen.suspects.empty()) return false;
     const Index most = std::max<Index>(25, Index(0.2 * double(W_.size()))) - grown_;
     if (most <= 0) return false;
-    const std::size_t together = 2 * seen.suspects.size() + 4;
+    // sparse columns of the Gram matrix cost little more by the panel
+    const std::size_t count = seen.suspects.size(),
+                      together = design_.X.sparse() ? 3 * count + 8 : 2 * count + 4;
     grown_ += Index(seen.suspects.size());
     seen.suspects.insert(seen.suspects.end(), seen.soon.begin(), seen.soon.end());
     add_largest(seen.suspects, std::min(std::size_t(most), together));
@@ -199,12 +201,7 @@ class WorkingSetPath {
   // lacks a feature.
   std::size_t verify(std::size_t next) {
     for (;;) {
-      std::vector<std::pair<double, Index>> missing;
-      for (Answer& w : waiting_) {
-        if (w.certified) continue;
-        decide(w, missing);
-        if (!missing.empty()) break;
-      }
+      std::vector<std::pair<double, Index>> missing = decide_waiting();
       accept_certified();
       if (waiting_.empty() || done_) return next;
       if (!missing.empty() && waiting_.front().violates) return go_back(missing);
@@ -213,20 +210,36 @@ class WorkingSetPath {
     }
   }
 
-  // Looks at one answer through the directions held, and at the features left, if few, through X.
-  void decide(Answer& w, std::vector<std::pair<double, Index>>& missing) {
-    penalty_.alpha = w.alpha;
-    Screening s = screener_.screen(w.dual);  // later joiners are outside
-    if (s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew)) look_at(w, s);
-    w.certified = s.certified();
-    w.violates = s.violating > 0;
-    w.excess = s.excess;
-    if (w.violates) missing = s.suspects;
+  // Looks at what waits through the directions held, and at the features left, if few, through X:
+  // all of it, or up to the first answer that lacks features, which are returned.
+  std::vector<std::pair<double, Index>> decide_waiting() {
+    std::vector<std::pair<Answer*, Screening>> seen;
+    std::vector<DualPoint*> doubtful;
+    for (Answer& w : waiting_) {
+      if (w.certified) continue;
+      penalty_.alpha = w.alpha;
+      seen.emplace_back(&w, screener_.screen(w.dual));  // later joiners are outside
+      if (seen.back().second.violating > 0) break;
+      if (few_open(seen.back().second)) doubtful.push_back(&w.dual);
+    }
+    W_.find_vectors(doubtful);
+    for (auto& [w, s] : seen) {
+      penalty_.alpha = w->alpha;
+      if (few_open(s)) look_at(*w, s);
+      w->certified = s.certified();
+      w->violates = s.violating > 0;
+      w->excess = s.excess;
+      if (w->violates) return std::move(s.suspects);
+    }
+    return {};
+  }
+
+  static bool few_open(const Screening& s) {
+    return s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew);
   }
 
   // Exact dots for the features in doubt.
-  void look_at(Answer& w, Screening& s) {
-    W_.find_vector(w.dual);
+  void look_at(const Answer& w, Screening& s) {
     const std::vector<double> v = design_.weighted(w.dual.v);
     double sum = 0.0;
     for (double value : v) sum += value;
@@ -258,15 +271,20 @@ class WorkingSetPath {
     std::vector<Answer*> open;
     for (Answer& w : waiting_)
       if (!w.certified) open.push_back(&w);
-    const std::size_t offered =
-        std::min(open.size(), std::max<std::size_t>(8, kOffered / std::size_t(design_.X.n)));
+    const std::size_t most = std::max(std::size_t(2 * directions_.room()),
+                                      kOffered / std::size_t(design_.X.n)),
+                      offered = std::min(open.size(), most);
+    std::vector<DualPoint*> points;
+    for (std::size_t k = 0; k < offered; ++k) {
+      if (offered > 1) std::swap(open[k], open[k * (open.size() - 1) / (offered - 1)]);
+      points.push_back(&open[k]->dual);
+    }
+    W_.find_vectors(points);
     std::vector<std::vector<double>> rests(offered);
     std::vector<double> a;
     for (std::size_t k = 0; k < offered; ++k) {
-      Answer& w = *open[offered < 2 ? 0 : k * (open.size() - 1) / (offered - 1)];
-      W_.find_vector(w.dual);
-      directions_.split(w.dual.v.data(), a, rests[k]);
-      for (double& v : rests[k]) v /= w.alpha * strength_;
+      directions_.split(points[k]->v.data(), a, rests[k]);
+      for (double& v : rests[k]) v /= open[k]->alpha * strength_;
     }
     read(std::move(rests));
   }
@@ -282,7 +300,7 @@ class WorkingSetPath {
       rests.push_back(e);
     };
     if (rests.empty()) {
-      W_.find_vector(W_.dual);
+      W_.find_vectors({&W_.dual});
       offer(W_.dual.v, 1.0 / (penalty_.alpha * strength_));
     }
     const std::vector<double> tangent = W_.tangent();
@@ -320,7 +338,7 @@ class WorkingSetPath {
   void check_zeros([[maybe_unused]] const Answer& w) const {
 #ifdef REGSOLVE_DEBUG
     DualPoint exact = w.dual;
-    W_.find_vector(exact);
+    W_.find_vectors({&exact});
     const std::vector<double> v = design_.weighted(exact.v);
     std::vector<double> c;
     Report none;
@@ -351,7 +369,7 @@ class WorkingSetPath {
       waiting_.clear();
     }
     penalty_.alpha = W_.penalty.alpha = w.alpha;
-    W_.find_vector(w.dual);
+    W_.find_vectors({&w.dual});
     const std::vector<double> v = design_.weighted(w.dual.v);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
