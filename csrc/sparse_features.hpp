@@ -123,7 +123,10 @@ class SparseFeatures final : public FeatureSet {
 
   double stored() const override { return double(row_.size()); }
   double bytes() const override {
-    return 12.0 * double(row_.capacity() + by_row_.capacity()) + 8.0 * double(row_start_.size());
+    double panels = 0.0;
+    for (const Panel& held : panels_) panels += 8.0 * double(held.size);
+    return 12.0 * double(row_.capacity() + by_row_.capacity()) + 8.0 * double(row_start_.size()) +
+           panels;
   }
 
  private:
