@@ -69,6 +69,13 @@ double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, 
   return s * ut - 0.5 * s * s * uu - conjugate_sum(penalty, z, s);
 }
 
+// The same, less what uu and ut may be off by.
+template <class Penalty>
+double sure_dual(const Penalty& penalty, const Correlations& z, double ut, double uu,
+                 double rounding, double most = infinity) {
+  return quadratic_dual(penalty, z, ut, std::max(uu, rounding), most) - rounding;
+}
+
 // max_j |c_j| in X's units over the features that are not out
 template <class Penalty>
 double steepest(const Penalty& penalty, const std::vector<double>& c,

@@ -38,8 +38,7 @@ class Directions {
   double bytes() const { return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_); }
   // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
   double rounding(Index j) const {
-    const Statistics& stats = design_.stats;
-    return unit_ * (1.0 + std::fabs(stats.mean[std::size_t(j)]) * stats.inv[std::size_t(j)]);
+    return unit_ * (1.0 + design_.stats.mean_over_norm(std::size_t(j)));
   }
   const double* correlations(Index k) const { return C_.data() + p_ * k; }
 
@@ -83,7 +82,7 @@ class Directions {
     double spread = size_;
     for (std::size_t i = 0; i < b.size(); ++i) {
       const std::size_t j = std::size_t(features[i]);
-      spread += std::fabs(b[i]) * (1.0 + std::fabs(design_.stats.mean[j]) * design_.stats.inv[j]);
+      spread += std::fabs(b[i]) * (1.0 + design_.stats.mean_over_norm(j));
       for (std::size_t k = 0; k < at.a.size(); ++k) at.a[k] -= b[i] * correlations(Index(k))[j];
     }
     const double share = std::sqrt(double(m_)) * spread, noise = unit_ * share,
@@ -142,13 +141,15 @@ class Directions {
   // that may be added when those held are compressed
   int room() const { return int(most_ / 2); }
 
-  // Keeps half of what may be held: the span of the vectors with coordinates a given, those first
-  // in the list first.
-  void compress(std::vector<std::vector<double>> located) {
+  // Keeps half of what may be held: the span of the points, those first in the list first;
+  // locate(point).a are the coordinates of one.
+  template <class Point, class Locate>
+  void compress(const std::vector<const Point*>& points, const Locate& locate) {
     std::vector<double> T;
     Index kept = 0;
-    for (std::vector<double>& a : located) {
+    for (const Point* point : points) {
       if (2 * kept >= most_) break;
+      std::vector<double> a = locate(*point).a;
       const double before = std::sqrt(dot_dense(a.data(), a.data(), m_));
       for (int round = 0; round < 2; ++round)
         for (Index l = 0; l < kept; ++l) {

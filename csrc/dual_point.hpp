@@ -39,7 +39,7 @@ inline double distance_square(const DualPoint& v, const DualPoint& w) {
 template <class Penalty>
 double value_of(const Penalty& penalty, const DualPoint& v, const Correlations& z,
                 double most = infinity) {
-  return quadratic_dual(penalty, z, v.along, std::max(v.square, v.rounding), most) - v.rounding;
+  return sure_dual(penalty, z, v.along, v.square, v.rounding, most);
 }
 
 }  // namespace REGSOLVE_TARGET

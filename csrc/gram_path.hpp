@@ -269,7 +269,7 @@ class GramPath {
       for (Index j : *W) on.c.push_back(z.c[std::size_t(j)]);
       z = on;
     }
-    const double dual = quadratic_dual(penalty_, z, ut, std::max(uu, rounding)) - rounding;
+    const double dual = sure_dual(penalty_, z, ut, uu, rounding);
     double violation = 0.0;
     bool is_null = true;
     for (Index j = 0; j < model_.p; ++j) {

@@ -26,6 +26,8 @@ struct Statistics {
 
   // d_j
   double norm(std::size_t j) const { return inv[j] == 0.0 ? 0.0 : 1.0 / inv[j]; }
+  // |m_j| / d_j
+  double mean_over_norm(std::size_t j) const { return std::fabs(mean[j]) * inv[j]; }
 
   std::vector<Index> pilot_rows;  // rows whose average is a feature's pilot
 

@@ -74,7 +74,7 @@ class WorkingSet {
       penalty.factor2.push_back(all_.factor2[k]);
       penalty.lower.push_back(all_.lower[k]);
       penalty.upper.push_back(all_.upper[k]);
-      far_ = std::max(far_, mean_over_deviation(j));
+      far_ = std::max(far_, design_.stats.mean_over_norm(k));
       report.x_bytes += design_.X.column_bytes(j);
     }
     b.resize(std::size_t(m), 0.0);
@@ -270,12 +270,9 @@ class WorkingSet {
     for (std::size_t k = 0; k < b.size(); ++k) {
       if (b[k] == 0.0) continue;
       sum += 2.0 * (std::fabs(dual.c[k]) + std::fabs(b[k])) * std::fabs(b[k]);
-      centring += std::fabs(b[k]) * mean_over_deviation(features[k]);
+      centring += std::fabs(b[k]) * design_.stats.mean_over_norm(std::size_t(features[k]));
     }
     return sum + centring * centring;
-  }
-  double mean_over_deviation(Index j) const {
-    return std::fabs(design_.stats.mean[std::size_t(j)]) * design_.stats.inv[std::size_t(j)];
   }
 
   double largest_violation() const {

@@ -316,13 +316,12 @@ class WorkingSetPath {
   // Directions that the latest residuals are not made of are given up. What the reading is for
   // comes first: with the directions to be added it is known to the last digit.
   void forget(bool for_waiting) {
-    std::vector<std::vector<double>> latest;
-    if (for_waiting) latest.push_back(screener_.locate(waiting_.front().dual).a);
-    latest.push_back(screener_.locate(W_.dual).a);
-    for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w)
-      latest.push_back(screener_.locate(w->dual).a);
-    for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(screener_.locate(*v).a);
-    directions_.compress(std::move(latest));
+    std::vector<const DualPoint*> latest;
+    if (for_waiting) latest.push_back(&waiting_.front().dual);
+    latest.push_back(&W_.dual);
+    for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w) latest.push_back(&w->dual);
+    for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(&*v);
+    directions_.compress(latest, [&](const DualPoint& v) { return screener_.locate(v); });
   }
 
   void record(const Answer& w) {
