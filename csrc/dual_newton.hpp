@@ -23,35 +23,54 @@ class DualNewton {
              const std::vector<double>& target)
       : design_(design), columns_(columns), penalty_(penalty), t_(target), n_(design.X.n) {}
 
-  double bytes() const { return 16.0 * double(M_.size()) + 32.0 * double(c_.size()); }
+  double bytes() const { return 16.0 * double(M_.size()) + 48.0 * double(c_.size()); }
 
-  // Moves u to the minimiser, writes b(u) and leaves the residual t - Z b in u; false if it was
-  // stopped or rounding ended it before the gradient fell below `goal`.
-  template <class Poll>
-  bool solve(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
-    predict(u);
-    c_.resize(b.size());
-    along_.resize(b.size());
-    in_.resize(b.size(), 0);
-    columns_.correlate(u.data(), c_.data());
-    const bool done = descend(u, b, goal, poll);
-    for (Index i = 0; i < n_; ++i) u[std::size_t(i)] -= g_[std::size_t(i)];
+  // u is where the next solve begins.
+  void start(const std::vector<double>& u) {
     u_ = u;
+    started_ = true;
+  }
+
+  // Moves u to the minimiser and writes b(u) and the residual t - Z b; false if it was stopped or
+  // rounding ended it before the gradient fell below `goal`. Before the first, start(); between two
+  // of them features may join, with b = 0.
+  template <class Poll>
+  bool solve(std::vector<double>& b, std::vector<double>& residual, double goal, const Poll& poll) {
+    in_.resize(b.size(), 0);
+    if (std::exchange(started_, false)) {
+      c_.resize(b.size());
+      columns_.correlate(u_.data(), c_.data());
+      gradient(b);
+    } else {
+      go_on(b);
+    }
+    alpha_ = penalty_.alpha;
+    const bool done = descend(b, goal, poll);
+    residual.resize(u_.size());
+    for (std::size_t i = 0; i < u_.size(); ++i) residual[i] = u_[i] - g_[i];
     return done;
   }
 
-  // How u moves as alpha falls by a unit: -K^{-1} Z_A (c_A / (alpha l2_A))
-  std::vector<double> tangent() const { return tangent(alpha_); }
+  // Z'u and the size of the gradient, u less the residual
+  const std::vector<double>& correlations() const { return c_; }
+  double gradient_size() const { return size_of(g_); }
+
+  // How u moves as alpha falls by a unit where A stays, u = K^{-1} (t + const):
+  // -K^{-1} (M / alpha^2) u
+  std::vector<double> tangent() const {
+    std::vector<double> out(u_);
+    if (!damp(out)) out.assign(u_.size(), 0.0);
+    for (double& v : out) v /= -alpha_;
+    return out;
+  }
 
  private:
   template <class Poll>
-  bool descend(std::vector<double>& u, std::vector<double>& b, double goal, const Poll& poll) {
+  bool descend(std::vector<double>& b, double goal, const Poll& poll) {
     double last = infinity;
     int slow = 0;
-    gradient(u, b);
-    bool exact = true;  // whether g does not come from its changes
     for (int step = 0; step < 500 && !poll(); ++step) {
-      if (size_of(g_) <= goal && !exact) gradient(u, b), exact = true;
+      if (size_of(g_) <= goal && !exact_) gradient(b);
       const double norm = size_of(g_);
       if (norm <= goal) return true;
       slow = norm > 0.5 * last ? slow + 1 : 0;
@@ -59,19 +78,22 @@ class DualNewton {
       if (slow > 200 || (slow > 2 && norm <= 1e3 * goal)) break;  // what falls always is the dual
       follow(b);
       d_ = g_;
-      if (!solve_updated(d_, penalty_.alpha)) {
+      if (!solve_updated(d_, alpha_)) {
         factorise();
-        solve_updated(d_, penalty_.alpha);
+        solve_updated(d_, alpha_);
       }
       for (double& v : d_) v = -v;
       ++n_solves;
+      along_.resize(b.size());
       columns_.correlate(d_.data(), along_.data());
-      const double s = line_search(u);
+      const double s = line_search();
       if (!(s > 0.0)) break;
-      step_along(s, u, b);
-      exact = false;
+      std::vector<double> u(u_), c(c_);
+      for (std::size_t i = 0; i < u.size(); ++i) u[i] += s * d_[i];
+      for (std::size_t j = 0; j < c.size(); ++j) c[j] += s * along_[j];
+      move(u, c, alpha_, b);
     }
-    if (!exact) gradient(u, b);
+    if (!exact_) gradient(b);
     return false;
   }
 
@@ -92,44 +114,68 @@ class DualNewton {
     return y;
   }
 
-  // u += s d, with c, b and g = u - t + Z b after it: on A, Z b moves by s (M / alpha) d, and only
-  // features that leave A or join it, or a bound, are read for their part.
-  void step_along(double s, std::vector<double>& u, std::vector<double>& b) {
-    const std::vector<double> Md = product(d_);
-    for (std::size_t i = 0; i < u.size(); ++i) {
-      u[i] += s * d_[i];
-      g_[i] += s * (d_[i] + Md[i] / penalty_.alpha);
-    }
+  // u := u', c := c' = Z'u', with b and g = u - t + Z b at them and at the penalty's alpha, from
+  // those at alpha `before`: on A, Z b moves by M (u' / alpha' - u / alpha), and only features that
+  // are not in A, or leave it, are read for their part. A is as follow(b) left it.
+  void move(std::vector<double>& u, std::vector<double>& c, double before, std::vector<double>& b) {
+    const double now = penalty_.alpha;
+    std::vector<double> x(u);
+    for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / before;
+    const std::vector<double> Mx = product(x);
+    for (std::size_t i = 0; i < u.size(); ++i) g_[i] += u[i] - u_[i] + Mx[i];
     std::vector<Index> crossed;
+    std::vector<double> rest(b.size(), 0.0);
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const double before = b[j];
-      c_[j] += s * along_[j];
-      b[j] = penalty_.argument(Index(j), c_[j]);
-      if (in_[j] && curved(Index(j), b[j]) && (b[j] > 0.0) == (before > 0.0)) continue;
-      along_[j] = before - b[j] + (in_[j] ? s * along_[j] / penalty_.l2(Index(j)) : 0.0);
-      if (along_[j] != 0.0) crossed.push_back(Index(j));
+      const double was = b[j];
+      b[j] = penalty_.argument(Index(j), c[j]);
+      if (in_[j] && curved(Index(j), b[j]) && (b[j] > 0.0) == (was > 0.0)) continue;
+      rest[j] = was - b[j];
+      if (in_[j]) rest[j] += (c[j] / now - c_[j] / before) / penalty_.factor2[j];
+      if (rest[j] != 0.0) crossed.push_back(Index(j));
     }
-    columns_.subtract(crossed, along_.data(), g_.data());
+    columns_.subtract(crossed, rest.data(), g_.data());
+    u_.swap(u);
+    c_.swap(c);
+    exact_ = false;
   }
 
-  // Z_A (c_A / f_A) = M u
-  std::vector<double> tangent(double alpha) const {
-    std::vector<double> out(std::size_t(n_), 0.0);
-    if (M_.empty() || K_.empty() || u_.empty()) return out;
-    out = product(u_);
-    for (double& v : out) v /= -alpha * alpha;
-    if (!solve_updated(out, alpha)) std::fill(out.begin(), out.end(), 0.0);
-    return out;
+  // From the last answer: to the new alpha, or to the features that joined at the same.
+  void go_on(std::vector<double>& b) {
+    const Index old = Index(c_.size());
+    c_.resize(b.size());
+    if (alpha_ == penalty_.alpha) {
+      columns_.correlate(u_.data(), c_.data(), old);
+      std::vector<Index> come;
+      for (std::size_t j = std::size_t(old); j < b.size(); ++j) {
+        b[j] = -penalty_.argument(Index(j), c_[j]);
+        if (b[j] != 0.0) come.push_back(Index(j));
+      }
+      columns_.subtract(come, b.data(), g_.data());
+      for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
+      return;
+    }
+    follow(b);
+    std::vector<double> u = predicted(), c(b.size());
+    columns_.correlate(u.data(), c.data());
+    move(u, c, alpha_, b);
   }
 
-  // u moves along its tangent to the new alpha.
-  void predict(std::vector<double>& u) {
-    const double fall = alpha_ - penalty_.alpha;
-    if (alpha_ > 0.0 && fall > 0.0 && fall < 0.5 * alpha_ && alpha_ == factored_) {
-      const std::vector<double> d = tangent(alpha_);
-      for (Index i = 0; i < n_; ++i) u[std::size_t(i)] += fall * d[std::size_t(i)];
-    }
-    alpha_ = penalty_.alpha;
+  // (I - K^{-1}) x for K as the last answer left it; false where no factor serves.
+  bool damp(std::vector<double>& x) const {
+    std::vector<double> y(x);
+    if (!(alpha_ > 0.0) || K_.empty() || !solve_updated(y, alpha_)) return false;
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= y[i];
+    return true;
+  }
+
+  // u where A stays: K' = K + r (K - I), r = alpha / alpha' - 1, and
+  // K'^{-1} K u = sum_k (-r)^k (I - K^{-1})^k u
+  std::vector<double> predicted() const {
+    const double r = alpha_ / penalty_.alpha - 1.0;
+    std::vector<double> u(u_), term(u_);
+    for (int k = 0; k < 4 && r > 0.0 && r < 1.0 && damp(term); ++k)
+      for (std::size_t i = 0; i < u.size(); ++i) u[i] += term[i] *= -r;
+    return u;
   }
 
   bool curved(Index j, double b) const {
@@ -137,7 +183,7 @@ class DualNewton {
   }
 
   // b = b(u) and g = u - t + Z b
-  void gradient(const std::vector<double>& u, std::vector<double>& b) {
+  void gradient(std::vector<double>& b) {
     std::vector<Index> support;
     for (std::size_t j = 0; j < b.size(); ++j) {
       b[j] = penalty_.argument(Index(j), c_[j]);
@@ -145,7 +191,8 @@ class DualNewton {
     }
     g_ = t_;
     columns_.subtract(support, b.data(), g_.data());
-    for (Index i = 0; i < n_; ++i) g_[std::size_t(i)] = u[std::size_t(i)] - g_[std::size_t(i)];
+    for (std::size_t i = 0; i < u_.size(); ++i) g_[i] = u_[i] - g_[i];
+    exact_ = true;
   }
 
   // M follows the set A of b; made anew when most of it changed.
@@ -244,10 +291,10 @@ class DualNewton {
 
   // The s > 0 that minimises the dual on u + s d: Newton on its increasing derivative, kept inside
   // a bracket.
-  double line_search(const std::vector<double>& u) const {
+  double line_search() const {
     double ud = 0.0, td = 0.0, dd = 0.0;
-    for (std::size_t i = 0; i < u.size(); ++i) {
-      ud += u[i] * d_[i];
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      ud += u_[i] * d_[i];
       td += t_[i] * d_[i];
       dd += d_[i] * d_[i];
     }
@@ -275,12 +322,14 @@ class DualNewton {
   const std::vector<double>& t_;
   const Index n_;
   Index changes_ = 0;
-  double alpha_ = 0.0, factored_ = 0.0;          // of the last solve; of K_
+  double alpha_ = 0.0, factored_ = 0.0;          // of u; of K_
   std::vector<double> M_, K_;                    // (n, n), upper triangles
   std::vector<std::pair<Index, double>> since_;  // features that joined (1) or left (-1) A since K_
   mutable std::vector<double> V_;                // (n, those of since_ met so far)
-  std::vector<double> c_, along_, g_, d_;        // Z'u, Z'd, gradient, direction
-  std::vector<double> u_;                        // (n,) the last answer
+  std::vector<double> u_, g_, d_;                // (n,) iterate, gradient, direction
+  std::vector<double> c_, along_;                // (|W|,) Z'u, Z'd
+  bool started_ = false;                         // u is new: nothing is known of it
+  bool exact_ = false;                           // whether g does not come from its changes
   std::vector<char> in_;                         // (|W|,) whether j is in A
 };
 

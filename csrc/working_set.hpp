@@ -94,7 +94,7 @@ class WorkingSet {
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
     if (!on_rows_) active_.restart();
     tracked_ = false;
-    if (on_rows_) find_residual();
+    if (on_rows_) start_newton();
   }
 
   // Whether b as it is has a gap on W of at most `goal` at alpha.
@@ -114,8 +114,13 @@ class WorkingSet {
       return monitor.stopped() || spent();
     };
     if (on_rows_) {
-      newton_.solve(u_, b, 1e-11 * std::sqrt(model_.tt), poll);
-      state_at_residual();
+      newton_.solve(b, u_, 1e-11 * std::sqrt(model_.tt), poll);
+      if (newton_.gradient_size() <= kSame * std::sqrt(model_.tt)) {
+        dual.c = newton_.correlations();
+        state_from_correlations();
+      } else {
+        state_at_residual();
+      }
       return gap() <= goal * scale;
     }
     for (int round = 0; round < 6; ++round) {
@@ -208,7 +213,12 @@ class WorkingSet {
     on_rows_ = true;
     active_.restart();
     G_.reset();
+    start_newton();
+  }
+
+  void start_newton() {
     find_residual();
+    newton_.start(u_);
   }
 
   // u := t - Zb
@@ -219,7 +229,6 @@ class WorkingSet {
 
   // The dual point where u is the residual at b.
   void state_at_residual() {
-    const Index n = design_.X.n;
     dual.c.resize(b.size());
     columns_->correlate(u_.data(), dual.c.data());
     if (!on_rows_) {
@@ -231,16 +240,22 @@ class WorkingSet {
       active_.set_fresh();
       tracked_ = true;
     }
+    state_from_correlations();
+  }
+
+  // ... and dual.c is Z'u.
+  void state_from_correlations() {
     violation = largest_violation();
     dual.at = Support(b);
     dual.v = u_;
     dual.span = 0;
     dual.rounding = 0.0;
     dual.terms = terms();
-    residual_square = dot_dense(u_.data(), u_.data(), n);
+    residual_square = dot_dense(u_.data(), u_.data(), design_.X.n);
     project();
-    dual.square = dual.span ? dot_dense(dual.v.data(), dual.v.data(), n) : residual_square;
-    dual.along = dot_dense(dual.v.data(), target_.data(), n);
+    dual.square =
+        dual.span ? dot_dense(dual.v.data(), dual.v.data(), design_.X.n) : residual_square;
+    dual.along = dot_dense(dual.v.data(), target_.data(), design_.X.n);
   }
 
   // The dual point from the Gram matrix alone, without a vector of n values, where that is less
@@ -316,6 +331,7 @@ class WorkingSet {
   }
 
   static constexpr double kSmall = 65536.0;  // values that are read faster than they are avoided
+  static constexpr double kSame = 1e-14;     // apart, in norms of t: one dual point to rounding
   static constexpr double kFarMean = 10.0;   // means, in deviations, that cost G digits
 
   const Design& design_;

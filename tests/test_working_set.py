@@ -193,6 +193,36 @@ def test_a_wide_elastic_net_is_the_gram_solution() -> None:
     )
 
 
+@pytest.mark.parametrize("seed", [3, 7, 21, 57])
+@pytest.mark.parametrize("ends", [(), ("lower", "upper", "weights")])
+def test_wide_elastic_nets_tell_the_gap_they_have(seed: int, ends: tuple[str, ...]) -> None:
+    """Few rows, many alphas, features on their bounds: correlations followed from one alpha to the
+    next drift by rounding alone."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(5, 40)), int(rng.integers(200, 400))
+    X = rng.standard_normal((n, p))
+    X[:, 10:20] = X[:, :10]
+    y = X[:, :10] @ rng.standard_normal(10) + rng.standard_normal(n)
+    made = {"lower": -0.1 * rng.random(p), "upper": 0.1 * rng.random(p)}
+    kinds = {name: made.get(name, rng.random(p) + 0.05) for name in ends}
+    fitted = path(
+        X,
+        y,
+        penalty=ElasticNet(l1_ratio=0.05, **kinds),
+        alpha_min_ratio=1e-4,
+        tol=TIGHT,
+        solver="working_set",
+    )
+    assert fitted.df.max() > 2 * n
+    for k, alpha in enumerate(fitted.alphas):
+        coef = fitted.coefs[:, [k]].toarray().ravel()
+        penalty = ElasticNet(alpha, 0.05, **kinds)
+        judged = verify(X, y, coef, fitted.intercepts[k], penalty=penalty)
+        assert judged.relative_gap < 1e-13
+        assert abs(fitted.relative_gaps[k] - judged.relative_gap) < 1e-13
+        assert abs(fitted.kkt_violations[k] - judged.kkt_violation) < 1e-12
+
+
 def test_stops_between_alphas_keep_what_is_proven() -> None:
     X, y = ar(100, 2000, 0.5)
     seen: list[int] = []
