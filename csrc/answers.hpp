@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "monitor.hpp"
-#include "working_set.hpp"
+#include "screening.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -15,8 +15,7 @@ struct Answer {
   std::size_t step;
   double alpha, primal, deviance, violation;
   DualPoint dual;
-  bool certified = false, violates = false;
-  double excess = 0.0;  // of the largest certified |c_j| over its threshold, as a share of it
+  Screening seen;  // of the features outside
 };
 
 class Answers {

@@ -15,6 +15,8 @@ struct Blas {
   void (*dtrsm)(char*, char*, char*, char*, int*, int*, double*, double*, int*, double*, int*);
   void (*dtrsv)(char*, char*, char*, int*, double*, int*, double*, int*);
   void (*dpotrf)(char*, int*, double*, int*, int*);
+  void (*dgetrf)(int*, int*, double*, int*, int*, int*);
+  void (*dgetrs)(char*, int*, int*, double*, int*, int*, double*, int*, int*);
   void (*dgeqp3)(int*, int*, double*, int*, int*, double*, double*, int*, int*);
   void (*dgeqrf)(int*, int*, double*, int*, double*, double*, int*, int*);
   void (*dorgqr)(int*, int*, int*, double*, int*, double*, double*, int*, int*);
@@ -81,6 +83,22 @@ inline void trsm(const Blas& blas, int m, int n, const double* R, int ldr, doubl
   double one = 1.0;
   if (m > 0 && n > 0)
     blas.dtrsm(&left, &upper, &trans, &diag, &m, &n, &one, const_cast<double*>(R), &ldr, B, &ldb);
+}
+
+// A := L and U with P A = L U, n x n, rows exchanged by `pivots`; returns 0 when A is regular.
+inline int getrf(const Blas& blas, int n, double* A, int* pivots) {
+  int info = 0;
+  if (n > 0) blas.dgetrf(&n, &n, A, &n, pivots, &info);
+  return info;
+}
+
+// x := A^{-1} x from getrf's factors
+inline void getrs(const Blas& blas, int n, const double* LU, const int* pivots, double* x) {
+  char plain = 'N';
+  int one = 1, info = 0;
+  if (n > 0)
+    blas.dgetrs(&plain, &n, &one, const_cast<double*>(LU), &n, const_cast<int*>(pivots), x, &n,
+                &info);
 }
 
 // A := R with R'R = A (upper); returns 0 when A is positive definite. By blocks of rows: a factor

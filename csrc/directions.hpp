@@ -137,6 +137,8 @@ class Directions {
     hold(fresh, 1);
   }
 
+  // a number for each set of directions held
+  Index version() const { return version_; }
   bool full(int k) const { return m_ + k > most_; }
   // that may be added when those held are compressed
   int room() const { return int(most_ / 2); }
@@ -165,6 +167,7 @@ class Directions {
     rotate(Q_, n_, T, kept);
     rotate(C_, p_, T, kept);
     m_ = kept;
+    ++version_;
     project_target(0);
     unit_ *= 1.5;  // a sum of m products each
   }
@@ -281,6 +284,7 @@ class Directions {
   void hold(const std::vector<double>& fresh, int k) {
     Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
     m_ += k;
+    ++version_;
     project_target(m_ - k);
     deflate();
   }
@@ -311,7 +315,7 @@ class Directions {
 
   const Design& design_;
   const std::vector<double>& target_;
-  Index n_, p_, most_, m_ = 0;
+  Index n_, p_, most_, m_ = 0, version_ = 0;
   std::vector<double> Q_, C_;    // (n, m), (p, m)
   std::vector<double> along_;    // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up

@@ -6,11 +6,9 @@
 // Hessian K = I + sum_{j in A} z_j z_j' / l2_j over the features A that are off zero and inside
 // their bounds. An exact line search makes the iteration descend and end after finitely many steps
 // (Li, Sun and Toh, 2018, use the same second-order sparsity inside an augmented Lagrangian).
-// M = sum_A z_j z_j' / factor2_j does not depend on alpha and follows A by changes.
 #pragma once
 
-#include "feature_set.hpp"
-#include "penalty.hpp"
+#include "dual_system.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -21,9 +19,13 @@ class DualNewton {
 
   DualNewton(const Design& design, const FeatureSet& columns, const ElasticNet& penalty,
              const std::vector<double>& target)
-      : design_(design), columns_(columns), penalty_(penalty), t_(target), n_(design.X.n) {}
+      : columns_(columns),
+        penalty_(penalty),
+        t_(target),
+        n_(design.X.n),
+        system_(design, columns, penalty) {}
 
-  double bytes() const { return 16.0 * double(M_.size()) + 48.0 * double(c_.size()); }
+  double bytes() const { return system_.bytes() + 48.0 * double(c_.size()); }
 
   // u is where the next solve begins.
   void start(const std::vector<double>& u) {
@@ -55,12 +57,11 @@ class DualNewton {
   const std::vector<double>& correlations() const { return c_; }
   double gradient_size() const { return size_of(g_); }
 
-  // How u moves as alpha falls by a unit where A stays, u = K^{-1} (t + const):
-  // -K^{-1} (M / alpha^2) u
+  // How u moves as alpha falls by a unit where A stays, K u = t + const: -K^{-1} (M / alpha^2) u
   std::vector<double> tangent() const {
-    std::vector<double> out(u_);
-    if (!damp(out)) out.assign(u_.size(), 0.0);
-    for (double& v : out) v /= -alpha_;
+    std::vector<double> out = system_.product(u_);
+    for (double& v : out) v /= -alpha_ * alpha_;
+    if (!system_.solve_near(out, alpha_, 1e-3 * size_of(out), 6.0)) out.assign(u_.size(), 0.0);
     return out;
   }
 
@@ -78,10 +79,7 @@ class DualNewton {
       if (slow > 200 || (slow > 2 && norm <= 1e3 * goal)) break;  // what falls always is the dual
       follow(b);
       d_ = g_;
-      if (!solve_updated(d_, alpha_)) {
-        factorise();
-        solve_updated(d_, alpha_);
-      }
+      system_.solve(d_, alpha_, 1e-4 * goal);
       for (double& v : d_) v = -v;
       ++n_solves;
       along_.resize(b.size());
@@ -101,19 +99,6 @@ class DualNewton {
     return std::sqrt(dot_dense(v.data(), v.data(), n_));
   }
 
-  // M x, from the upper triangle
-  std::vector<double> product(const std::vector<double>& x) const {
-    std::vector<double> y(std::size_t(n_), 0.0);
-    for (Index k = 0; k < n_; ++k) {
-      const double* column = M_.data() + k * n_;
-      const double xk = x[std::size_t(k)];
-#pragma omp simd
-      for (Index i = 0; i < k; ++i) y[std::size_t(i)] += xk * column[i];
-      y[std::size_t(k)] += dot_dense(column, x.data(), k) + xk * column[k];
-    }
-    return y;
-  }
-
   // u := u', c := c' = Z'u', with b and g = u - t + Z b at them and at the penalty's alpha, from
   // those at alpha `before`: on A, Z b moves by M (u' / alpha' - u / alpha), and only features that
   // are not in A, or leave it, are read for their part. A is as follow(b) left it.
@@ -121,7 +106,7 @@ class DualNewton {
     const double now = penalty_.alpha;
     std::vector<double> x(u);
     for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / before;
-    const std::vector<double> Mx = product(x);
+    const std::vector<double> Mx = system_.product(x);
     for (std::size_t i = 0; i < u.size(); ++i) g_[i] += u[i] - u_[i] + Mx[i];
     std::vector<Index> crossed;
     std::vector<double> rest(b.size(), 0.0);
@@ -160,21 +145,12 @@ class DualNewton {
     move(u, c, alpha_, b);
   }
 
-  // (I - K^{-1}) x for K as the last answer left it; false where no factor serves.
-  bool damp(std::vector<double>& x) const {
-    std::vector<double> y(x);
-    if (!(alpha_ > 0.0) || K_.empty() || !solve_updated(y, alpha_)) return false;
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] -= y[i];
-    return true;
-  }
-
-  // u where A stays: K' = K + r (K - I), r = alpha / alpha' - 1, and
-  // K'^{-1} K u = sum_k (-r)^k (I - K^{-1})^k u
-  std::vector<double> predicted() const {
-    const double r = alpha_ / penalty_.alpha - 1.0;
-    std::vector<double> u(u_), term(u_);
-    for (int k = 0; k < 4 && r > 0.0 && r < 1.0 && damp(term); ++k)
-      for (std::size_t i = 0; i < u.size(); ++i) u[i] += term[i] *= -r;
+  // u where A stays: K' u' = K u
+  std::vector<double> predicted() {
+    std::vector<double> u(u_), step = system_.product(u_);
+    for (double& v : step) v *= 1.0 / alpha_ - 1.0 / penalty_.alpha;
+    system_.solve(step, penalty_.alpha, 1e-6 * size_of(t_), 6.0);
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] += step[i];
     return u;
   }
 
@@ -195,7 +171,7 @@ class DualNewton {
     exact_ = true;
   }
 
-  // M follows the set A of b; made anew when most of it changed.
+  // The system follows the set A of b.
   void follow(const std::vector<double>& b) {
     std::vector<Index> come, go, all;
     for (std::size_t j = 0; j < b.size(); ++j) {
@@ -205,88 +181,7 @@ class DualNewton {
       if (!now && in_[j]) go.push_back(Index(j));
       in_[j] = now;
     }
-    changes_ += Index(come.size() + go.size());
-    for (Index j : come) since_.emplace_back(j, 1.0);
-    for (Index j : go) since_.emplace_back(j, -1.0);
-    if (M_.empty() || come.size() + go.size() > all.size() || changes_ > 20 * n_) {
-      M_.assign(std::size_t(n_ * n_), 0.0);
-      columns_.add_outer(all, 1.0, penalty_.factor2, M_.data());
-      changes_ = 0;
-      return;
-    }
-    columns_.add_outer(come, 1.0, penalty_.factor2, M_.data());
-    columns_.add_outer(go, -1.0, penalty_.factor2, M_.data());
-  }
-
-  // x := K^{-1} x from the factor of K_0 held, K = K_0 + U S U' with the changes of A since, a
-  // column z_j / sqrt(l2_j) of U and a sign each:  K^{-1} = R^{-1} (I - V (S + V'V)^{-1} V')
-  // R'^{-1}, V = R'^{-1} U. False where K_0 belongs to another alpha or the changes are many.
-  bool solve_updated(std::vector<double>& x, double at) const {
-    const Index k = Index(since_.size()), held = Index(V_.size()) / std::max<Index>(n_, 1);
-    if (factored_ != at || k > std::max<Index>(8, n_ / 12)) return false;
-    V_.resize(std::size_t(n_ * k));
-    for (Index l = held; l < k; ++l) {
-      const auto [j, sign] = since_[std::size_t(l)];
-      columns_.copy(j, 1.0 / std::sqrt(at * penalty_.factor2[std::size_t(j)]), V_.data() + n_ * l);
-    }
-    if (k > held)
-      trsm(design_.blas, int(n_), int(k - held), K_.data(), int(n_), V_.data() + n_ * held,
-           int(n_));
-    std::vector<double> y(x);
-    trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), y.data());
-    if (k > 0) {
-      std::vector<double> T(std::size_t(k * k)), a(static_cast<std::size_t>(k));
-      gemm(design_.blas, 'T', 'N', int(k), int(k), int(n_), 1.0, V_.data(), int(n_), V_.data(),
-           int(n_), 0.0, T.data(), int(k));
-      for (Index l = 0; l < k; ++l) T[std::size_t(l * (k + 1))] += since_[std::size_t(l)].second;
-      gemv(design_.blas, 'T', int(n_), int(k), 1.0, V_.data(), int(n_), y.data(), 0.0, a.data());
-      if (!eliminate(T, a)) return false;
-      gemv(design_.blas, 'N', int(n_), int(k), -1.0, V_.data(), int(n_), a.data(), 1.0, y.data());
-    }
-    trsv(design_.blas, 'N', int(n_), K_.data(), int(n_), y.data());
-    x.swap(y);
-    return true;
-  }
-
-  // a := T^{-1} a by Gauss elimination with partial pivoting, T (k, k) column-major; false if
-  // singular to rounding.
-  static bool eliminate(std::vector<double>& T, std::vector<double>& a) {
-    const std::size_t k = a.size();
-    for (std::size_t c = 0; c < k; ++c) {
-      std::size_t pivot = c;
-      for (std::size_t r = c + 1; r < k; ++r)
-        if (std::fabs(T[r + c * k]) > std::fabs(T[pivot + c * k])) pivot = r;
-      if (!(std::fabs(T[pivot + c * k]) > 1e-10)) return false;
-      for (std::size_t l = c; l < k; ++l) std::swap(T[c + l * k], T[pivot + l * k]);
-      std::swap(a[c], a[pivot]);
-      for (std::size_t r = c + 1; r < k; ++r) {
-        const double factor = T[r + c * k] / T[c + c * k];
-        for (std::size_t l = c; l < k; ++l) T[r + l * k] -= factor * T[c + l * k];
-        a[r] -= factor * a[c];
-      }
-    }
-    for (std::size_t c = k; c-- > 0;) {
-      for (std::size_t l = c + 1; l < k; ++l) a[c] -= T[c + l * k] * a[l];
-      a[c] /= T[c + c * k];
-    }
-    return true;
-  }
-
-  // K_ := upper factor of I + M / alpha
-  void factorise() {
-    factored_ = penalty_.alpha;
-    since_.clear();
-    V_.clear();
-    K_.resize(M_.size());
-    const double scale = 1.0 / penalty_.alpha;
-    for (Index k = 0; k < n_; ++k) {
-      for (Index i = 0; i <= k; ++i)
-        K_[std::size_t(i + k * n_)] = scale * M_[std::size_t(i + k * n_)];
-      K_[std::size_t(k * (n_ + 1))] += 1.0;
-    }
-    if (potrf(design_.blas, int(n_), K_.data(), int(n_)) == 0) return;
-    std::fill(K_.begin(), K_.end(), 0.0);  // rounding made K indefinite: a plain gradient step
-    for (Index k = 0; k < n_; ++k) K_[std::size_t(k * (n_ + 1))] = 1.0;
+    system_.change(come, go, all);
   }
 
   // The s > 0 that minimises the dual on u + s d: Newton on its increasing derivative, kept inside
@@ -316,21 +211,17 @@ class DualNewton {
     return s;
   }
 
-  const Design& design_;
   const FeatureSet& columns_;
   const ElasticNet& penalty_;
   const std::vector<double>& t_;
   const Index n_;
-  Index changes_ = 0;
-  double alpha_ = 0.0, factored_ = 0.0;          // of u; of K_
-  std::vector<double> M_, K_;                    // (n, n), upper triangles
-  std::vector<std::pair<Index, double>> since_;  // features that joined (1) or left (-1) A since K_
-  mutable std::vector<double> V_;                // (n, those of since_ met so far)
-  std::vector<double> u_, g_, d_;                // (n,) iterate, gradient, direction
-  std::vector<double> c_, along_;                // (|W|,) Z'u, Z'd
-  bool started_ = false;                         // u is new: nothing is known of it
-  bool exact_ = false;                           // whether g does not come from its changes
-  std::vector<char> in_;                         // (|W|,) whether j is in A
+  DualSystem system_;
+  double alpha_ = 0.0;             // of u
+  std::vector<double> u_, g_, d_;  // (n,) iterate, gradient, direction
+  std::vector<double> c_, along_;  // (|W|,) Z'u, Z'd
+  bool started_ = false;           // u is new: nothing is known of it
+  bool exact_ = false;             // whether g does not come from its changes
+  std::vector<char> in_;           // (|W|,) whether j is in A
 };
 
 }  // namespace REGSOLVE_TARGET

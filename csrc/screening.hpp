@@ -17,16 +17,19 @@ struct Screening {
   Index uncertain = 0;  // neither certified nor seen to violate
   Index violating = 0;
   double excess = 0.0;                             // largest |c_j| / l1_j - 1 among the certified
-  std::vector<Index> open;                         // the first of the uncertain
+  std::vector<Index> open;                         // these, unless they are too many to list
   std::vector<std::pair<double, Index>> suspects;  // likely |c_j| / l1_j > 1, feature
   std::vector<std::pair<double, Index>> soon;      // nearly: they join with suspects
+  Index version = 0;                               // of the directions
+  bool by_value = false;                           // the dual point was there by value
 
   bool certified() const { return uncertain == 0 && violating == 0; }
+  bool listed() const { return Index(open.size()) == uncertain + violating; }
 };
 
 class Screener {
  public:
-  static constexpr std::size_t kFew = 64;  // features in doubt that are named one by one
+  static constexpr Index kFew = 64;  // features in doubt that are looked at one by one
   double kappa = 2.0;  // |z_j'e| is taken to be below kappa delta_j ||e|| / sqrt(n) for a guess
 
   Screener(const Design& design, const ElasticNet& penalty, const WorkingSet& W,
@@ -37,6 +40,7 @@ class Screener {
         directions_(directions),
         soon_(design.X.sparse() ? 0.98 : 0.99) {}
 
+  static Index most_listed(Index p) { return std::max(kFew, p / 8); }
   double bytes() const {
     double listed = 0.0;
     for (const Nearby& near : lists_)
@@ -52,41 +56,68 @@ class Screener {
     return directions_.locate(of_x, v.at.b, v.square, v.rounding);
   }
 
+ private:
+  void name(Index j, Screening& out) const {
+    if (Index(out.open.size()) < most_listed(design_.X.p)) out.open.push_back(j);
+  }
+
+  Screening begun(const DualPoint& v) const {
+    Screening out;
+    out.version = directions_.version();
+    out.by_value = !v.v.empty();
+    return out;
+  }
+
+  // Classifies features by |z_j'v - c| <= r + rounding.
+  auto look_into(Screening& part, const DualPoint& v, const Directions::Located& at) const {
+    const double typical = kappa / std::sqrt(double(design_.X.n));
+    const bool known = !v.v.empty() && at.rest <= 1e-13 * at.size;
+    return [this, &part, typical, known](Index j, double c, double r, double rounding) {
+      const double room = known ? 0.0 : r + rounding;
+      classify(j, reach(j, c), room, std::min(room, typical * r), part);
+    };
+  }
+
+ public:
   // What is known of every feature that was outside W when v was stated, v = Q a + e. Where e is
   // rounding, what is left of doubt is decided by value: nothing will ever be known better.
   Screening screen(const DualPoint& v) {
     const Directions::Located at = locate(v);
-    Screening out;
+    Screening out = begun(v);
     follow_set();
     const Nearby* near = list_for(v);
     if (!near) near = list_about(v, at);
     const Index set = Index(v.c.size());
     const Index count = near ? Index(near->features.size()) : design_.X.p;
-    const double typical = kappa / std::sqrt(double(design_.X.n));
-    const bool known = !v.v.empty() && at.rest <= 1e-13 * at.size;
-    auto look_into = [&](Screening& part) {
-      return [&](Index j, double c, double r, double rounding) {
-        const double room = known ? 0.0 : r + rounding;
-        classify(j, reach(j, c), room, std::min(room, typical * r), part);
-      };
-    };
     std::vector<Screening> parts(std::size_t(blocks_of(count)) + 1);
     directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha, 0.0}, W_.features.data(),
-                    set, W_.size(), look_into(parts.back()));
+                    set, W_.size(), look_into(parts.back(), v, at));
     over_blocks(count, [&](Index block, Index begin, Index end) {
       Screening& part = parts[std::size_t(block)];
       directions_.ask({at, outside_.data(), soon_ * penalty_.alpha, 0.0},
-                      near ? near->features.data() : nullptr, begin, end, look_into(part));
+                      near ? near->features.data() : nullptr, begin, end, look_into(part, v, at));
     });
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
       out.violating += part.violating;
       out.excess = std::max(out.excess, part.excess);
-      for (Index j : part.open)
-        if (out.open.size() < kFew) out.open.push_back(j);
+      for (Index j : part.open) name(j, out);
       out.suspects.insert(out.suspects.end(), part.suspects.begin(), part.suspects.end());
       out.soon.insert(out.soon.end(), part.soon.begin(), part.soon.end());
     }
+    return out;
+  }
+
+  // The same at the same alpha, where directions came since: a bound that held holds, and only what
+  // was open is asked for.
+  Screening again(const DualPoint& v, const Screening& before) {
+    Screening out = begun(v);
+    if (out.version == before.version && out.by_value == before.by_value) return before;
+    if (!before.listed()) return screen(v);
+    const Directions::Located at = locate(v);
+    out.excess = before.excess;
+    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha, 0.0}, before.open.data(),
+                    0, Index(before.open.size()), look_into(out, v, at));
     return out;
   }
 
@@ -105,10 +136,8 @@ class Screener {
       if (c + room > l1) out.excess = std::max(out.excess, (c + room) / l1 - 1.0);
       return;
     }
-    if (c - room > limit)
-      ++out.violating;
-    else if (++out.uncertain <= Index(kFew))
-      out.open.push_back(j);
+    ++(c - room > limit ? out.violating : out.uncertain);
+    name(j, out);
   }
 
  private:

@@ -171,9 +171,9 @@ class WorkingSetPath {
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
   std::size_t wait(std::size_t k) {
     waiting_.push_back(answers_.present(k));
-    waiting_.back().certified = now_.certified();
-    waiting_.back().excess = now_.excess;
-    const bool full = waiting_.size() >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
+    waiting_.back().seen = now_;
+    const bool full =
+        Index(waiting_.size()) >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
                           double(now_.uncertain) > kDoubt * double(design_.X.p);
     if (full || doubtful) return verify(k + 1);
@@ -189,9 +189,9 @@ class WorkingSetPath {
 
   // Records what is certified at the head of the queue.
   void accept_certified() {
-    while (!waiting_.empty() && waiting_.front().certified && !done_) {
+    while (!waiting_.empty() && waiting_.front().seen.certified() && !done_) {
       record(waiting_.front());
-      if (past_.size() == kPast) past_.pop_front();
+      if (Index(past_.size()) == kPast) past_.pop_front();
       past_.push_back(std::move(waiting_.front().dual));
       waiting_.erase(waiting_.begin());
     }
@@ -204,7 +204,7 @@ class WorkingSetPath {
       std::vector<std::pair<double, Index>> missing = decide_waiting();
       accept_certified();
       if (waiting_.empty() || done_) return next;
-      if (!missing.empty() && waiting_.front().violates) return go_back(missing);
+      if (!missing.empty() && waiting_.front().seen.violating > 0) return go_back(missing);
       if (solution_.stopped) return next;
       read_waiting();
     }
@@ -213,45 +213,43 @@ class WorkingSetPath {
   // Looks at what waits through the directions held, and at the features left, if few, through X:
   // all of it, or up to the first answer that lacks features, which are returned.
   std::vector<std::pair<double, Index>> decide_waiting() {
-    std::vector<std::pair<Answer*, Screening>> seen;
+    std::vector<Answer*> asked;
     std::vector<DualPoint*> doubtful;
     for (Answer& w : waiting_) {
-      if (w.certified) continue;
+      if (w.seen.certified()) continue;
       penalty_.alpha = w.alpha;
-      seen.emplace_back(&w, screener_.screen(w.dual));  // later joiners are outside
-      if (seen.back().second.violating > 0) break;
-      if (few_open(seen.back().second)) doubtful.push_back(&w.dual);
+      w.seen = screener_.again(w.dual, w.seen);  // later joiners are outside
+      asked.push_back(&w);
+      if (w.seen.violating > 0) break;
+      if (few_open(w.seen)) doubtful.push_back(&w.dual);
     }
     W_.find_vectors(doubtful);
-    for (auto& [w, s] : seen) {
+    for (Answer* w : asked) {
       penalty_.alpha = w->alpha;
-      if (few_open(s)) look_at(*w, s);
-      w->certified = s.certified();
-      w->violates = s.violating > 0;
-      w->excess = s.excess;
-      if (w->violates) return std::move(s.suspects);
+      if (few_open(w->seen)) look_at(*w);
+      if (w->seen.violating > 0) return w->seen.suspects;
     }
     return {};
   }
 
   static bool few_open(const Screening& s) {
-    return s.violating == 0 && s.uncertain > 0 && s.uncertain <= Index(Screener::kFew);
+    return s.violating == 0 && s.uncertain > 0 && s.uncertain <= Screener::kFew;
   }
 
   // Exact dots for the features in doubt.
-  void look_at(const Answer& w, Screening& s) {
+  void look_at(Answer& w) {
     const std::vector<double> v = design_.weighted(w.dual.v);
     double sum = 0.0;
     for (double value : v) sum += value;
-    s.uncertain = 0;
-    s.suspects.clear();
-    const std::vector<Index> open = std::move(s.open);
-    for (Index j : open) {
+    Screening exact;
+    exact.excess = w.seen.excess;
+    for (Index j : w.seen.open) {
       const std::size_t k = std::size_t(j);
       const double c = design_.X.dot(j, v.data()) - design_.stats.mean[k] * sum;
       solution_.report.x_bytes += design_.X.column_bytes(j);
-      screener_.classify(j, screener_.reach(j, c * design_.stats.inv[k]), 0.0, 0.0, s);
+      screener_.classify(j, screener_.reach(j, c * design_.stats.inv[k]), 0.0, 0.0, exact);
     }
+    w.seen = std::move(exact);
   }
 
   // The first answer that waits lacks features: it and all behind it are solved again with them.
@@ -270,7 +268,7 @@ class WorkingSetPath {
   void read_waiting() {
     std::vector<Answer*> open;
     for (Answer& w : waiting_)
-      if (!w.certified) open.push_back(&w);
+      if (!w.seen.certified()) open.push_back(&w);
     const std::size_t most = std::max(std::size_t(2 * directions_.room()),
                                       kOffered / std::size_t(design_.X.n)),
                       offered = std::min(open.size(), most);
@@ -329,7 +327,7 @@ class WorkingSetPath {
     check_zeros(w);
     Correlations z;
     z.c = w.dual.c;
-    const double dual = value_of(W_.penalty, w.dual, z, 1.0 / (1.0 + w.excess));
+    const double dual = value_of(W_.penalty, w.dual, z, 1.0 / (1.0 + w.seen.excess));
     done_ = answers_.record(w, dual, Status::stalled);
   }
 
@@ -420,16 +418,18 @@ class WorkingSetPath {
     Report& report = solution_.report;
     report.n_solves += W_.n_solves();
     report.working_set = std::max(report.working_set, W_.size());
-    const double waiting = 8.0 * double((kMost + kPast) * (design_.X.n + W_.size()));
+    const Index listed = Screener::most_listed(design_.X.p);
+    const double waiting =
+        8.0 * double((kMost + kPast) * (design_.X.n + W_.size()) + kMost * listed);
     report.peak_bytes += W_.bytes() + directions_.bytes() + screener_.bytes() + waiting;
   }
 
-  static constexpr double kStep = 0.7;      // ratio of alphas on the way to a far one
-  static constexpr double kFlat = 0.02;     // ||e|| / alpha below which a direction is not worth it
-  static constexpr double kDoubt = 0.3;     // share of features in doubt that calls for a reading
-  static constexpr std::size_t kMost = 25;  // answers that wait for one reading
+  static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
+  static constexpr double kFlat = 0.02;  // ||e|| / alpha below which a direction is not worth it
+  static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
+  static constexpr Index kMost = 25;     // answers that wait for one reading
   static constexpr std::size_t kOffered = 1 << 16;  // values of residuals that wait, for a reading
-  static constexpr std::size_t kPast = 24;  // dual points that the directions should go on spanning
+  static constexpr Index kPast = 24;  // dual points that the directions should go on spanning
 
   Design& design_;
   const Options& options_;

@@ -24,6 +24,8 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         void* dtrsm
         void* dtrsv
         void* dpotrf
+        void* dgetrf
+        void* dgetrs
         void* dgeqp3
         void* dgeqrf
         void* dorgqr
@@ -169,6 +171,8 @@ cdef void fill_blas() noexcept:
     set_pointer(&blas.dtrsm, <uintptr_t> cython_blas.dtrsm)
     set_pointer(&blas.dtrsv, <uintptr_t> cython_blas.dtrsv)
     set_pointer(&blas.dpotrf, <uintptr_t> cython_lapack.dpotrf)
+    set_pointer(&blas.dgetrf, <uintptr_t> cython_lapack.dgetrf)
+    set_pointer(&blas.dgetrs, <uintptr_t> cython_lapack.dgetrs)
     set_pointer(&blas.dgeqp3, <uintptr_t> cython_lapack.dgeqp3)
     set_pointer(&blas.dgeqrf, <uintptr_t> cython_lapack.dgeqrf)
     set_pointer(&blas.dorgqr, <uintptr_t> cython_lapack.dorgqr)
