@@ -25,7 +25,7 @@ class DualNewton {
         n_(design.X.n),
         system_(design, columns, penalty) {}
 
-  double bytes() const { return system_.bytes() + 48.0 * double(c_.size()); }
+  double bytes() const { return system_.bytes() + 64.0 * double(c_.size()); }
 
   // u is where the next solve begins.
   void start(const std::vector<double>& u) {
@@ -38,7 +38,7 @@ class DualNewton {
   // of them features may join, with b = 0.
   template <class Poll>
   bool solve(std::vector<double>& b, std::vector<double>& residual, double goal, const Poll& poll) {
-    in_.resize(b.size(), 0);
+    know(b.size());
     if (std::exchange(started_, false)) {
       c_.resize(b.size());
       columns_.correlate(u_.data(), c_.data());
@@ -95,6 +95,40 @@ class DualNewton {
     return false;
   }
 
+  // The penalties of features that joined, side by side. One that is out is held by its bounds.
+  void know(std::size_t count) {
+    for (std::size_t j = in_.size(); j < count; ++j) {
+      const bool out = penalty_.excluded(Index(j));
+      factor2_.push_back(out ? 1.0 : penalty_.factor2[j]);
+      lower_.push_back(penalty_.lo(Index(j)));
+      upper_.push_back(penalty_.hi(Index(j)));
+    }
+    in_.resize(count, 0.0);
+  }
+
+  // argmax_b c b - penalty_j(b)
+  double argument(std::size_t j, double c, double alpha) const {
+    const double b = soft_threshold(c, alpha * penalty_.factor1[j]) / (alpha * factor2_[j]);
+    return b < lower_[j] ? lower_[j] : (b > upper_[j] ? upper_[j] : b);
+  }
+  // whether j is in A at b
+  bool curved(std::size_t j, double b) const {
+    return (b != 0.0) & (b > lower_[j]) & (b < upper_[j]);
+  }
+
+  // b(u), and the features off zero
+  std::vector<Index> arguments(std::vector<double>& b) const {
+    for (std::size_t j = 0; j < b.size(); ++j) b[j] = argument(j, c_[j], penalty_.alpha);
+    return off_zero(b, 0);
+  }
+
+  static std::vector<Index> off_zero(const std::vector<double>& x, std::size_t first) {
+    std::vector<Index> out;
+    for (std::size_t j = first; j < x.size(); ++j)
+      if (x[j] != 0.0) out.push_back(Index(j));
+    return out;
+  }
+
   double size_of(const std::vector<double>& v) const {
     return std::sqrt(dot_dense(v.data(), v.data(), n_));
   }
@@ -108,17 +142,15 @@ class DualNewton {
     for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / before;
     const std::vector<double> Mx = system_.product(x);
     for (std::size_t i = 0; i < u.size(); ++i) g_[i] += u[i] - u_[i] + Mx[i];
-    std::vector<Index> crossed;
-    std::vector<double> rest(b.size(), 0.0);
+    rest_.resize(b.size());
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const double was = b[j];
-      b[j] = penalty_.argument(Index(j), c[j]);
-      if (in_[j] && curved(Index(j), b[j]) && (b[j] > 0.0) == (was > 0.0)) continue;
-      rest[j] = was - b[j];
-      if (in_[j]) rest[j] += (c[j] / now - c_[j] / before) / penalty_.factor2[j];
-      if (rest[j] != 0.0) crossed.push_back(Index(j));
+      const double was = b[j], is = argument(j, c[j], now);
+      const bool stays = in_[j] > 0.0 && curved(j, is) && (is > 0.0) == (was > 0.0);
+      const double on = in_[j] > 0.0 ? (c[j] / now - c_[j] / before) / factor2_[j] : 0.0;
+      rest_[j] = stays ? 0.0 : was - is + on;
+      b[j] = is;
     }
-    columns_.subtract(crossed, rest.data(), g_.data());
+    columns_.subtract(off_zero(rest_, 0), rest_.data(), g_.data());
     u_.swap(u);
     c_.swap(c);
     exact_ = false;
@@ -130,11 +162,8 @@ class DualNewton {
     c_.resize(b.size());
     if (alpha_ == penalty_.alpha) {
       columns_.correlate(u_.data(), c_.data(), old);
-      std::vector<Index> come;
-      for (std::size_t j = std::size_t(old); j < b.size(); ++j) {
-        b[j] = -penalty_.argument(Index(j), c_[j]);
-        if (b[j] != 0.0) come.push_back(Index(j));
-      }
+      for (std::size_t j = std::size_t(old); j < b.size(); ++j) b[j] = -argument(j, c_[j], alpha_);
+      const std::vector<Index> come = off_zero(b, std::size_t(old));
       columns_.subtract(come, b.data(), g_.data());
       for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
       return;
@@ -154,17 +183,9 @@ class DualNewton {
     return u;
   }
 
-  bool curved(Index j, double b) const {
-    return b != 0.0 && b > penalty_.lo(j) && b < penalty_.hi(j);
-  }
-
   // b = b(u) and g = u - t + Z b
   void gradient(std::vector<double>& b) {
-    std::vector<Index> support;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      b[j] = penalty_.argument(Index(j), c_[j]);
-      if (b[j] != 0.0) support.push_back(Index(j));
-    }
+    const std::vector<Index> support = arguments(b);
     g_ = t_;
     columns_.subtract(support, b.data(), g_.data());
     for (std::size_t i = 0; i < u_.size(); ++i) g_[i] = u_[i] - g_[i];
@@ -175,11 +196,11 @@ class DualNewton {
   void follow(const std::vector<double>& b) {
     std::vector<Index> come, go, all;
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const bool now = curved(Index(j), b[j]);
+      const bool now = curved(j, b[j]), was = in_[j] > 0.0;
       if (now) all.push_back(Index(j));
-      if (now && !in_[j]) come.push_back(Index(j));
-      if (!now && in_[j]) go.push_back(Index(j));
-      in_[j] = now;
+      if (now && !was) come.push_back(Index(j));
+      if (!now && was) go.push_back(Index(j));
+      in_[j] = now ? 1.0 : 0.0;
     }
     system_.change(come, go, all);
   }
@@ -195,12 +216,15 @@ class DualNewton {
     }
     double low = 0.0, high = infinity, s = 1.0;
     for (int step = 0; step < 100; ++step) {
-      double slope = ud - td + s * dd, bend = dd;
+      double slope = 0.0, bend = 0.0;
+#pragma omp simd reduction(+ : slope, bend)
       for (std::size_t j = 0; j < c_.size(); ++j) {
-        const double at = c_[j] + s * along_[j];
-        slope += along_[j] * penalty_.argument(Index(j), at);
-        bend += along_[j] * along_[j] * penalty_.argument_slope(Index(j), at);
+        const double at = argument(j, c_[j] + s * along_[j], alpha_);
+        slope += along_[j] * at;
+        bend += curved(j, at) ? along_[j] * along_[j] / factor2_[j] : 0.0;
       }
+      slope += ud - td + s * dd;
+      bend = dd + bend / alpha_;
       (slope < 0.0 ? low : high) = s;
       if (std::fabs(slope) <= 1e-13 * (std::fabs(ud) + std::fabs(td)) + 1e-12 * dd) break;
       if (high - low <= 1e-14 * high) break;
@@ -216,12 +240,14 @@ class DualNewton {
   const std::vector<double>& t_;
   const Index n_;
   DualSystem system_;
-  double alpha_ = 0.0;             // of u
-  std::vector<double> u_, g_, d_;  // (n,) iterate, gradient, direction
-  std::vector<double> c_, along_;  // (|W|,) Z'u, Z'd
-  bool started_ = false;           // u is new: nothing is known of it
-  bool exact_ = false;             // whether g does not come from its changes
-  std::vector<char> in_;           // (|W|,) whether j is in A
+  double alpha_ = 0.0;                           // of u
+  std::vector<double> u_, g_, d_;                // (n,) iterate, gradient, direction
+  std::vector<double> c_, along_;                // (|W|,) Z'u, Z'd
+  bool started_ = false;                         // u is new: nothing is known of it
+  bool exact_ = false;                           // whether g does not come from its changes
+  std::vector<double> in_;                       // (|W|,) 1 where j is in A, else 0
+  std::vector<double> factor2_, lower_, upper_;  // (|W|,) of the penalty
+  std::vector<double> rest_;                     // (|W|,) of b's move, to be read
 };
 
 }  // namespace REGSOLVE_TARGET

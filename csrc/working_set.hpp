@@ -115,13 +115,14 @@ class WorkingSet {
     };
     if (on_rows_) {
       newton_.solve(b, u_, 1e-11 * std::sqrt(model_.tt), poll);
-      if (newton_.gradient_size() <= kSame * std::sqrt(model_.tt)) {
-        dual.c = newton_.correlations();
-        state_from_correlations();
-      } else {
+      const double error = newton_.gradient_size();  // the gap of b and u is its square / 2
+      if (error > kSame * std::sqrt(model_.tt)) {
         state_at_residual();
+        return gap() <= goal * scale;
       }
-      return gap() <= goal * scale;
+      dual.c = newton_.correlations();
+      state_from_correlations();
+      return 0.5 * error * error <= goal * scale;
     }
     for (int round = 0; round < 6; ++round) {
       active_.solve(max_solves, poll, round == 0);

@@ -8,11 +8,10 @@
 // alpha found to lack a feature is solved again from there.
 #pragma once
 
-#include <deque>
 #include <stdexcept>
 #include <utility>
 
-#include "answers.hpp"
+#include "proofs.hpp"
 #include "residual_path.hpp"
 #include "screening.hpp"
 #include "start.hpp"
@@ -34,7 +33,8 @@ class WorkingSetPath {
         directions_(design, target_, most_directions(design.X)),
         screener_(design, penalty_, W_, directions_),
         start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
-        answers_(design, options, W_, grid_, start_.null, monitor) {}
+        answers_(design, options, W_, grid_, start_.null, monitor),
+        proofs_(design, penalty_, W_, directions_, screener_, solution.report) {}
 
   void run() {
     solution_.alpha_max = start_.alpha_max.value;
@@ -50,7 +50,7 @@ class WorkingSetPath {
     W_.least_alpha = grid_.back();
     W_.add(first_features(design_, penalty_, W_, start_.c, options_.coef_init), solution_.report);
     std::vector<double>().swap(start_.c);
-    strength_ = usual_strength(penalty_, design_.X.p);
+    proofs_.strength = usual_strength(penalty_, design_.X.p);
     reached_ = std::max(start_.alpha_max.value, grid_.front());
     if (options_.coef_init && !cancels(penalty_, design_.stats, options_.coef_init, design_.tt))
       start_from(options_.coef_init);
@@ -98,7 +98,7 @@ class WorkingSetPath {
       W_.set(null_support, null_b);
       return;
     }
-    read({});
+    proofs_.read();
     const std::vector<double> a = screener_.locate(W_.dual).a;
     std::vector<double> c(std::size_t(design_.X.p), 0.0);
     for (std::size_t k = 0; k < a.size(); ++k)
@@ -164,19 +164,19 @@ class WorkingSetPath {
 
   // On the way between alphas: a reading only where most features are in doubt.
   std::size_t look(std::size_t k) {
-    if (double(now_.uncertain) > kDoubt * double(design_.X.p)) read({});
+    if (double(now_.uncertain) > kDoubt * double(design_.X.p)) proofs_.read();
     return k;
   }
 
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
   std::size_t wait(std::size_t k) {
-    waiting_.push_back(answers_.present(k));
-    waiting_.back().seen = now_;
-    const bool full =
-        Index(waiting_.size()) >= kMost || k + 1 == grid_.size() || ends(waiting_.back());
+    Answer answer = answers_.present(k);
+    answer.seen = now_;
+    const bool last = k + 1 == grid_.size() || ends(answer);
+    proofs_.push(std::move(answer));
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
                           double(now_.uncertain) > kDoubt * double(design_.X.p);
-    if (full || doubtful) return verify(k + 1);
+    if (last || doubtful || proofs_.size() >= Proofs::kMost) return verify(k + 1);
     accept_certified();
     return k + 1;
   }
@@ -187,139 +187,35 @@ class WorkingSetPath {
            w.deviance >= options_.stop_at_deviance;
   }
 
-  // Records what is certified at the head of the queue.
   void accept_certified() {
-    while (!waiting_.empty() && waiting_.front().seen.certified() && !done_) {
-      record(waiting_.front());
-      if (Index(past_.size()) == kPast) past_.pop_front();
-      past_.push_back(std::move(waiting_.front().dual));
-      waiting_.erase(waiting_.begin());
-    }
+    proofs_.accept([&](const Answer& w) {
+      if (done_) return false;
+      record(w);
+      return true;
+    });
   }
 
   // Decides all that waits; returns the next step to solve, which is `next` unless one of them
   // lacks a feature.
   std::size_t verify(std::size_t next) {
     for (;;) {
-      std::vector<std::pair<double, Index>> missing = decide_waiting();
+      std::vector<std::pair<double, Index>> missing = proofs_.decide();
       accept_certified();
-      if (waiting_.empty() || done_) return next;
-      if (!missing.empty() && waiting_.front().seen.violating > 0) return go_back(missing);
+      if (proofs_.empty() || done_) return next;
+      if (!missing.empty() && proofs_.front().seen.violating > 0) return go_back(missing);
       if (solution_.stopped) return next;
-      read_waiting();
+      proofs_.read_for_all();
     }
-  }
-
-  // Looks at what waits through the directions held, and at the features left, if few, through X:
-  // all of it, or up to the first answer that lacks features, which are returned.
-  std::vector<std::pair<double, Index>> decide_waiting() {
-    std::vector<Answer*> asked;
-    std::vector<DualPoint*> doubtful;
-    for (Answer& w : waiting_) {
-      if (w.seen.certified()) continue;
-      penalty_.alpha = w.alpha;
-      w.seen = screener_.again(w.dual, w.seen);  // later joiners are outside
-      asked.push_back(&w);
-      if (w.seen.violating > 0) break;
-      if (few_open(w.seen)) doubtful.push_back(&w.dual);
-    }
-    W_.find_vectors(doubtful);
-    for (Answer* w : asked) {
-      penalty_.alpha = w->alpha;
-      if (few_open(w->seen)) look_at(*w);
-      if (w->seen.violating > 0) return w->seen.suspects;
-    }
-    return {};
-  }
-
-  static bool few_open(const Screening& s) {
-    return s.violating == 0 && s.uncertain > 0 && s.uncertain <= Screener::kFew;
-  }
-
-  // Exact dots for the features in doubt.
-  void look_at(Answer& w) {
-    const std::vector<double> v = design_.weighted(w.dual.v);
-    double sum = 0.0;
-    for (double value : v) sum += value;
-    Screening exact;
-    exact.excess = w.seen.excess;
-    for (Index j : w.seen.open) {
-      const std::size_t k = std::size_t(j);
-      const double c = design_.X.dot(j, v.data()) - design_.stats.mean[k] * sum;
-      solution_.report.x_bytes += design_.X.column_bytes(j);
-      screener_.classify(j, screener_.reach(j, c * design_.stats.inv[k]), 0.0, 0.0, exact);
-    }
-    w.seen = std::move(exact);
   }
 
   // The first answer that waits lacks features: it and all behind it are solved again with them.
   std::size_t go_back(std::vector<std::pair<double, Index>>& missing) {
-    const Answer w = std::move(waiting_.front());
-    waiting_.clear();
+    const Answer w = proofs_.take_first();
     add_largest(missing, std::max<std::size_t>(64, w.dual.at.b.size()));
     W_.set(w.dual.at.features, w.dual.at.b);
     reached_ = w.alpha;
     screener_.kappa = std::min(6.0, 1.2 * screener_.kappa);
     return w.step;
-  }
-
-  // One reading of directions that span the residuals in doubt, the worst first. They are alike
-  // along the path: a few say what directions all of them need.
-  void read_waiting() {
-    std::vector<Answer*> open;
-    for (Answer& w : waiting_)
-      if (!w.seen.certified()) open.push_back(&w);
-    const std::size_t most = std::max(std::size_t(2 * directions_.room()),
-                                      kOffered / std::size_t(design_.X.n)),
-                      offered = std::min(open.size(), most);
-    std::vector<DualPoint*> points;
-    for (std::size_t k = 0; k < offered; ++k) {
-      if (offered > 1) std::swap(open[k], open[k * (open.size() - 1) / (offered - 1)]);
-      points.push_back(&open[k]->dual);
-    }
-    W_.find_vectors(points);
-    std::vector<std::vector<double>> rests(offered);
-    std::vector<double> a;
-    for (std::size_t k = 0; k < offered; ++k) {
-      directions_.split(points[k]->v.data(), a, rests[k]);
-      for (double& v : rests[k]) v /= open[k]->alpha * strength_;
-    }
-    read(std::move(rests));
-  }
-
-  // Reads directions out of `rests` (the first one always), or what u is made of now,
-  // and its tangent.
-  void read(std::vector<std::vector<double>> rests) {
-    const bool for_waiting = !rests.empty();
-    std::vector<double> a, e;
-    auto offer = [&](const std::vector<double>& v, double scale) {
-      directions_.split(v.data(), a, e);
-      for (double& x : e) x *= scale;
-      rests.push_back(e);
-    };
-    if (rests.empty()) {
-      W_.find_vectors({&W_.dual});
-      offer(W_.dual.v, 1.0 / (penalty_.alpha * strength_));
-    }
-    const std::vector<double> tangent = W_.tangent();
-    if (!W_.b.empty()) offer(tangent, 0.1 / strength_);
-    const int most = std::min(design_.X.share(), directions_.room());
-    const std::vector<double> fresh = directions_.choose(rests, most, kFlat);
-    const int k = int(fresh.size() / std::size_t(design_.X.n));
-    if (k == 0) return;
-    if (directions_.full(k)) forget(for_waiting);
-    directions_.add(fresh, k, solution_.report);
-  }
-
-  // Directions that the latest residuals are not made of are given up. What the reading is for
-  // comes first: with the directions to be added it is known to the last digit.
-  void forget(bool for_waiting) {
-    std::vector<const DualPoint*> latest;
-    if (for_waiting) latest.push_back(&waiting_.front().dual);
-    latest.push_back(&W_.dual);
-    for (auto w = waiting_.rbegin(); w != waiting_.rend(); ++w) latest.push_back(&w->dual);
-    for (auto v = past_.rbegin(); v != past_.rend(); ++v) latest.push_back(&*v);
-    directions_.compress(latest, [&](const DualPoint& v) { return screener_.locate(v); });
   }
 
   void record(const Answer& w) {
@@ -357,13 +253,12 @@ class WorkingSetPath {
     const std::size_t next = verify(k);
     if (done_ || (next < k && !solution_.stopped)) return next;
     Answer w;
-    if (waiting_.empty()) {
+    if (proofs_.empty()) {
       W_.penalty.alpha = grid_[next];
       W_.state();
       w = answers_.present(next);
     } else {
-      w = std::move(waiting_.front());
-      waiting_.clear();
+      w = proofs_.take_first();
     }
     penalty_.alpha = W_.penalty.alpha = w.alpha;
     W_.find_vectors({&w.dual});
@@ -418,18 +313,11 @@ class WorkingSetPath {
     Report& report = solution_.report;
     report.n_solves += W_.n_solves();
     report.working_set = std::max(report.working_set, W_.size());
-    const Index listed = Screener::most_listed(design_.X.p);
-    const double waiting =
-        8.0 * double((kMost + kPast) * (design_.X.n + W_.size()) + kMost * listed);
-    report.peak_bytes += W_.bytes() + directions_.bytes() + screener_.bytes() + waiting;
+    report.peak_bytes += W_.bytes() + directions_.bytes() + screener_.bytes() + proofs_.bytes();
   }
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
-  static constexpr double kFlat = 0.02;  // ||e|| / alpha below which a direction is not worth it
   static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
-  static constexpr Index kMost = 25;     // answers that wait for one reading
-  static constexpr std::size_t kOffered = 1 << 16;  // values of residuals that wait, for a reading
-  static constexpr Index kPast = 24;  // dual points that the directions should go on spanning
 
   Design& design_;
   const Options& options_;
@@ -442,10 +330,9 @@ class WorkingSetPath {
   Screener screener_;
   Start start_;
   Answers answers_;
+  Proofs proofs_;
   Screening now_;
-  std::vector<Answer> waiting_;
-  std::deque<DualPoint> past_;  // recorded last
-  double reached_ = 0.0, strength_ = 1.0;
+  double reached_ = 0.0;
   Index grown_ = 0;
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet
 };
