@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.intp]
 
 FLOPS = 9e10  # a second in products of matrices
-CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 1.25e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
+CHOLESKY, TRIDIAGONAL, EIGEN = 6e10, 3.5e10, 7.5e9  # k^3/3, 4/3 k^3 and k^3 flops a second
+REFLECTOR = 2e-6  # seconds that each column of a tridiagonalisation costs beyond its arithmetic
 PAIRS = 2.5e8  # of stored values a second in Z'Z or Z Z' of sparse X
 BANDWIDTH = 8e9  # bytes a second
 STREAM, EIGHT_STREAM = 2e10, 1e10  # bytes of dense X a second for S v, and for S V, V (k, 8)
@@ -81,7 +82,7 @@ def choose(design: Design, n_alphas: int, least: float, solver: str, any_factor:
         return Plan(primal, solver, "asked for")
     seconds = {
         "cholesky": n_alphas * (k**3 / 3.0 / CHOLESKY + 40.0 * k * k / BANDWIDTH),
-        "tridiagonal": 4.0 / 3.0 * k**3 / TRIDIAGONAL + n_alphas * k * 1e-7,
+        "tridiagonal": 4.0 / 3.0 * k**3 / TRIDIAGONAL + k * (REFLECTOR + n_alphas * 1e-7),
         "eigen": k**3 / EIGEN,
     }
     if not any_factor:

@@ -101,15 +101,21 @@ class Tridiagonal:
         self.reflectors = np.asfortranarray(reflectors[1:, :-1])
 
     @cached_property
-    def values(self) -> Array:
-        """Eigenvalues, ascending, without vectors: O(k^2)."""
-        return np.asarray(
-            linalg.eigvalsh_tridiagonal(self.diagonal, self.beside, lapack_driver="sterf")
+    def extremes(self) -> Array:
+        """Least and largest eigenvalue, by bisection: O(k) each."""
+        last = len(self.diagonal) - 1
+        return np.concatenate(
+            [
+                linalg.eigvalsh_tridiagonal(
+                    self.diagonal, self.beside, select="i", select_range=(i, i)
+                )
+                for i in (0, last)
+            ]
         )
 
     def conditions(self, a: Array) -> Array:
         """Of S + a I, (Q,)."""
-        return conditions(self.values, a)
+        return conditions(self.extremes, a)
 
     def _rotate(self, B: Array, transposed: bool) -> Array:
         """Q'B, or Q B."""
