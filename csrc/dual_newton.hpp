@@ -19,13 +19,9 @@ class DualNewton {
 
   DualNewton(const Design& design, const FeatureSet& columns, const ElasticNet& penalty,
              const std::vector<double>& target)
-      : columns_(columns),
-        penalty_(penalty),
-        t_(target),
-        n_(design.X.n),
-        system_(design, columns, penalty) {}
+      : columns_(columns), penalty_(penalty), t_(target), system_(design, columns, penalty) {}
 
-  double bytes() const { return system_.bytes() + 64.0 * double(c_.size()); }
+  double bytes() const { return system_.bytes() + 48.0 * double(c_.size()); }
 
   // u is where the next solve begins.
   void start(const std::vector<double>& u) {
@@ -38,7 +34,7 @@ class DualNewton {
   // of them features may join, with b = 0.
   template <class Poll>
   bool solve(std::vector<double>& b, std::vector<double>& residual, double goal, const Poll& poll) {
-    know(b.size());
+    in_.resize(b.size(), 0);
     if (std::exchange(started_, false)) {
       c_.resize(b.size());
       columns_.correlate(u_.data(), c_.data());
@@ -89,37 +85,15 @@ class DualNewton {
       std::vector<double> u(u_), c(c_);
       for (std::size_t i = 0; i < u.size(); ++i) u[i] += s * d_[i];
       for (std::size_t j = 0; j < c.size(); ++j) c[j] += s * along_[j];
-      move(u, c, alpha_, b);
+      move(u, c, b);
     }
     if (!exact_) gradient(b);
     return false;
   }
 
-  // The penalties of features that joined, side by side. One that is out is held by its bounds.
-  void know(std::size_t count) {
-    for (std::size_t j = in_.size(); j < count; ++j) {
-      const bool out = penalty_.excluded(Index(j));
-      factor2_.push_back(out ? 1.0 : penalty_.factor2[j]);
-      lower_.push_back(penalty_.lo(Index(j)));
-      upper_.push_back(penalty_.hi(Index(j)));
-    }
-    in_.resize(count, 0.0);
-  }
-
-  // argmax_b c b - penalty_j(b)
-  double argument(std::size_t j, double c, double alpha) const {
-    const double b = soft_threshold(c, alpha * penalty_.factor1[j]) / (alpha * factor2_[j]);
-    return b < lower_[j] ? lower_[j] : (b > upper_[j] ? upper_[j] : b);
-  }
   // whether j is in A at b
-  bool curved(std::size_t j, double b) const {
-    return (b != 0.0) & (b > lower_[j]) & (b < upper_[j]);
-  }
-
-  // b(u), and the features off zero
-  std::vector<Index> arguments(std::vector<double>& b) const {
-    for (std::size_t j = 0; j < b.size(); ++j) b[j] = argument(j, c_[j], penalty_.alpha);
-    return off_zero(b, 0);
+  bool curved(Index j, double b) const {
+    return b != 0.0 && b > penalty_.lo(j) && b < penalty_.hi(j);
   }
 
   static std::vector<Index> off_zero(const std::vector<double>& x, std::size_t first) {
@@ -129,28 +103,23 @@ class DualNewton {
     return out;
   }
 
-  double size_of(const std::vector<double>& v) const {
-    return std::sqrt(dot_dense(v.data(), v.data(), n_));
-  }
-
   // u := u', c := c' = Z'u', with b and g = u - t + Z b at them and at the penalty's alpha, from
-  // those at alpha `before`: on A, Z b moves by M (u' / alpha' - u / alpha), and only features that
-  // are not in A, or leave it, are read for their part. A is as follow(b) left it.
-  void move(std::vector<double>& u, std::vector<double>& c, double before, std::vector<double>& b) {
+  // those at alpha_: on A, Z b moves by M (u' / alpha' - u / alpha), and only features that are not
+  // in A, or leave it, are read for their part. A is as follow(b) left it.
+  void move(std::vector<double>& u, std::vector<double>& c, std::vector<double>& b) {
     const double now = penalty_.alpha;
-    std::vector<double> x(u);
-    for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / before;
+    std::vector<double> x(u), rest(b.size());
+    for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / alpha_;
     const std::vector<double> Mx = system_.product(x);
     for (std::size_t i = 0; i < u.size(); ++i) g_[i] += u[i] - u_[i] + Mx[i];
-    rest_.resize(b.size());
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const double was = b[j], is = argument(j, c[j], now);
-      const bool stays = in_[j] > 0.0 && curved(j, is) && (is > 0.0) == (was > 0.0);
-      const double on = in_[j] > 0.0 ? (c[j] / now - c_[j] / before) / factor2_[j] : 0.0;
-      rest_[j] = stays ? 0.0 : was - is + on;
+      const double was = b[j], is = penalty_.argument(Index(j), c[j]);
       b[j] = is;
+      if (in_[j] && curved(Index(j), is) && (is > 0.0) == (was > 0.0)) continue;
+      rest[j] = was - is;
+      if (in_[j]) rest[j] += (c[j] / now - c_[j] / alpha_) / penalty_.factor2[j];
     }
-    columns_.subtract(off_zero(rest_, 0), rest_.data(), g_.data());
+    columns_.subtract(off_zero(rest, 0), rest.data(), g_.data());
     u_.swap(u);
     c_.swap(c);
     exact_ = false;
@@ -162,7 +131,8 @@ class DualNewton {
     c_.resize(b.size());
     if (alpha_ == penalty_.alpha) {
       columns_.correlate(u_.data(), c_.data(), old);
-      for (std::size_t j = std::size_t(old); j < b.size(); ++j) b[j] = -argument(j, c_[j], alpha_);
+      for (std::size_t j = std::size_t(old); j < b.size(); ++j)
+        b[j] = -penalty_.argument(Index(j), c_[j]);
       const std::vector<Index> come = off_zero(b, std::size_t(old));
       columns_.subtract(come, b.data(), g_.data());
       for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
@@ -171,7 +141,7 @@ class DualNewton {
     follow(b);
     std::vector<double> u = predicted(), c(b.size());
     columns_.correlate(u.data(), c.data());
-    move(u, c, alpha_, b);
+    move(u, c, b);
   }
 
   // u where A stays: K' u' = K u
@@ -185,7 +155,8 @@ class DualNewton {
 
   // b = b(u) and g = u - t + Z b
   void gradient(std::vector<double>& b) {
-    const std::vector<Index> support = arguments(b);
+    for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
+    const std::vector<Index> support = off_zero(b, 0);
     g_ = t_;
     columns_.subtract(support, b.data(), g_.data());
     for (std::size_t i = 0; i < u_.size(); ++i) g_[i] = u_[i] - g_[i];
@@ -196,11 +167,11 @@ class DualNewton {
   void follow(const std::vector<double>& b) {
     std::vector<Index> come, go, all;
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const bool now = curved(j, b[j]), was = in_[j] > 0.0;
+      const bool now = curved(Index(j), b[j]), was = in_[j];
       if (now) all.push_back(Index(j));
       if (now && !was) come.push_back(Index(j));
       if (!now && was) go.push_back(Index(j));
-      in_[j] = now ? 1.0 : 0.0;
+      in_[j] = now;
     }
     system_.change(come, go, all);
   }
@@ -216,15 +187,12 @@ class DualNewton {
     }
     double low = 0.0, high = infinity, s = 1.0;
     for (int step = 0; step < 100; ++step) {
-      double slope = 0.0, bend = 0.0;
-#pragma omp simd reduction(+ : slope, bend)
+      double slope = ud - td + s * dd, bend = dd;
       for (std::size_t j = 0; j < c_.size(); ++j) {
-        const double at = argument(j, c_[j] + s * along_[j], alpha_);
-        slope += along_[j] * at;
-        bend += curved(j, at) ? along_[j] * along_[j] / factor2_[j] : 0.0;
+        const double at = c_[j] + s * along_[j];
+        slope += along_[j] * penalty_.argument(Index(j), at);
+        bend += along_[j] * along_[j] * penalty_.argument_slope(Index(j), at);
       }
-      slope += ud - td + s * dd;
-      bend = dd + bend / alpha_;
       (slope < 0.0 ? low : high) = s;
       if (std::fabs(slope) <= 1e-13 * (std::fabs(ud) + std::fabs(td)) + 1e-12 * dd) break;
       if (high - low <= 1e-14 * high) break;
@@ -238,16 +206,13 @@ class DualNewton {
   const FeatureSet& columns_;
   const ElasticNet& penalty_;
   const std::vector<double>& t_;
-  const Index n_;
   DualSystem system_;
-  double alpha_ = 0.0;                           // of u
-  std::vector<double> u_, g_, d_;                // (n,) iterate, gradient, direction
-  std::vector<double> c_, along_;                // (|W|,) Z'u, Z'd
-  bool started_ = false;                         // u is new: nothing is known of it
-  bool exact_ = false;                           // whether g does not come from its changes
-  std::vector<double> in_;                       // (|W|,) 1 where j is in A, else 0
-  std::vector<double> factor2_, lower_, upper_;  // (|W|,) of the penalty
-  std::vector<double> rest_;                     // (|W|,) of b's move, to be read
+  double alpha_ = 0.0;             // of u
+  std::vector<double> u_, g_, d_;  // (n,) iterate, gradient, direction
+  std::vector<double> c_, along_;  // (|W|,) Z'u, Z'd
+  bool started_ = false;           // u is new: nothing is known of it
+  bool exact_ = false;             // whether g does not come from its changes
+  std::vector<char> in_;           // (|W|,) whether j is in A
 };
 
 }  // namespace REGSOLVE_TARGET

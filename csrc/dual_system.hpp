@@ -16,6 +16,10 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+inline double size_of(const std::vector<double>& v) {
+  return std::sqrt(dot_dense(v.data(), v.data(), Index(v.size())));
+}
+
 class DualSystem {
  public:
   DualSystem(const Design& design, const FeatureSet& columns, const ElasticNet& penalty)
@@ -98,10 +102,6 @@ class DualSystem {
   }
 
  private:
-  double size_of(const std::vector<double>& v) const {
-    return std::sqrt(dot_dense(v.data(), v.data(), n_));
-  }
-
   // x := K_0^{-1} x, where K_0 is what was factored and the changes of A since, K_0 = R'R + U S U'
   // with a column z_j / sqrt(l2_j) of U and a sign each:  R^{-1} (I - V (S + V'V)^{-1} V') R'^{-1},
   // V = R'^{-1} U. False where the changes are many.
@@ -124,11 +124,11 @@ class DualSystem {
     const Index k = Index(since_.size()), held = Index(pivots_.size());
     if (k == held) return true;
     V_.resize(std::size_t(n_ * k));
-    for (Index l = held; l < k; ++l)
-      columns_.copy(
-          since_[std::size_t(l)].first,
-          1.0 / std::sqrt(factored_ * penalty_.factor2[std::size_t(since_[std::size_t(l)].first)]),
-          V_.data() + n_ * l);
+    for (Index l = held; l < k; ++l) {
+      const Index j = since_[std::size_t(l)].first;
+      columns_.copy(j, 1.0 / std::sqrt(factored_ * penalty_.factor2[std::size_t(j)]),
+                    V_.data() + n_ * l);
+    }
     trsm(design_.blas, int(n_), int(k - held), K_.data(), int(n_), V_.data() + n_ * held, int(n_));
     T_.resize(std::size_t(k * k));
     pivots_.resize(std::size_t(k));
