@@ -38,6 +38,10 @@ class Door final : public AnyMatrix {
   void add(Index j, double a, double* z) const override { kind_.add(j, a, z); }
   void gather(Index j, double* out) const override { kind_.gather(j, out); }
   bool sparse() const override { return Kind::sparse; }
+  Index length([[maybe_unused]] Index j) const override {
+    if constexpr (Kind::sparse) return kind_.offsets.length(j);
+    return n;
+  }
   void stored([[maybe_unused]] Index j, [[maybe_unused]] std::vector<std::int32_t>& rows,
               [[maybe_unused]] std::vector<double>& values) const override {
     if constexpr (Kind::sparse) kind_.stored(j, rows, values);

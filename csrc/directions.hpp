@@ -299,18 +299,23 @@ class Directions {
   void deflate() {
     constexpr double eps = std::numeric_limits<double>::epsilon();
     constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
-    parallel_blocks(
-        p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096, [&](Index block) {
-          for (Index j = block * 4096; j < std::min(p_, (block + 1) * 4096); ++j) {
-            double rest = 1.0;
-            for (Index k = 0; k < m_; ++k) {
-              const double c = C_[std::size_t(j + k * p_)];
-              rest -= c * c;
-            }
-            const double noise = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(j));
-            deflated_[std::size_t(j)] = float(up * std::sqrt(std::max(0.0, rest) + noise));
-          }
-        });
+    parallel_blocks(p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096,
+                    [&](Index block) {
+                      const Index begin = block * 4096, width = std::min<Index>(4096, p_ - begin);
+                      double rest[4096];
+                      std::fill(rest, rest + width, 1.0);
+                      for (Index k = 0; k < m_; ++k) {
+                        const double* c = correlations(k) + begin;
+#pragma omp simd
+                        for (Index i = 0; i < width; ++i) rest[i] -= c[i] * c[i];
+                      }
+                      for (Index i = 0; i < width; ++i) {
+                        const double noise =
+                            2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(begin + i));
+                        deflated_[std::size_t(begin + i)] =
+                            float(up * std::sqrt(std::max(0.0, rest[i]) + noise));
+                      }
+                    });
   }
 
   const Design& design_;

@@ -72,9 +72,10 @@ class Monitor {
 inline double largest_alpha(ElasticNet& penalty, const std::vector<double>& c) {
   double alpha = 0.0;
   for (std::size_t j = 0; j < c.size(); ++j) {
+    const double least = std::fabs(c[j]) / penalty.factor1[j];
+    if (!(least > alpha)) continue;
     const bool moves = c[j] > 0.0 ? penalty.upper[j] > 0.0 : penalty.lower[j] < 0.0;
-    if (moves && penalty.penalised(Index(j)))
-      alpha = std::max(alpha, std::fabs(c[j]) / penalty.factor1[j]);
+    if (moves && penalty.penalised(Index(j))) alpha = least;
   }
   return alpha;
 }

@@ -118,7 +118,8 @@ class AnyMatrix {
   virtual void add(Index j, double a, double* z) const = 0;
   virtual void gather(Index j, double* out) const = 0;
   virtual bool sparse() const = 0;
-  // appends the rows and values stored of column j of a sparse kind
+  // of a sparse kind: how many values column j stores, at most; appends them and their rows
+  virtual Index length(Index j) const = 0;
   virtual void stored(Index j, std::vector<std::int32_t>& rows,
                       std::vector<double>& values) const = 0;
   // Readings of all features; they return the bytes of X that were read for them.

@@ -48,6 +48,7 @@ class SomeRows final : public AnyMatrix {
     std::fill(out, out + n, 0.0);
     visit_column(j, [&](Index i, double x) { out[i] = x; });
   }
+  Index length(Index j) const override { return whole_->length(j); }
   void stored(Index j, std::vector<std::int32_t>& rows,
               std::vector<double>& values) const override {
     const std::size_t begin = rows.size();

@@ -21,6 +21,7 @@ class SparseFeatures final : public FeatureSet {
   // serves a whole panel, or, where the panel stores few, row by row.
   void add(const std::vector<Index>& S, double* G, Index ld) override {
     const Index old = size_;
+    make_room(S);
     for (Index j : S) gather(j);
     size_ += Index(S.size());
     if (!G) return;
@@ -130,6 +131,16 @@ class SparseFeatures final : public FeatureSet {
   }
 
  private:
+  // Memory once for all of S: what a vector gives up as it grows is memory touched for nothing.
+  void make_room(const std::vector<Index>& S) {
+    std::size_t all = row_.size();
+    for (Index j : S) all += std::size_t(design_.X.length(j));
+    if (all <= row_.capacity()) return;
+    all = std::max(all, row_.capacity() + row_.capacity() / 2);
+    row_.reserve(all);
+    value_.reserve(all);
+  }
+
   void gather(Index j) {
     const std::size_t k = std::size_t(j);
     const double inv = design_.stats.inv[k];

@@ -64,18 +64,22 @@ inline std::vector<Index> first_features(const Design& design, const ElasticNet&
   const std::size_t most = std::size_t((design.X.sparse() ? 0.08 : 0.4) * wide);
   std::vector<Index> S;
   std::vector<std::pair<double, Index>> nearest;  // a heap, the farthest of them in front
+  double least = 0.0;                             // |c_j| / l1_j below which j is too far
   for (Index j = 0; j < design.X.p; ++j) {
+    const bool given = coef_init && coef_init[j] != 0.0;
+    const double ratio = std::fabs(c[std::size_t(j)]) / penalty.factor1[std::size_t(j)];
+    if (!given && ratio < least) continue;
     if (penalty.excluded(j) || W.position[std::size_t(j)] >= 0) continue;
-    if (coef_init && coef_init[j] != 0.0) {
+    if (given) {
       S.push_back(j);
     } else if (most > 0 && penalty.slack(j, c[std::size_t(j)]) < infinity) {
-      const double ratio = std::fabs(c[std::size_t(j)]) / penalty.factor1[std::size_t(j)];
       if (nearest.size() == most && !(std::pair(-ratio, j) < nearest.front())) continue;
       nearest.emplace_back(-ratio, j);
       std::push_heap(nearest.begin(), nearest.end());
       if (nearest.size() <= most) continue;
       std::pop_heap(nearest.begin(), nearest.end());
       nearest.pop_back();
+      least = -nearest.front().first;
     }
   }
   std::sort_heap(nearest.begin(), nearest.end());

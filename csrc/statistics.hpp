@@ -58,6 +58,14 @@ struct Statistics {
   }
 };
 
+// What a reading is asked for: the statistics of a target under row weights.
+struct Moments {
+  const double* omega;    // (n,)
+  const double* omega_t;  // (n,)
+  bool centred;
+  Statistics* out;
+};
+
 // Up to 16 evenly spread rows that have weight.
 inline std::vector<Index> choose_pilot_rows(const double* omega, Index n) {
   std::vector<Index> used, out;
@@ -68,39 +76,86 @@ inline std::vector<Index> choose_pilot_rows(const double* omega, Index n) {
   return out;
 }
 
-// The average of column j over the rows given: a value near its mean.
+// The averages of C columns from j on over the rows given: values near their means.
+template <class Kind, int C>
+void average(const Kind& X, Index j, const std::vector<Index>& rows, double (&out)[C]) {
+  std::fill(out, out + C, 0.0);
+  for (Index i : rows)
+    for (int c = 0; c < C; ++c) out[c] += X.at(i, j + c);
+  for (double& value : out) value /= double(std::max<std::size_t>(rows.size(), 1));
+}
 template <class Kind>
 double pilot_of(const Kind& X, Index j, const std::vector<Index>& rows) {
-  double sum = 0.0;
-  for (Index i : rows) sum += X.at(i, j);
-  return sum / double(std::max<std::size_t>(rows.size(), 1));
+  double out[1];
+  average(X, j, rows, out);
+  return out[0];
 }
 
-template <class T>
-void column_sums(const T* x, Index n, double pilot, const double* omega, const double* omega_t,
-                 double* sums) {
-  double s1 = 0.0, s2 = 0.0, s3 = 0.0;
-#pragma omp simd reduction(+ : s1, s2, s3)
-  for (Index i = 0; i < n; ++i) {
-    const double v = static_cast<double>(x[i]) - pilot, wv = omega[i] * v;
-    s1 += wv;
-    s2 += wv * v;
-    s3 += v * omega_t[i];
+constexpr int kAbreast = 4;  // columns that are summed side by side
+
+// sums[c] = (sum_i omega_i v_ic, sum_i omega_i v_ic^2, sum_i omega_t_i v_ic), v_ic = x[i + c ld] -
+// pilot[c], for C columns, in the same order for any C. What lies `ahead` of x is asked for.
+template <int C, class T>
+REGSOLVE_INLINE void column_sums(const T* x, Index ld, Index n, Index ahead, const double* pilot,
+                                 const Moments& m, double (*sums)[3]) {
+  constexpr Index line = kLineBytes / Index(sizeof(T));
+  Pack shift[C], s1[C], s2[C], s3[C];
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c) {
+    shift[c] = broadcast(-pilot[c]);
+    s1[c] = s2[c] = s3[c] = broadcast(0.0);
   }
-  sums[0] = s1, sums[1] = s2, sums[2] = s3;
+  const auto add = [&](int c, Pack v, const Pack& w, const Pack& wt) {
+    v += shift[c];
+    const Pack wv = w * v;
+    s1[c] += wv;
+    multiply_add(wv, v, s2[c]);
+    multiply_add(v, wt, s3[c]);
+  };
+  Index i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Pack w = load(m.omega + i), wt = load(m.omega_t + i);
+    REGSOLVE_UNROLL
+    for (int c = 0; c < C; ++c) {
+      const T* at = x + i + c * ld;
+      if (kLanes == line || i % line == 0) prefetch_far(at + ahead);
+      add(c, load(at), w, wt);
+    }
+  }
+  if (i < n && n >= kLanes) {  // the last rows with those before them, which weigh nothing now
+    const Index last = n - kLanes;
+    double w[kLanes] = {}, wt[kLanes] = {};
+    for (Index l = i - last; l < kLanes; ++l) w[l] = m.omega[last + l], wt[l] = m.omega_t[last + l];
+    const Pack ws = load(w), wts = load(wt);
+    REGSOLVE_UNROLL
+    for (int c = 0; c < C; ++c) add(c, load(x + last + c * ld), ws, wts);
+  } else if (i < n) {
+    const Pack w = load_part(m.omega, n), wt = load_part(m.omega_t, n);
+    REGSOLVE_UNROLL
+    for (int c = 0; c < C; ++c) add(c, load_part(x + c * ld, n), w, wt);
+  }
+  REGSOLVE_UNROLL
+  for (int c = 0; c < C; ++c)
+    sums[c][0] = sum(s1[c]), sums[c][1] = sum(s2[c]), sums[c][2] = sum(s3[c]);
 }
 
-template <class T>
-void column_statistics(const Columns<T>& X, Index j, const double* omega, bool centred,
-                       const double* omega_t, Statistics& out) {
+// The statistics of C columns from j on.
+template <int C, class T>
+REGSOLVE_INLINE void column_statistics(const Columns<T>& X, Index j, const Moments& m) {
+  // as many columns ahead as memory is late by
+  const Index ahead = X.ld * std::max<Index>(C, 1 + 2048 / (X.n + 1));
   const T* x = X.data + j * X.ld;
-  double pilot = centred ? pilot_of(X, j, out.pilot_rows) : 0.0, s[3];
-  column_sums(x, X.n, pilot, omega, omega_t, s);
-  if (centred && s[0] * s[0] > 1e4 * (s[1] - s[0] * s[0]) && std::isfinite(s[1])) {
-    pilot += s[0];  // a pilot far from the mean: the sums once more, about the mean
-    column_sums(x, X.n, pilot, omega, omega_t, s);
+  double pilot[C] = {}, sums[C][3];
+  if (m.centred) average(X, j, m.out->pilot_rows, pilot);
+  column_sums<C>(x, X.ld, X.n, ahead, pilot, m, sums);
+  for (int c = 0; c < C; ++c) {
+    double* s = sums[c];
+    if (m.centred && s[0] * s[0] > 1e4 * (s[1] - s[0] * s[0]) && std::isfinite(s[1])) {
+      pilot[c] += s[0];  // a pilot far from the mean: the sums once more, about the mean
+      column_sums<1>(x + c * X.ld, X.ld, X.n, 0, pilot + c, m, sums + c);
+    }
+    m.out->set(j + c, m.centred, pilot[c], s[0], s[1], s[2]);
   }
-  out.set(j, centred, pilot, s[0], s[1], s[2]);
 }
 
 // N sums over begin <= k < end, to which add(k, s) adds; long ones on four independent partial sums
@@ -160,14 +215,6 @@ struct Cells {
   Index count = 1;
 };
 
-// What a reading is asked for: the statistics of a target under row weights.
-struct Moments {
-  const double* omega;    // (n,)
-  const double* omega_t;  // (n,)
-  bool centred;
-  Statistics* out;
-};
-
 // Each column serves all that are asked for while it is in cache.
 template <class Kind>
 void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads) {
@@ -177,6 +224,21 @@ void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads
     for (Index j = block * width; j < std::min(X.p, (block + 1) * width); ++j)
       for (const Moments& m : wanted)
         column_statistics(X, j, m.omega, m.centred, m.omega_t, *m.out);
+  });
+}
+
+template <class T>
+void statistics(const Columns<T>& X, const std::vector<Moments>& wanted, int n_threads) {
+  const bool abreast = wanted.size() == 1 || kAbreast * X.n <= Index(1) << 17;
+  const Index columns = std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)),
+              width = std::max<Index>(1, columns / kAbreast) * kAbreast;
+  parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
+    Index j = block * width;
+    const Index end = std::min(X.p, j + width);
+    for (; abreast && j + kAbreast <= end; j += kAbreast)
+      for (const Moments& m : wanted) column_statistics<kAbreast>(X, j, m);
+    for (; j < end; ++j)
+      for (const Moments& m : wanted) column_statistics<1>(X, j, m);
   });
 }
 

@@ -58,10 +58,15 @@ class WorkingSetPath {
     while (k < grid_.size() && !done_ && !solution_.stopped) {
       if (k != begun) allow(begun = k);
       const double alpha = next_alpha(grid_[k]);
+      const bool asked = alpha == grid_[k];
+      share_ = asked || W_.size() >= design_.X.n ? 0.2 : 0.4;
       const bool solved = solve_at(alpha);
       if (solved) {
         reached_ = alpha;
-        k = alpha == grid_[k] ? wait(k) : look(k);
+        if (asked)
+          k = wait(k);
+        else
+          look();
       } else if (!W_.spent()) {
         k = give_up(k);
       }
@@ -138,7 +143,7 @@ class WorkingSetPath {
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
   bool grow(Screening& seen) {
     if (seen.suspects.empty()) return false;
-    const Index most = std::max<Index>(25, Index(0.2 * double(W_.size()))) - grown_;
+    const Index most = std::max<Index>(25, Index(share_ * double(W_.size()))) - grown_;
     if (most <= 0) return false;
     // sparse columns of the Gram matrix cost little more by the panel
     const std::size_t count = seen.suspects.size(),
@@ -162,10 +167,14 @@ class WorkingSetPath {
     solution_.report.working_set = std::max(solution_.report.working_set, W_.size());
   }
 
-  // On the way between alphas: a reading only where most features are in doubt.
-  std::size_t look(std::size_t k) {
-    if (double(now_.uncertain) > kDoubt * double(design_.X.p)) proofs_.read();
-    return k;
+  // On the way between alphas: a reading only where most features are in doubt. What it finds
+  // joins.
+  void look() {
+    if (double(now_.uncertain) <= kDoubt * double(design_.X.p)) return;
+    proofs_.read();
+    now_ = screener_.again(W_.dual, now_);
+    grown_ = 0;
+    grow(now_);
   }
 
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
@@ -334,6 +343,7 @@ class WorkingSetPath {
   Screening now_;
   double reached_ = 0.0;
   Index grown_ = 0;
+  double share_ = 0.2;  // of W by which it may grow at an alpha: most of n features will be active
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet
 };
 
