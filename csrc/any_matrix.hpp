@@ -27,6 +27,7 @@ class Door final : public AnyMatrix {
  public:
   explicit Door(Kind kind) : AnyMatrix(kind.n, kind.p), kind_(kind) {}
 
+  int together() const override { return Kind::together; }
   double size() const override { return kind_.size(); }
   double column_bytes(Index j) const override { return kind_.column_bytes(j); }
   double gram_seconds() const override { return gram_flop_seconds(kind_); }

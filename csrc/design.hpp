@@ -51,10 +51,10 @@ struct Design {
     return v;
   }
 
-  // out (p x k) = X'v for k vectors, in blocks of 8
+  // out (p x k) = X'v for k vectors, as many a reading as it serves
   void xtr(const double* R, int k, double* out, Report& report) const {
-    for (int v = 0; v < k; v += 8) {
-      const int several = std::min(8, k - v);
+    for (int v = 0; v < k; v += X.together()) {
+      const int several = std::min(X.together(), k - v);
       report.x_bytes += X.xtr(R + v * X.n, several, out + v * X.p, X.p,
                               worthwhile(n_threads, reading_work(X, several)));
     }

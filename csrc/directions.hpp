@@ -172,27 +172,31 @@ class Directions {
     unit_ *= 1.5;  // a sum of m products each
   }
 
-  // What is asked of features: whether |z_j'v| may exceed alpha factor_j - margin.
+  // What is asked of features: whether |z_j'v| may exceed alpha factor_j - margin. With `typical`
+  // below 1, whether it does at that share of the bound on what is not known of it; and how many of
+  // the others may exceed counted factor_j - margin.
   struct Question {
     const Located& at;
     const double* factor;  // (p,), infinite for features that are not asked for
-    double alpha, margin;
+    double alpha, margin = 0.0, typical = 1.0, counted = infinity;
   };
 
   // visit(j, c, r, rounding) for the features of [begin, end), or of list[begin, end), that may:
-  // |z_j'v - c| <= r + rounding
+  // |z_j'v - c| <= r + rounding. Returns how many are counted.
   template <class Visit>
-  void ask(const Question& question, const Index* list, Index begin, Index end,
-           const Visit& visit) const {
+  Index ask(const Question& question, const Index* list, Index begin, Index end,
+            const Visit& visit) const {
     constexpr Index width = 1024, few = 32;
-    double sum[width], over[width];
+    double sum[width], over[width], doubt[width];
+    Index counted = 0;
     for (Index at = begin; at < end; at += width) {
       const Index w = std::min(width, end - at);
       std::fill(sum, sum + w, 0.0);
       if (list)
-        estimate(question, [&](Index i) { return list[at + i]; }, w, sum, over);
+        estimate(question, [&](Index i) { return list[at + i]; }, w, sum, over, doubt);
       else
-        estimate(question, [&](Index i) { return at + i; }, w, sum, over);
+        estimate(question, [&](Index i) { return at + i; }, w, sum, over, doubt);
+      counted += count_where(doubt, over, std::isfinite(question.counted) ? w : 0);
       for (Index i = 0; i < w; i += few) {
         const Index stop = std::min(w, i + few);
         if (!any_positive(over + i, stop - i)) continue;
@@ -204,9 +208,18 @@ class Directions {
         }
       }
     }
+    return counted;
   }
 
  private:
+  // How many of x are positive where y is not.
+  static Index count_where(const double* x, const double* y, Index count) {
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (Index i = 0; i < count; ++i) sum += x[i] > 0.0 ? (y[i] > 0.0 ? 0.0 : 1.0) : 0.0;
+    return Index(sum);
+  }
+
   static bool any_positive(const double* x, Index count) {
     double most = -infinity;
 #pragma omp simd reduction(max : most)
@@ -214,10 +227,10 @@ class Directions {
     return most > 0.0;
   }
 
-  // sum = C a and by how much |sum| and its bound exceed the threshold, for w features
+  // sum = C a, and by how much |sum| and its bound exceed the thresholds, for w features
   template <class Feature>
   void estimate(const Question& question, const Feature& feature, Index w, double* sum,
-                double* over) const {
+                double* over, double* doubt) const {
     const Index m = Index(question.at.a.size());
     Index k = 0;
     for (; k + 4 <= m; k += 4) {  // four streams at a time outrun one
@@ -237,13 +250,16 @@ class Directions {
     const float* deflated = deflated_.data();
     const double *mean = design_.stats.mean.data(), *inv = design_.stats.inv.data(),
                  *factor = question.factor;
-    const double rest = question.at.rest, alpha = question.alpha,
-                 rounding = unit_ * question.at.size, margin = question.margin + rounding;
+    const double rest = question.at.rest, alpha = question.alpha, typical = question.typical,
+                 counted = question.counted, rounding = unit_ * question.at.size,
+                 margin = question.margin + rounding;
 #pragma omp simd
     for (Index i = 0; i < w; ++i) {
       const Index j = feature(i);
-      over[i] = std::fabs(sum[i]) + double(deflated[j]) * rest +
-                rounding * std::fabs(mean[j]) * inv[j] + margin - alpha * factor[j];
+      const double known = std::fabs(sum[i]) + rounding * std::fabs(mean[j]) * inv[j] + margin,
+                   unknown = double(deflated[j]) * rest;
+      over[i] = known + typical * unknown - alpha * factor[j];
+      doubt[i] = known + unknown - counted * factor[j];
     }
   }
 

@@ -71,7 +71,7 @@ void kernel_columns(const T* X, Index ld, Index n, Index p, const double* d, con
                     const double* V, int k, double* out, double* total, double* Z, int n_threads) {
   with_count(k, [&](auto count) {
     const auto forth = [&](Index j0, Index j1, double* z) {
-      xtr_columns_of<count()>(X + j0 * ld, ld, n, 0, j1 - j0, V, z, j1 - j0);
+      xtr_columns_of<count()>(X + j0 * ld, ld, n, 0, n, 0, j1 - j0, V, z, j1 - j0);
     };
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
       const Index m = j1 - j0, after = j1 + m <= p ? m : 0;
@@ -90,7 +90,7 @@ void kernel_rows(const T* X, Index ld, Index n, Index p, const double* d, const 
       xtr_rows_of<count()>(X + j0, ld, n, 0, n, 0, j1 - j0, V, z, j1 - j0);
     };
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
-      xtr_columns_of<count()>(X + j0, ld, j1 - j0, 0, n, z, sum, n, true);
+      xtr_columns_of<count()>(X + j0, ld, j1 - j0, 0, j1 - j0, 0, n, z, sum, n, true);
     };
     by_panels(n, p, panel_of_rows<T>, d, c, k, out, total, Z, n_threads, forth, back);
   });

@@ -151,14 +151,15 @@ class SharedReading {
       if (!wish->R) wish->bytes = bytes / double(wanted.size());
   }
 
-  // Vectors of all members one behind the other, eight a reading.
+  // Vectors of all members one behind the other, as many a reading as it serves.
   void serve_products() {
     const Index n = X_.n, p = X_.p;
     std::vector<std::pair<Wish*, int>> vectors;
     for (Wish* wish : wishes_)
       for (int v = 0; wish->R && v < wish->k; ++v) vectors.emplace_back(wish, v);
-    for (std::size_t first = 0; first < vectors.size(); first += 8) {
-      const std::size_t k = std::min<std::size_t>(8, vectors.size() - first);
+    const std::size_t most = std::size_t(X_.together());
+    for (std::size_t first = 0; first < vectors.size(); first += most) {
+      const std::size_t k = std::min(most, vectors.size() - first);
       R_.resize(std::size_t(n) * k);
       C_.resize(std::size_t(p) * k);
       for (std::size_t l = 0; l < k; ++l) {
@@ -186,7 +187,7 @@ class SharedReading {
   std::deque<Seat> seats_;
   std::vector<Index> ready_;  // members that may go on
   std::vector<Wish*> wishes_;
-  std::vector<double> R_, C_;  // (n, 8), (p, 8)
+  std::vector<double> R_, C_;  // (n, k), (p, k) of a reading
 };
 
 // X as one of several problems sees it.
@@ -210,6 +211,7 @@ class Companion final : public AnyMatrix {
     return bytes;
   }
 
+  int together() const override { return X_.together(); }
   int share() const override { return share_; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }

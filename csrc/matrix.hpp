@@ -7,7 +7,8 @@
 //   axpy(j, a, omega, u)                u_i += a omega_i x_ij
 //   add(j, a, z)                        z_i += a x_ij
 //   gather(j, out)                      out (n,) = column j
-//   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= 8
+//   together                            vectors that one reading serves
+//   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= together
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
 //   kernel(d, c, V, k, out, total, Z, n_threads)
 //                                       out = X Z and total = 1'Z for Z = diag(d) (X'V - 1 c')
@@ -74,6 +75,7 @@ struct Columns {
   Index n, p, ld;
 
   static constexpr bool by_rows = false, sparse = false;
+  static constexpr int together = 64;
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -122,6 +124,7 @@ struct Rows {
   Index n, p, ld;
 
   static constexpr bool by_rows = true, sparse = false;
+  static constexpr int together = 8;
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }
@@ -167,6 +170,7 @@ struct Csc {
   Index n, p, nnz;
 
   static constexpr bool by_rows = false, sparse = true;
+  static constexpr int together = 8;
 
   double size() const { return double(nnz) * (sizeof(T) + sizeof(I)) + double(p + 1) * sizeof(I); }
   double column_bytes(Index j) const { return double(offsets.length(j)) * (sizeof(T) + sizeof(I)); }

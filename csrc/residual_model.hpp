@@ -107,7 +107,8 @@ class AnyMatrix {
 
   AnyMatrix(Index rows, Index columns) : n(rows), p(columns) {}
   virtual ~AnyMatrix() = default;
-  // how many of the eight vectors of a reading its owner may ask for
+  virtual int together() const = 0;  // vectors that one reading serves
+  // how many of them its owner may ask for
   virtual int share() const { return 8; }
   virtual double size() const = 0;
   virtual double column_bytes(Index j) const = 0;

@@ -68,35 +68,38 @@ class Screener {
     return out;
   }
 
+  // Share of the bound on what is not known of a feature that it is taken to reach.
+  double typical() const { return std::min(1.0, kappa / std::sqrt(double(design_.X.n))); }
+
   // Classifies features by |z_j'v - c| <= r + rounding.
   auto look_into(Screening& part, const DualPoint& v, const Directions::Located& at) const {
-    const double typical = kappa / std::sqrt(double(design_.X.n));
     const bool known = !v.v.empty() && at.rest <= 1e-13 * at.size;
-    return [this, &part, typical, known](Index j, double c, double r, double rounding) {
+    return [this, &part, share = typical(), known](Index j, double c, double r, double rounding) {
       const double room = known ? 0.0 : r + rounding;
-      classify(j, reach(j, c), room, std::min(room, typical * r), part);
+      classify(j, reach(j, c), room, std::min(room, share * r), part);
     };
   }
 
- public:
-  // What is known of every feature that was outside W when v was stated, v = Q a + e. Where e is
-  // rounding, what is left of doubt is decided by value: nothing will ever be known better.
-  Screening screen(const DualPoint& v) {
-    const Directions::Located at = locate(v);
-    Screening out = begun(v);
-    follow_set();
-    const Nearby* near = list_for(v);
-    if (!near) near = list_about(v, at);
-    const Index set = Index(v.c.size());
-    const Index count = near ? Index(near->features.size()) : design_.X.p;
+  // All features outside, those of the list where there is one. Of a crowd those are named that are
+  // likely to violate; the others in doubt are counted.
+  Screening look_over(const DualPoint& v, const Directions::Located& at,
+                      const std::vector<Index>* list, bool crowd) const {
+    const double asked = soon_ * penalty_.alpha;
+    Directions::Question question{at, outside_.data(), asked};
+    if (crowd) {
+      question.typical = typical();
+      question.counted = penalty_.alpha * (1.0 + kRoom);
+    }
+    const Index count = list ? Index(list->size()) : design_.X.p;
     std::vector<Screening> parts(std::size_t(blocks_of(count)) + 1);
-    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha, 0.0}, W_.features.data(),
-                    set, W_.size(), look_into(parts.back(), v, at));
+    directions_.ask({at, penalty_.factor1.data(), asked}, W_.features.data(), Index(v.c.size()),
+                    W_.size(), look_into(parts.back(), v, at));
     over_blocks(count, [&](Index block, Index begin, Index end) {
       Screening& part = parts[std::size_t(block)];
-      directions_.ask({at, outside_.data(), soon_ * penalty_.alpha, 0.0},
-                      near ? near->features.data() : nullptr, begin, end, look_into(part, v, at));
+      part.uncertain += directions_.ask(question, list ? list->data() : nullptr, begin, end,
+                                        look_into(part, v, at));
     });
+    Screening out = begun(v);
     for (Screening& part : parts) {
       out.uncertain += part.uncertain;
       out.violating += part.violating;
@@ -108,6 +111,23 @@ class Screener {
     return out;
   }
 
+ public:
+  // What is known of every feature that was outside W when v was stated, v = Q a + e. Where e is
+  // rounding, what is left of doubt is decided by value: nothing will ever be known better.
+  Screening screen(const DualPoint& v) {
+    const Directions::Located at = locate(v);
+    follow_set();
+    const Nearby* near = list_for(v);
+    if (!near) near = list_about(v, at);
+    const std::vector<Index>* list = near ? &near->features : nullptr;
+    const bool crowd = crowded_ && !one_sided_;
+    Screening out = look_over(v, at, list, crowd);
+    if (crowd && out.uncertain + out.violating <= most_listed(design_.X.p))
+      out = look_over(v, at, list, false);
+    crowded_ = !out.listed();
+    return out;
+  }
+
   // The same at the same alpha, where directions came since: a bound that held holds, and only what
   // was open is asked for.
   Screening again(const DualPoint& v, const Screening& before) {
@@ -116,8 +136,8 @@ class Screener {
     if (!before.listed()) return screen(v);
     const Directions::Located at = locate(v);
     out.excess = before.excess;
-    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha, 0.0}, before.open.data(),
-                    0, Index(before.open.size()), look_into(out, v, at));
+    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha}, before.open.data(), 0,
+                    Index(before.open.size()), look_into(out, v, at));
     return out;
   }
 
@@ -156,7 +176,10 @@ class Screener {
     if (outside_.empty()) {
       outside_ = penalty_.factor1;
       for (Index j = 0; j < design_.X.p; ++j)
-        if (penalty_.excluded(j)) outside_[std::size_t(j)] = infinity;
+        if (penalty_.excluded(j))
+          outside_[std::size_t(j)] = infinity;
+        else
+          one_sided_ = one_sided_ || !(penalty_.hi(j) > 0.0 && penalty_.lo(j) < 0.0);
     }
     for (; followed_ < W_.size(); ++followed_)
       outside_[std::size_t(W_.features[std::size_t(followed_)])] = infinity;
@@ -223,6 +246,8 @@ class Screener {
   std::vector<double> outside_;  // (p,) factor1 outside W, infinite on it
   Index followed_ = 0;           // features of W that outside_ knows of
   std::vector<Nearby> lists_;
+  bool crowded_ = false;         // more features were in doubt than are named, the last time
+  bool one_sided_ = false;       // a feature may move one way only: |c_j| says too much of it
   int pause_ = 0, longest_ = 0;  // times that no list is made after lists that were long, doubled
 };
 

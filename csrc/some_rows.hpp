@@ -22,6 +22,7 @@ class SomeRows final : public AnyMatrix {
     for (Index i = 0; i < n; ++i) place_[std::size_t(rows_[std::size_t(i)])] = std::int32_t(i);
   }
 
+  int together() const override { return whole_->together(); }
   int share() const override { return whole_->share(); }
   double size() const override { return whole_->size(); }
   double column_bytes(Index j) const override { return whole_->column_bytes(j); }

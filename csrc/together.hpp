@@ -240,7 +240,7 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
 // reading at least.
 inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, double most) {
   const double n = double(X.n), p = double(X.p), all = double(std::max(stored.p, stored.n_stored));
-  const double each = 8.0 * (140.0 * n + (18.0 + double(most_directions(X))) * p);
+  const double each = 8.0 * (140.0 * n + (22.0 + double(most_directions(X))) * p);
   const double one_path = 64e6 + 8.0 * (30.0 * (n + 0.5 * all) + 10.0 * (n + all));
   double room = std::max(one_path, 0.25 * X.size());
   room = std::max(room, 2.0 * each);
@@ -293,7 +293,7 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     SharedReading reading(*X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
-      const int share = cell ? share_of(m, members, 2) : 4;
+      const int share = !cell ? 4 : X->together() > 8 ? 3 : share_of(m, members, 2);
       auto companion = std::make_unique<Companion>(*X, reading, m, share);  // leaves on any error
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);

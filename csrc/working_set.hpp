@@ -55,8 +55,9 @@ class WorkingSet {
   Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
   double stored() const { return columns_->stored(); }
   double bytes() const {
-    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(ld_) * double(ld_)) +
-           active_.bytes() + newton_.bytes();
+    const double rows = double(std::min(ld_, size() + kPage));  // mapped of each column of G
+    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(size()) * rows) + active_.bytes() +
+           newton_.bytes();
   }
 
   // S, none of which is in W, joins at 0.
@@ -302,7 +303,7 @@ class WorkingSet {
   // Memory of G is not cleared: what is never written is never mapped.
   void reserve(Index m) {
     if (m <= ld_) return;
-    const Index wider = std::max<Index>({m + m / 2, ld_ + ld_ / 2, 128}), old = size();
+    const Index wider = std::max<Index>(256, m < kWide ? 2 * m : m + m / 2), old = size();
     std::unique_ptr<double[]> moved(new double[std::size_t(wider * wider)]);
     for (Index j = 0; j < old; ++j)
       std::copy(G_.get() + j * ld_, G_.get() + j * ld_ + old, moved.get() + j * wider);
@@ -331,6 +332,8 @@ class WorkingSet {
     }
   }
 
+  static constexpr Index kWide = 4096;  // features from which on G grows by half, not to the double
+  static constexpr Index kPage = 512;   // numbers of a page of memory
   static constexpr double kSmall = 65536.0;  // values that are read faster than they are avoided
   static constexpr double kSame = 1e-14;     // apart, in norms of t: one dual point to rounding
   static constexpr double kFarMean = 10.0;   // means, in deviations, that cost G digits

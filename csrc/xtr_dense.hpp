@@ -1,5 +1,6 @@
-// X'R for a dense X (n x p) and a block R (n x k) of k = 1..8 vectors. float32 is widened as it is
-// read; every product and sum is in double.
+// X'R for a dense X (n x p) and a block R (n x k) of k = 1..8 vectors, or several such blocks one
+// after the other while the numbers of X are in cache. float32 is widened as it is read; every
+// product and sum is in double.
 //
 // One number of the result is the sum of its rows in blocks of kRows, each block a fixed set of
 // partial sums. Which columns are asked for together, and which vectors stand beside it, do not
@@ -151,13 +152,14 @@ REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, cons
     }
 }
 
+// Rows [i0, i1) of n; i0 is a multiple of kRows.
 template <int k, class T>
-void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, double* out,
-                    Index ldo, bool onto = false) {
+void xtr_columns_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0, Index j1,
+                    const double* R, double* out, Index ldo, bool onto = false) {
   using S = Shape<k>;
   alignas(kLineBytes) double packed[kRows * k];
-  for (Index i = 0; i < n; i += kRows) {
-    const Index rows = std::min(kRows, n - i);
+  for (Index i = i0; i < i1; i += kRows) {
+    const Index rows = std::min(kRows, i1 - i);
     const bool fresh = i == 0 && !onto;
     for (Index s = 0; s < rows; s += S::depth) {
       const Index height = std::min(S::depth, rows - s);
@@ -182,13 +184,20 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index j0, Index j1, const dou
   }
 }
 
-// out[j + v ldo] = sum_i X[i + j ld] R[i + v n],  j0 <= j < j1,  v < k;  X column-major, ld >= n
+// out[j + v ldo] = sum_i X[i + j ld] R[i + v n],  j0 <= j < j1,  v < k;  X column-major, ld >= n,
+// for any k: eight vectors after eight meet the same rows.
 template <class T>
 void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double* R, int k,
                  double* out, Index ldo) {
   if (n == 0)
     for (int v = 0; v < k; ++v) std::fill(out + j0 + v * ldo, out + j1 + v * ldo, 0.0);
-  with_count(k, [&](auto count) { xtr_columns_of<count()>(X, ld, n, j0, j1, R, out, ldo); });
+  const Index height = k > 8 ? kRows : n;
+  for (Index i = 0; i < n; i += height)
+    for (int v = 0; v < k; v += 8)
+      with_count(std::min(8, k - v), [&](auto count) {
+        xtr_columns_of<count()>(X, ld, n, i, std::min(n, i + height), j0, j1, R + v * n,
+                                out + v * ldo, ldo);
+      });
 }
 
 // Columns to take at a time, a multiple of the panel's 24. R is laid out anew for every block, so

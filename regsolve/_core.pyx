@@ -279,11 +279,9 @@ cdef class Matrix:
         out = np.empty((self.ref.p, R.shape[1]), order="F")
         cdef const double* r = doubles(R)
         cdef double* result = <double*> doubles(out)
-        cdef Index n = self.ref.n, p = self.ref.p
-        cdef int v, k = R.shape[1]
+        cdef int k = R.shape[1]
         with nogil:
-            for v in range(0, k, 8):
-                target.xtr(self.ref, r + v * n, min(8, k - v), result + v * p, n_threads)
+            target.xtr(self.ref, r, k, result, n_threads)
         return out
 
     def kernel(self, d, V, int n_threads=1, offset=None, double[::1, :] Z=None):

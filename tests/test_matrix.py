@@ -112,6 +112,20 @@ def test_block_product(shape, k, layout, tmp_path):
 
 
 @pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("shape", [(33, 130), (700, 11), (5000, 30)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_vectors_beside_a_vector_change_no_bit_of_its_product(shape, dtype):
+    """150 vectors take three readings of column-major X, 64 at a time, eight after eight."""
+    n, p = shape
+    kind = _core.Matrix(np.asfortranarray(values(n, p), dtype=dtype))
+    R = np.random.default_rng(4).standard_normal((n, 150))
+    out = kind.xtr(R)
+    for k in (0, 7, 8, 63, 64, 149):
+        np.testing.assert_array_equal(out[:, [k]], kind.xtr(R[:, [k]]))
+    np.testing.assert_array_equal(out[:, 60:77], kind.xtr(R[:, 60:77], 2))
+
+
+@pytest.mark.usefixtures("target")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("centred", [True, False])
 def test_gram_and_statistics(shape, centred, layout, tmp_path):
@@ -135,6 +149,28 @@ def test_gram_and_statistics(shape, centred, layout, tmp_path):
         np.testing.assert_array_equal(G, kind.gram(weight, centred, n_threads)[0])
         again = kind.statistics(weight, centred, n_threads)
         np.testing.assert_array_equal(again[1], kind.statistics(weight, centred)[1])
+
+
+@pytest.mark.usefixtures("target")
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 31, 200])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_beside_a_column_change_no_bit_of_its_statistics(n, dtype):
+    """Columns are summed side by side, the last few one by one; rows in packs, the last in part."""
+    X = values(n, 11)
+    X[:, 5] += 1e6  # its pilot is far from the mean: summed twice
+    weight = np.random.default_rng(n).random(n)
+    weight[n // 2] *= n > 1  # 0 for one of the rows
+    weight /= max(weight.sum(), 1e-300)
+    whole = _core.Matrix(np.asfortranarray(X, dtype=dtype)).statistics(weight, True)
+    stored = X.astype(dtype).astype(float)
+    mean = weight @ stored
+    np.testing.assert_allclose(whole[0], mean, rtol=1e-13, atol=1e-14)
+    norm = np.sqrt(weight @ (stored - mean) ** 2)
+    np.testing.assert_allclose(whole[1], norm, rtol=1e-9, atol=1e-9)
+    for j in range(11):
+        alone = _core.Matrix(np.asfortranarray(X[:, j:], dtype=dtype)).statistics(weight, True)
+        for one, all_of_them in zip(alone, whole, strict=True):
+            assert one[0] == all_of_them[j]
 
 
 def test_a_mean_far_above_the_deviation_costs_no_digits(layout, tmp_path):

@@ -135,6 +135,32 @@ def test_one_alpha(name: str, share: float) -> None:
     assert one.report.n_passes <= 20
 
 
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("dearer", [1.0, 1.02])
+def test_a_crowd_at_the_threshold(positive: bool, dearer: float) -> None:
+    """Two thirds of the features are copies of those that are active at the end, at their threshold
+    or just below: many more are in doubt than are named one by one. All are certified, by few
+    readings."""
+    X, y = ar(60, 800, 0.5, seed=8)
+    found = path(X, y, n_alphas=30, alpha_min_ratio=5e-2)
+    active = np.flatnonzero(found.coefs[:, [-1]].toarray().ravel())
+    copies = X[:, np.resize(active, 1600)]
+    if positive:
+        copies = np.where(np.arange(1600) % 2, copies, -copies)
+    X = np.asfortranarray(np.hstack([X, copies]))
+    options: dict[str, Any] = {"weights": np.repeat([1.0, dearer], [800, 1600])}
+    if positive:
+        options["lower"] = 0.0
+    grid = {"n_alphas": 30, "alpha_min_ratio": 5e-2}
+    fitted = path(X, y, penalty=L1(**options), tol=TIGHT, solver="working_set", **grid)
+    assert set(fitted.statuses) == {"optimal"}
+    assert fitted.report.n_passes <= 20
+    for k in (5, 29):
+        coef = fitted.coefs[:, [k]].toarray().ravel()
+        penalty = L1(fitted.alphas[k], **options)
+        assert verify(X, y, coef, fitted.intercepts[k], penalty=penalty).relative_gap <= TIGHT
+
+
 def test_a_start_far_from_the_answer() -> None:
     X, y = ar(80, 500, 0.5)
     rng = np.random.default_rng(0)
