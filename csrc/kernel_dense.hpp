@@ -10,7 +10,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "xtr_dense.hpp"
+#include "xtr_columns.hpp"
+#include "xtr_rows.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -75,7 +76,7 @@ void kernel_columns(const T* X, Index ld, Index n, Index p, const double* d, con
     };
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
       const Index m = j1 - j0, after = j1 + m <= p ? m : 0;
-      xtr_rows_of<count()>(X + j0 * ld, ld, m, 0, m, 0, n, z, sum, n, true, after);
+      xtr_rows_of<count()>(X + j0 * ld, ld, m, 0, m, 0, n, z, k, sum, n, true, after);
     };
     by_panels(n, p, panel_of_columns<T>(n), d, c, k, out, total, Z, n_threads, forth, back);
   });
@@ -87,7 +88,7 @@ void kernel_rows(const T* X, Index ld, Index n, Index p, const double* d, const 
                  const double* V, int k, double* out, double* total, double* Z, int n_threads) {
   with_count(k, [&](auto count) {
     const auto forth = [&](Index j0, Index j1, double* z) {
-      xtr_rows_of<count()>(X + j0, ld, n, 0, n, 0, j1 - j0, V, z, j1 - j0);
+      xtr_rows_of<count()>(X + j0, ld, n, 0, n, 0, j1 - j0, V, k, z, j1 - j0);
     };
     const auto back = [&](Index j0, Index j1, const double* z, double* sum) {
       xtr_columns_of<count()>(X + j0, ld, j1 - j0, 0, j1 - j0, 0, n, z, sum, n, true);

@@ -27,8 +27,9 @@
 #include "kernel_dense.hpp"
 #include "simd.hpp"
 #include "threads.hpp"
+#include "xtr_columns.hpp"
 #include "xtr_csc.hpp"
-#include "xtr_dense.hpp"
+#include "xtr_rows.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -124,7 +125,7 @@ struct Rows {
   Index n, p, ld;
 
   static constexpr bool by_rows = true, sparse = false;
-  static constexpr int together = 8;
+  static constexpr int together = 64;
 
   double size() const { return double(n) * double(p) * sizeof(T); }
   double column_bytes(Index) const { return double(n) * sizeof(T); }

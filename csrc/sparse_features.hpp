@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -254,7 +253,7 @@ class SparseFeatures final : public FeatureSet {
   // Columns laid out by rows, (n, width) within lines of the cache; zeros while nobody holds it.
   struct Panel {
     Index size = 0;
-    std::unique_ptr<double[]> memory;
+    Lines memory;
     double* rows = nullptr;
   };
   Panel take_panel(Index width) const {
@@ -271,9 +270,9 @@ class SparseFeatures final : public FeatureSet {
     }
     Panel fresh;
     fresh.size = size;
-    fresh.memory = std::make_unique<double[]>(std::size_t(size) + 8);
-    const auto address = reinterpret_cast<std::uintptr_t>(fresh.memory.get());
-    fresh.rows = fresh.memory.get() + (kLineBytes - address % kLineBytes) % kLineBytes / 8;
+    fresh.memory = Lines(size);
+    fresh.rows = fresh.memory.data();
+    std::fill(fresh.rows, fresh.rows + size, 0.0);
     return fresh;
   }
   void return_panel(Panel panel) const {

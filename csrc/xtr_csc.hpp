@@ -10,12 +10,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <type_traits>
 #include <vector>
 
 #include "api.hpp"
-#include "simd.hpp"
+#include "lines.hpp"
 #include "threads.hpp"
 
 namespace regsolve {
@@ -39,10 +38,8 @@ class RowBlock {
  public:
   RowBlock(const double* R, Index n, int k, int n_threads = 1) : RowBlock(n, k, R) {
     if (k == 1) return;
-    constexpr std::size_t spare = kLineBytes / sizeof(double);
-    memory_.reset(new double[static_cast<std::size_t>(n * width) + spare]);
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
-    double* aligned = memory_.get() + (kLineBytes - address % kLineBytes) % kLineBytes / 8;
+    memory_ = Lines(n * width);
+    double* aligned = memory_.data();
     constexpr Index block = 1 << 14;
     parallel_blocks(n_threads, (n + block - 1) / block, [&](Index b) {
       constexpr Index tile = 64;  // rows whose lines stay in the first cache for all vectors
@@ -66,7 +63,7 @@ class RowBlock {
   const double* rows;  // (n x width), each row within one cache line
 
  private:
-  std::unique_ptr<double[]> memory_;
+  Lines memory_;
 };
 
 constexpr Index kDistance = 32;  // stored values between asking for a row of R and meeting it

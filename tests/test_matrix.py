@@ -114,10 +114,11 @@ def test_block_product(shape, k, layout, tmp_path):
 @pytest.mark.usefixtures("target")
 @pytest.mark.parametrize("shape", [(33, 130), (700, 11), (5000, 30)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_vectors_beside_a_vector_change_no_bit_of_its_product(shape, dtype):
-    """150 vectors take three readings of column-major X, 64 at a time, eight after eight."""
+@pytest.mark.parametrize("order", ["F", "C"])
+def test_vectors_beside_a_vector_change_no_bit_of_its_product(shape, order, dtype):
+    """150 vectors take three readings of dense X, 64 at a time, eight after eight."""
     n, p = shape
-    kind = _core.Matrix(np.asfortranarray(values(n, p), dtype=dtype))
+    kind = _core.Matrix(np.asarray(values(n, p), dtype=dtype, order=order))
     R = np.random.default_rng(4).standard_normal((n, 150))
     out = kind.xtr(R)
     for k in (0, 7, 8, 63, 64, 149):
