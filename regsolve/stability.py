@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .subsamples import Subsamples
 
-TOGETHER = 16  # subsamples that the core runs in lockstep; eight vectors fill a reading
+TOGETHER = 16  # subsamples that the core runs in lockstep, four vectors of each in a reading
 
 
 @dataclass(frozen=True)
