@@ -48,8 +48,10 @@ class Door final : public AnyMatrix {
     if constexpr (Kind::sparse) kind_.stored(j, rows, values);
   }
   double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
-    kind_.xtr(R, k, out, ldo, n_threads);
-    return size();
+    double bytes = 0.0;
+    for (int v = 0; v < k; v += Kind::together, bytes += size())
+      kind_.xtr(R + v * n, std::min(Kind::together, k - v), out + v * ldo, ldo, n_threads);
+    return bytes;
   }
   double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
     for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);

@@ -51,13 +51,9 @@ struct Design {
     return v;
   }
 
-  // out (p x k) = X'v for k vectors, as many a reading as it serves
+  // out (p x k) = X'v for k vectors
   void xtr(const double* R, int k, double* out, Report& report) const {
-    for (int v = 0; v < k; v += X.together()) {
-      const int several = std::min(X.together(), k - v);
-      report.x_bytes += X.xtr(R + v * X.n, several, out + v * X.p, X.p,
-                              worthwhile(n_threads, reading_work(X, several)));
-    }
+    report.x_bytes += X.xtr(R, k, out, X.p, worthwhile(n_threads, reading_work(X, k)));
     report.n_rhs += k;
   }
 

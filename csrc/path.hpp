@@ -44,9 +44,7 @@ inline Judgement judge(const Problem& given, double alpha, const double* coef, d
 }
 
 inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
-  const std::unique_ptr<AnyMatrix> kind = open(X);
-  for (int v = 0; v < k; v += kind->together())
-    kind->xtr(R + v * X.n, std::min(kind->together(), k - v), out + v * X.p, X.p, n_threads);
+  open(X)->xtr(R, k, out, X.p, n_threads);
 }
 inline void kernel(const MatrixRef& X, const double* d, const double* c, const double* V, int k,
                    double* out, double* total, double* Z, int n_threads) {

@@ -62,14 +62,14 @@ class SparseFeatures final : public FeatureSet {
           shift[l] += b[l] * mu_[std::size_t(f)];
         }
         for (Index e = start_[std::size_t(f)]; e < start_[std::size_t(f + 1)]; ++e) {
-          double* row = panel.rows + kPanel * row_[std::size_t(e)];
+          double* row = panel.rows() + kPanel * row_[std::size_t(e)];
           const double value = value_[std::size_t(e)];
 #pragma omp simd
           for (Index l = 0; l < kPanel; ++l) row[l] += value * b[l];
         }
       }
       for (Index i = 0; i < n; ++i) {
-        double* row = panel.rows + kPanel * i;
+        double* row = panel.rows() + kPanel * i;
         for (Index l = 0; l < m; ++l)
           R[i + n * (first + l)] -= row[l] - shift[l] * design_.root[std::size_t(i)];
         std::fill(row, row + kPanel, 0.0);
@@ -241,12 +241,12 @@ class SparseFeatures final : public FeatureSet {
     Panel panel = take_panel(width);
     for (Index k = k0; k < k1; ++k)
       for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e)
-        panel.rows[row_[std::size_t(e)] * width + (k - k0)] = value_[std::size_t(e)];
+        panel.rows()[row_[std::size_t(e)] * width + (k - k0)] = value_[std::size_t(e)];
     xtr_csc(value_.data(), row_.data(), Offsets<Index>{start_.data(), nullptr}, first, k1,
-            RowBlock(design_.X.n, m, panel.rows), out, ld);
+            RowBlock(design_.X.n, m, panel.rows()), out, ld);
     for (Index k = k0; k < k1; ++k)
       for (Index e = start_[std::size_t(k)]; e < start_[std::size_t(k + 1)]; ++e)
-        panel.rows[row_[std::size_t(e)] * width + (k - k0)] = 0.0;
+        panel.rows()[row_[std::size_t(e)] * width + (k - k0)] = 0.0;
     return_panel(std::move(panel));
   }
 
@@ -254,7 +254,7 @@ class SparseFeatures final : public FeatureSet {
   struct Panel {
     Index size = 0;
     Lines memory;
-    double* rows = nullptr;
+    double* rows() const { return memory.data(); }
   };
   Panel take_panel(Index width) const {
     const Index size = design_.X.n * width;
@@ -271,8 +271,7 @@ class SparseFeatures final : public FeatureSet {
     Panel fresh;
     fresh.size = size;
     fresh.memory = Lines(size);
-    fresh.rows = fresh.memory.data();
-    std::fill(fresh.rows, fresh.rows + size, 0.0);
+    std::fill(fresh.rows(), fresh.rows() + size, 0.0);
     return fresh;
   }
   void return_panel(Panel panel) const {

@@ -178,9 +178,12 @@ std::array<double, N> sums_over(Index begin, Index end, const Add& add) {
 // Sums over stored values, the unstored ones in closed form. The rows stored, of weight q <= 1 in
 // all, leave m_j^2 <= q sum_i omega_i x_ij^2: for q <= 1/4 a difference of the two loses no digit,
 // others are summed again about the mean.
-template <class T, class I>
-void column_statistics(const Csc<T, I>& X, Index j, const double* omega, bool centred,
-                       const double* omega_t, Statistics& out) {
+template <int C, class T, class I>
+void column_statistics(const Csc<T, I>& X, Index j, const Moments& wanted) {
+  static_assert(C == 1, "sparse columns are summed one by one");
+  const double *omega = wanted.omega, *omega_t = wanted.omega_t;
+  const bool centred = wanted.centred;
+  Statistics& out = *wanted.out;
   const Index begin = X.offsets.begin(j), end = X.offsets.end(j);
   const I* row = X.indices;
   const T* x = X.data;
@@ -215,28 +218,18 @@ struct Cells {
   Index count = 1;
 };
 
-// Each column serves all that are asked for while it is in cache.
+// Columns serve all that are asked for while they are in cache: several at once where they fit.
 template <class Kind>
 void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads) {
-  const Index width = std::max<Index>(1, std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)));
-  const Index n_blocks = (X.p + width - 1) / width;
-  parallel_blocks(n_threads, n_blocks, [&](Index block) {
-    for (Index j = block * width; j < std::min(X.p, (block + 1) * width); ++j)
-      for (const Moments& m : wanted)
-        column_statistics(X, j, m.omega, m.centred, m.omega_t, *m.out);
-  });
-}
-
-template <class T>
-void statistics(const Columns<T>& X, const std::vector<Moments>& wanted, int n_threads) {
-  const bool abreast = wanted.size() == 1 || kAbreast * X.n <= Index(1) << 17;
+  constexpr int abreast = Kind::sparse ? 1 : kAbreast;
+  const bool fit = wanted.size() == 1 || abreast * X.n <= Index(1) << 17;
   const Index columns = std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)),
-              width = std::max<Index>(1, columns / kAbreast) * kAbreast;
+              width = std::max<Index>(1, columns / abreast) * abreast;
   parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
     Index j = block * width;
     const Index end = std::min(X.p, j + width);
-    for (; abreast && j + kAbreast <= end; j += kAbreast)
-      for (const Moments& m : wanted) column_statistics<kAbreast>(X, j, m);
+    for (; fit && j + abreast <= end; j += abreast)
+      for (const Moments& m : wanted) column_statistics<abreast>(X, j, m);
     for (; j < end; ++j)
       for (const Moments& m : wanted) column_statistics<1>(X, j, m);
   });

@@ -15,12 +15,9 @@
 #pragma once
 
 #include <algorithm>
-#include <type_traits>
-#include <vector>
 
 #include "api.hpp"
 #include "simd.hpp"
-#include "threads.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lines.hpp"
+#include "threads.hpp"
 #include "xtr_columns.hpp"
 
 namespace regsolve {
