@@ -7,6 +7,7 @@
 
 #include "blas.hpp"
 #include "matrix.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -141,7 +142,7 @@ class Cholesky {
   void reserve(Index n) {
     if (n <= capacity_) return;
     const Index wider = std::max<Index>({n, 2 * capacity_, 16});
-    std::vector<double> moved(std::size_t(wider * wider));
+    Values moved(std::size_t(wider * wider));
     for (Index j = 0; j < size_; ++j)
       std::copy(data_.data() + j * capacity_, data_.data() + j * capacity_ + j + 1,
                 moved.data() + j * wider);
@@ -151,7 +152,7 @@ class Cholesky {
 
   const Blas* blas_;
   Index size_ = 0, capacity_ = 0;
-  std::vector<double> data_;
+  Values data_;
   std::vector<double> cosine_, sine_;  // of the rotation of rows (i, i + 1)
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "feature_set.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -14,7 +15,7 @@ class DenseFeatures final : public FeatureSet {
   using FeatureSet::FeatureSet;
   using FeatureSet::subtract;
 
-  void add(const std::vector<Index>& S, double* G, Index ld) override {
+  void add(const std::vector<Index>& S) override {
     const Index n = design_.X.n, m = Index(S.size()), old = size_;
     Z_.resize(std::size_t(n * (old + m)));
     parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n)), m, [&](Index k) {
@@ -24,23 +25,31 @@ class DenseFeatures final : public FeatureSet {
       design_.X.gather(Index(j), z);
       for (Index i = 0; i < n; ++i) z[i] = design_.root[std::size_t(i)] * ((z[i] - mean) * inv);
     });
+    for (Index j : S) used_.push_back(design_.stats.inv[std::size_t(j)] > 0.0);
     size_ += m;
-    if (!G) return;
-    const double* fresh = Z_.data() + n * old;
-    constexpr Index width = 128;
-    const double flops = double(n) * double(m) * double(size_);
-    parallel_blocks(
-        worthwhile(design_.n_threads, flops / 16.0), (size_ + width - 1) / width, [&](Index block) {
-          const Index j0 = block * width, columns = std::min(width, size_ - j0);
-          gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z_.data() + n * j0,
-               int(n), fresh, int(n), 0.0, G + j0 + old * ld, int(ld));
-        });
-    for (Index k = old; k < size_; ++k) {
-      for (Index j = 0; j < old; ++j) G[k + j * ld] = G[j + k * ld];
+  }
+
+  // Features asked for as they were gathered lie side by side; others are copied to do so.
+  void add_gram(const std::vector<Index>& which, double* G, Index ld) override {
+    const Index n = design_.X.n, m = Index(which.size()), old = asked_;
+    if (prefix_ == asked_ && which.front() == asked_ && which.back() == asked_ + m - 1)
+      prefix_ += m;
+    else
+      for (Index k : which) apart_.insert(apart_.end(), column(k), column(k) + n);
+    asked_ += m;
+    const double* fresh =
+        prefix_ == asked_ ? column(old) : apart_.data() + apart_.size() - std::size_t(n * m);
+    meet(Z_.data(), prefix_, fresh, m, G + old * ld, ld);
+    meet(apart_.data(), asked_ - prefix_, fresh, m, G + prefix_ + old * ld, ld);
+    for (Index j = 0; j < old; ++j)
+      for (Index k = old; k < asked_; ++k) G[k + j * ld] = G[j + k * ld];
+    for (Index k = old; k < asked_; ++k) {
       for (Index j = old; j < k; ++j) G[j + k * ld] = G[k + j * ld];
-      G[k + k * ld] = design_.stats.inv[std::size_t(S[std::size_t(k - old)])] > 0.0 ? 1.0 : 0.0;
+      G[k + k * ld] = used_[std::size_t(which[std::size_t(k - old)])] ? 1.0 : 0.0;
     }
   }
+
+  bool in_any_order() const override { return true; }
 
   // Blocks of features with a sum each, added in their order.
   void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
@@ -89,11 +98,28 @@ class DenseFeatures final : public FeatureSet {
                     });
   }
 
-  double bytes() const override { return 8.0 * double(Z_.capacity()); }
+  double bytes() const override { return 8.0 * double(Z_.capacity() + apart_.capacity()); }
   double stored() const override { return double(Z_.size()); }
 
  private:
   const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
+
+  // out (count x m, leading dimension ld) = Z'F, Z (n x count), F (n x m). BLAS lays Z out anew
+  // before it multiplies, which few columns do not pay for.
+  void meet(const double* Z, Index count, const double* F, Index m, double* out, Index ld) const {
+    constexpr Index width = 240, few = 48;
+    const Index n = design_.X.n;
+    const double flops = double(n) * double(m) * double(count);
+    parallel_blocks(worthwhile(design_.n_threads, flops / 16.0), (count + width - 1) / width,
+                    [&](Index block) {
+                      const Index j0 = block * width, columns = std::min(width, count - j0);
+                      if (m <= few)
+                        xtr_columns(Z + n * j0, n, n, 0, columns, F, int(m), out + j0, ld);
+                      else
+                        gemm(design_.blas, 'T', 'N', int(columns), int(m), int(n), 1.0, Z + n * j0,
+                             int(n), F, int(n), 0.0, out + j0, int(ld));
+                    });
+  }
 
   void subtract_block(const Index* begin, const Index* end, const double* b, double* u) const {
     const Index n = design_.X.n;
@@ -112,7 +138,10 @@ class DenseFeatures final : public FeatureSet {
     }
   }
 
-  std::vector<double> Z_;  // (n, size)
+  Values Z_;                      // (n, size)
+  std::vector<char> used_;        // (size,) whether a feature is no constant
+  Index asked_ = 0, prefix_ = 0;  // features that G is of; that are its first as gathered
+  Values apart_;                  // (n, asked - prefix) the others
 };
 
 }  // namespace REGSOLVE_TARGET

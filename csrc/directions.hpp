@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "design.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -285,7 +286,7 @@ class Directions {
   }
 
   // A := A T, T (m, kept), in place by slabs of rows
-  void rotate(std::vector<double>& A, Index rows, const std::vector<double>& T, Index kept) const {
+  void rotate(Values& A, Index rows, const std::vector<double>& T, Index kept) const {
     constexpr Index width = 4096;
     std::vector<double> out(std::size_t(width * kept));
     for (Index i0 = 0; i0 < rows; i0 += width) {
@@ -337,7 +338,7 @@ class Directions {
   const Design& design_;
   const std::vector<double>& target_;
   Index n_, p_, most_, m_ = 0, version_ = 0;
-  std::vector<double> Q_, C_;    // (n, m), (p, m)
+  Values Q_, C_;                 // (n, m), (p, m)
   std::vector<double> along_;    // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up
   double size_;                  // ||t||

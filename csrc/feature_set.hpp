@@ -17,9 +17,13 @@ class FeatureSet {
   virtual ~FeatureSet() = default;
 
   Index size() const { return size_; }
-  // Gathers the features S of X behind those that are there and, unless G is null, writes the new
-  // columns of the Gram matrix G (size x size, leading dimension ld), both triangles.
-  virtual void add(const std::vector<Index>& S, double* G, Index ld) = 0;
+  // Gathers the features S of X behind those that are there.
+  virtual void add(const std::vector<Index>& S) = 0;
+  // The Gram matrix G (leading dimension ld) of features that were asked for, in that order, gets
+  // the rows and columns of the features `which` behind them, both triangles.
+  virtual void add_gram(const std::vector<Index>& which, double* G, Index ld) = 0;
+  // Whether any features may be asked for; otherwise all are, as they were gathered.
+  virtual bool in_any_order() const = 0;
   // u -= Z b over the features k listed, u (n,) weighted by sqrt(omega)
   virtual void subtract(const std::vector<Index>& which, const double* b, double* u) const = 0;
   // R (n, k) -= Z B over the features listed, B (size, k)

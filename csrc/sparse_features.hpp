@@ -16,15 +16,16 @@ class SparseFeatures final : public FeatureSet {
   explicit SparseFeatures(const Design& design)
       : FeatureSet(design), start_(1, 0), row_start_(std::size_t(design.X.n + 1)) {}
 
-  // New columns of G meet the others in panels of up to eight: by a sweep of all stored values that
-  // serves a whole panel, or, where the panel stores few, row by row.
-  void add(const std::vector<Index>& S, double* G, Index ld) override {
-    const Index old = size_;
+  void add(const std::vector<Index>& S) override {
     make_room(S);
     for (Index j : S) gather(j);
     size_ += Index(S.size());
-    if (!G) return;
-    const Index m = size_ - old, panels = (m + kPanel - 1) / kPanel;
+  }
+
+  // New columns of G meet the others in panels of up to eight: by a sweep of all stored values that
+  // serves a whole panel, or, where the panel stores few, row by row.
+  void add_gram(const std::vector<Index>& which, double* G, Index ld) override {
+    const Index m = Index(which.size()), old = size_ - m, panels = (m + kPanel - 1) / kPanel;
     arrange_where_worth(values(old, size_), panels);
     parallel_blocks(worthwhile(design_.n_threads, double(panels) * stored()), panels,
                     [&](Index panel) {
@@ -34,6 +35,8 @@ class SparseFeatures final : public FeatureSet {
     for (Index k = old; k < size_; ++k)
       for (Index j = 0; j < k; ++j) G[k + j * ld] = G[j + k * ld];
   }
+
+  bool in_any_order() const override { return false; }
 
   void subtract(const std::vector<Index>& which, const double* b, double* u) const override {
     double shift = 0.0;

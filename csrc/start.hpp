@@ -31,7 +31,13 @@ inline Start start_at_null(Design& design, ElasticNet& penalty, WorkingSet& W,
   const ElasticNet null = null_penalty(penalty, design.problem, design.stats);
   std::vector<double> b(p, 0.0);
   std::vector<double> q = solve_unpenalised(design, null, b, report);
-  for (std::size_t k = 0; k < S.size(); ++k) W.b[k] = b[std::size_t(S[k])];
+  std::vector<Index> support;
+  std::vector<double> values;
+  for (std::size_t k = 0; k < S.size(); ++k) {
+    support.push_back(Index(k));
+    values.push_back(b[std::size_t(S[k])]);
+  }
+  W.set(support, values);
   W.state();
   const double norm = std::sqrt(dot_dense(q.data(), q.data(), design.X.n));
   start.null.objective = 0.5 * norm * norm;

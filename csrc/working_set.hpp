@@ -3,8 +3,8 @@
 // digits and is less work, else by the true residual.
 #pragma once
 
-#include "active_set.hpp"
 #include "dense_features.hpp"
+#include "direct_solver.hpp"
 #include "dual_newton.hpp"
 #include "dual_point.hpp"
 #include "null_space.hpp"
@@ -35,29 +35,25 @@ class WorkingSet {
         all_(all),
         target_(target),
         columns_(make_feature_set(design)),
-        model_(nullptr, 0, 0, nullptr, dot_dense(target.data(), target.data(), design.X.n)),
-        active_(design.blas, model_, penalty, nullptr),
+        direct_(design, *columns_, target),
         newton_(design, *columns_, penalty, target) {
     penalty.alpha = all.alpha;
-    model_.n_threads = design.n_threads;
   }
 
   Index size() const { return Index(features.size()); }
-  Index n_solves() const { return active_.n_solves + newton_.n_solves; }
+  Index n_solves() const { return direct_.n_solves() + newton_.n_solves; }
   // Work of the direct solver from here on that it is worth where its systems are large: entries
   // of triangles read for each stored value of the features, those to come included.
   void allow(double each) {
     allowed_ = each;
-    before_ = active_.work;
+    before_ = direct_.work();
   }
-  bool spent() const { return large_ && active_.work - before_ > allowed_ * stored(); }
+  bool spent() const { return large_ && direct_.work() - before_ > allowed_ * stored(); }
   // features whose linear system is solved at once
-  Index n_free() const { return on_rows_ ? 0 : Index(active_.free_features().size()); }
+  Index n_free() const { return on_rows_ ? 0 : direct_.n_free(); }
   double stored() const { return columns_->stored(); }
   double bytes() const {
-    const double rows = double(std::min(ld_, size() + kPage));  // mapped of each column of G
-    return columns_->bytes() + (on_rows_ ? 0.0 : 8.0 * double(size()) * rows) + active_.bytes() +
-           newton_.bytes();
+    return columns_->bytes() + (on_rows_ ? 0.0 : direct_.bytes()) + newton_.bytes();
   }
 
   // S, none of which is in W, joins at 0.
@@ -65,8 +61,7 @@ class WorkingSet {
     if (S.empty()) return;
     const Index old = size(), m = old + Index(S.size());
     if (!on_rows_ && rows_serve(m)) leave_gram();
-    if (!on_rows_) reserve(m);
-    columns_->add(S, on_rows_ ? nullptr : G_.get(), ld_);
+    columns_->add(S);
     for (Index j : S) {
       position[std::size_t(j)] = std::int32_t(size());
       features.push_back(j);
@@ -82,20 +77,26 @@ class WorkingSet {
     if (on_rows_) return;
     q_.resize(std::size_t(m));
     columns_->correlate(target_.data(), q_.data(), old);
-    model_.G = G_.get();
-    model_.ld = ld_;
-    model_.p = m;
-    model_.q = q_.data();
-    model_.g.resize(std::size_t(m));
-    active_.grown(b.data());
+    if (columns_->in_any_order() && m >= 2 * design_.X.n) direct_.narrow();  // n may be active
+    if (direct_.whole()) {
+      std::vector<Index> K;
+      for (Index k = old; k < m; ++k) K.push_back(k);
+      direct_.join(K, penalty, q_, b);
+      return;
+    }
+    if (!found_) find_residual();
+    std::vector<double> c(b.size());
+    columns_->correlate(u_.data(), c.data(), old);
+    join_moving(c, old);
   }
 
   void set(const std::vector<Index>& support, const std::vector<double>& values) {
     std::fill(b.begin(), b.end(), 0.0);
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
-    if (!on_rows_) active_.restart();
-    tracked_ = false;
-    if (on_rows_) start_newton();
+    found_ = false;
+    if (on_rows_) return start_newton();
+    if (!direct_.whole()) join_moving({}, 0);
+    direct_.restart();
   }
 
   // Whether b as it is has a gap on W of at most `goal` at alpha.
@@ -115,9 +116,9 @@ class WorkingSet {
       return monitor.stopped() || spent();
     };
     if (on_rows_) {
-      newton_.solve(b, u_, 1e-11 * std::sqrt(model_.tt), poll);
+      newton_.solve(b, u_, 1e-11 * std::sqrt(direct_.model().tt), poll);
       const double error = newton_.gradient_size();  // the gap of b and u is its square / 2
-      if (error > kSame * std::sqrt(model_.tt)) {
+      if (error > kSame * std::sqrt(direct_.model().tt)) {
         state_at_residual();
         return gap() <= goal * scale;
       }
@@ -125,19 +126,21 @@ class WorkingSet {
       state_from_correlations();
       return 0.5 * error * error <= goal * scale;
     }
+    if (!direct_.whole()) join_moving(dual.c, 0);
     for (int round = 0; round < 6; ++round) {
-      active_.solve(max_solves, poll, round == 0);
-      tracked_ = true;
+      direct_.solve(alpha, b, max_solves, poll, round == 0);
+      found_ = false;
       if (round == 0 && state_in_gram(goal * scale) && gap() <= goal * scale) return true;
       state();
       if (gap() <= goal * scale) return true;
       if (monitor.stopped() || max_solves > 0 || spent()) return false;
+      if (!direct_.whole() && join_moving(dual.c, 0)) {
+        --round;
+        continue;
+      }
       if (round < 2) continue;  // once more with the gradient of the true residual
-      std::vector<Index> W;
-      for (Index k = 0; k < size(); ++k)
-        if (b[std::size_t(k)] != 0.0 || penalty.slack(k, model_.gradient(k)) < 0.0) W.push_back(k);
-      report.n_epochs += descend(model_, penalty, W, b.data(), 500, poll).epochs;
-      active_.restart();
+      report.n_epochs += direct_.descend_from(b, poll);
+      found_ = false;
     }
     state();
     return gap() <= goal * scale;
@@ -193,10 +196,11 @@ class WorkingSet {
   // How u moves as alpha falls by a unit, (n,)
   std::vector<double> tangent() const {
     if (on_rows_) return newton_.tangent();
-    const std::vector<double> d = active_.tangent();
+    const std::vector<double> d = direct_.tangent();
+    const std::vector<Index> F = direct_.free_features();
     std::vector<double> at(b.size(), 0.0), out(std::size_t(design_.X.n), 0.0);
-    for (std::size_t k = 0; k < d.size(); ++k) at[std::size_t(active_.free_features()[k])] = d[k];
-    columns_->subtract(active_.free_features(), at.data(), out.data());
+    for (std::size_t k = 0; k < d.size(); ++k) at[std::size_t(F[k])] = d[k];
+    columns_->subtract(F, at.data(), out.data());
     return out;
   }
 
@@ -213,8 +217,7 @@ class WorkingSet {
 
   void leave_gram() {
     on_rows_ = true;
-    active_.restart();
-    G_.reset();
+    direct_.clear();
     start_newton();
   }
 
@@ -227,21 +230,29 @@ class WorkingSet {
   void find_residual() {
     u_ = target_;
     columns_->subtract(Support(b).features, b.data(), u_.data());
+    found_ = true;
+  }
+
+  // Features from `first` on that b or their correlations c move, or nearly so, join the direct
+  // solver; whether there were any.
+  bool join_moving(const std::vector<double>& c, Index first) {
+    const double alpha = std::exchange(penalty.alpha, kNear * penalty.alpha);
+    std::vector<Index> K;
+    for (Index k = first; k < size(); ++k) {
+      const std::size_t i = std::size_t(k);
+      if (direct_.has(k)) continue;
+      if (b[i] != 0.0 || (i < c.size() && penalty.slack(k, c[i]) < 0.0)) K.push_back(k);
+    }
+    penalty.alpha = alpha;
+    direct_.join(K, penalty, q_, b);
+    return !K.empty();
   }
 
   // The dual point where u is the residual at b.
   void state_at_residual() {
     dual.c.resize(b.size());
     columns_->correlate(u_.data(), dual.c.data());
-    if (!on_rows_) {
-      if (!tracked_) model_.refresh(b.data());
-      for (std::size_t k = 0; k < b.size(); ++k) {
-        q_[k] += dual.c[k] - model_.g[k];
-        model_.g[k] = dual.c[k];
-      }
-      active_.set_fresh();
-      tracked_ = true;
-    }
+    if (!on_rows_) direct_.correct(b, dual.c);
     state_from_correlations();
   }
 
@@ -263,10 +274,12 @@ class WorkingSet {
   // The dual point from the Gram matrix alone, without a vector of n values, where that is less
   // work, nothing needs projecting and rounding is far below `goal`.
   bool state_in_gram(double goal) {
+    const GramModel& model = direct_.model();
     const double gram = double(size()) * double(n_free());
-    if (!(stored() > std::max(kSmall, (design_.X.sparse() ? 0.5 : 4.0) * gram)) || far_ > kFarMean)
+    if (!direct_.whole() ||
+        !(stored() > std::max(kSmall, (design_.X.sparse() ? 0.5 : 4.0) * gram)) || far_ > kFarMean)
       return false;
-    dual.c = model_.g;
+    dual.c = model.g;
     dual.terms = terms();
     dual.rounding = 4 * std::numeric_limits<double>::epsilon() * dual.terms;
     std::vector<Index> U = features_to_project(penalty, b);
@@ -275,15 +288,15 @@ class WorkingSet {
     dual.at = Support(b);
     dual.v.clear();
     dual.span = 0;
-    residual_square = dual.square = model_.residual_square(b.data());
-    dual.along = model_.residual_target(b.data());
+    residual_square = dual.square = model.residual_square(b.data());
+    dual.along = model.residual_target(b.data());
     violation = largest_violation();
     return true;
   }
 
   // Entries of G are off by rounding of the means that they are centred by.
   double terms() const {
-    double sum = model_.tt, centring = 0.0;
+    double sum = direct_.model().tt, centring = 0.0;
     for (std::size_t k = 0; k < b.size(); ++k) {
       if (b[k] == 0.0) continue;
       sum += 2.0 * (std::fabs(dual.c[k]) + std::fabs(b[k])) * std::fabs(b[k]);
@@ -298,17 +311,6 @@ class WorkingSet {
       largest = std::max(largest, design_.stats.norm(std::size_t(features[k])) *
                                       penalty.distance(Index(k), b[k], dual.c[k]));
     return largest;
-  }
-
-  // Memory of G is not cleared: what is never written is never mapped.
-  void reserve(Index m) {
-    if (m <= ld_) return;
-    const Index wider = std::max<Index>(256, m < kWide ? 2 * m : m + m / 2), old = size();
-    std::unique_ptr<double[]> moved(new double[std::size_t(wider * wider)]);
-    for (Index j = 0; j < old; ++j)
-      std::copy(G_.get() + j * ld_, G_.get() + j * ld_ + old, moved.get() + j * wider);
-    G_.swap(moved);
-    ld_ = wider;
   }
 
   // Dual points must be orthogonal to features that no penalty holds.
@@ -332,8 +334,7 @@ class WorkingSet {
     }
   }
 
-  static constexpr Index kWide = 4096;  // features from which on G grows by half, not to the double
-  static constexpr Index kPage = 512;   // numbers of a page of memory
+  static constexpr double kNear = 0.97;  // |c_j| / l1_j from which on a feature is taken to move
   static constexpr double kSmall = 65536.0;  // values that are read faster than they are avoided
   static constexpr double kSame = 1e-14;     // apart, in norms of t: one dual point to rounding
   static constexpr double kFarMean = 10.0;   // means, in deviations, that cost G digits
@@ -342,18 +343,15 @@ class WorkingSet {
   const ElasticNet& all_;
   const std::vector<double>& target_;
   std::unique_ptr<FeatureSet> columns_;
-  std::unique_ptr<double[]> G_;  // (|W|, |W|), leading dimension ld_
-  std::vector<double> q_;
-  Index ld_ = 0;
-  GramModel model_;
-  ActiveSet active_;
+  std::vector<double> q_;  // (|W|,) Z't
+  DirectSolver direct_;
   DualNewton newton_;
-  bool tracked_ = false;  // the model's gradient is that at b
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   double far_ = 0.0;      // largest mean over deviation on W
   bool large_ = false;    // whether the last system of the direct solver was
   double allowed_ = infinity, before_ = 0.0;
   std::vector<double> u_;  // (n,) t - Zb weighted by sqrt(omega), where it was asked for
+  bool found_ = false;     // u is that of b
   Basis basis_;
   std::vector<Index> projected_;
   Index spans_ = 0;  // met so far

@@ -31,8 +31,8 @@ struct Shape {
   static constexpr int groups = (k + capacity - 1) / capacity;
   static constexpr int first = (k + groups - 1) / groups, second = k - first;
   static constexpr int columns = k > 2 ? 3 : kRegisters == 32 ? 6 : 4;  // of a tile
-  static constexpr int spacing = groups == 1 ? 8 : 2;        // between the columns of a tile
-  static constexpr Index depth = groups == 1 ? kRows : 256;  // rows before the group changes
+  static constexpr int spacing = groups == 1 ? 8 : 2;  // between the columns of a tile
+  static constexpr Index depth = 2048 / k / 64 * 64;   // rows whose part of R the first cache keeps
   static constexpr int panel = columns * spacing;
   static constexpr int streams = k <= 2 || groups == 2 ? 2 : columns;  // of the next panel
 };
@@ -59,6 +59,10 @@ struct Ahead {
   }
 };
 
+inline Index packed_rows(Index rows) {
+  return (rows + kLanes - 1) / kLanes * kLanes;
+}
+
 // packed (rows / kLanes x V x kLanes): the rows of V vectors, zeros after the last
 template <int V>
 REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double* packed) {
@@ -77,7 +81,8 @@ REGSOLVE_INLINE void outer_product(Pack (&x)[C], const double* r, Pack (&z)[C][V
   for (int c = 0; c < C; ++c) hold(x[c]);
   REGSOLVE_UNROLL
   for (int v = 0; v < V; ++v) {
-    const Pack rv = load(r + v * kLanes);
+    Pack rv = load(r + v * kLanes);
+    if constexpr (kRegisters == 32) hold(rv);
     REGSOLVE_UNROLL
     for (int c = 0; c < C; ++c) multiply_add(x[c], rv, z[c][v]);
   }
@@ -138,7 +143,7 @@ REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, cons
       const T* xt = x + i + t * ld;
       tile<C, S::first, streams>(xt, spacing * ld, height, r, sums + t * k, spacing * k, ahead);
       if constexpr (S::second > 0)
-        tile<C, S::second, streams>(xt, spacing * ld, height, r + S::first * S::depth,
+        tile<C, S::second, streams>(xt, spacing * ld, height, r + S::first * packed_rows(height),
                                     sums + t * k + S::first, spacing * k, ahead);
     }
   }
@@ -163,7 +168,8 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0,
       const double* r = R + i + s;
       pack_vectors<S::first>(r, n, height, packed + s * k);
       if constexpr (S::second > 0)
-        pack_vectors<S::second>(r + S::first * n, n, height, packed + s * k + S::first * S::depth);
+        pack_vectors<S::second>(r + S::first * n, n, height,
+                                packed + s * k + S::first * packed_rows(height));
     }
     Index j = j0;
     for (; j + S::panel <= j1; j += S::panel) {

@@ -331,6 +331,31 @@ def test_any_coef_init_gives_the_same_answer(start: str, ratio: float) -> None:
         assert warm.report.n_solves < cold.report.n_solves
 
 
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_working_sets_wider_than_their_rows_give_the_gram_solution(n: int, positive: bool) -> None:
+    """The direct solver takes those features only that may move, a start and free ones included."""
+    X, y = equicorrelated(n, 300)
+    weights = np.ones(300)
+    weights[: n // 10] = 0.0
+    penalty = L1(weights=weights, positive=positive)
+    options = {"penalty": penalty, "tol": TIGHT, "n_alphas": 30, "alpha_min_ratio": 1e-3}
+    gram, fitted = (path(X, y, solver=solver, **options) for solver in ("gram", "working_set"))
+    assert fitted.report.working_set_size > n
+    assert set(fitted.statuses) == {"optimal"}
+    starts = [None, np.random.default_rng(n).standard_normal(300), gram.coefs.toarray()[:, 20]]
+    for k, alpha in enumerate(gram.alphas):
+        at = L1(alpha, weights=weights, positive=positive)
+        answers = [(fitted.coefs[:, [k]].toarray().ravel(), fitted.intercepts[k])]
+        for start in starts if k == 15 else ():
+            one = solve(X, y, penalty=at, tol=TIGHT, solver="working_set", coef_init=start)
+            answers.append((one.coef, one.intercept))
+        fit = X @ gram.coefs[:, [k]].toarray().ravel() + gram.intercepts[k]
+        for coef, intercept in answers:
+            assert verify(X, y, coef, intercept, penalty=at).relative_gap <= TIGHT
+            np.testing.assert_allclose(X @ coef + intercept, fit, atol=1e-4 * np.ptp(y) + 1e-9)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_elastic_nets_of_columns_in_many_units_are_solved_on_coarse_grids(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)
