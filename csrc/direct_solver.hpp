@@ -48,10 +48,7 @@ class DirectSolver {
       in_[i] = 1;
       features_.push_back(k);
       q_.push_back(q[i]);
-      penalty_.factor1.push_back(penalty.factor1[i]);
-      penalty_.factor2.push_back(penalty.factor2[i]);
-      penalty_.lower.push_back(penalty.lower[i]);
-      penalty_.upper.push_back(penalty.upper[i]);
+      penalty_.append(penalty, i);
     }
     model_.G = G_.data();
     model_.ld = ld_;
@@ -62,16 +59,15 @@ class DirectSolver {
     active_.grown(b_.data());
   }
 
-  // b on W moves to the minimiser on V; false if `poll` or max_solves stopped it.
+  // b on W moves to the minimiser on V, as far as `poll` and max_solves let it.
   template <class Poll>
-  bool solve(double alpha, std::vector<double>& b, Index max_solves, const Poll& poll,
+  void solve(double alpha, std::vector<double>& b, Index max_solves, const Poll& poll,
              bool trusting) {
     penalty_.alpha = alpha;
     take(b);
-    const bool solved = active_.solve(max_solves, poll, trusting);
+    active_.solve(max_solves, poll, trusting);
     give(b);
     tracked_ = true;
-    return solved;
   }
 
   // Coordinate descent, for what rounding keeps from the solver; returns its epochs.
@@ -110,10 +106,11 @@ class DirectSolver {
   void clear() {
     active_.restart();
     Values().swap(G_);
+    ld_ = 0;
   }
 
   // how b moves as alpha falls by a unit: the features of W that are free, and their d
-  const std::vector<Index> free_features() const {
+  std::vector<Index> free_features() const {
     std::vector<Index> of_W;
     for (Index i : active_.free_features()) of_W.push_back(features_[std::size_t(i)]);
     return of_W;

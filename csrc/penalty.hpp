@@ -73,6 +73,14 @@ struct ElasticNet {
     upper.set(j, 0.0, p);
   }
 
+  // One more feature, with the rule of feature j of another.
+  void append(const ElasticNet& other, std::size_t j) {
+    factor1.push_back(other.factor1[j]);
+    factor2.push_back(other.factor2[j]);
+    lower.push_back(other.lower[j]);
+    upper.push_back(other.upper[j]);
+  }
+
   double value(Index j, double b) const {
     if (b < lo(j) || b > hi(j)) return infinity;
     return l1(j) * std::fabs(b) + 0.5 * l2(j) * b * b;

@@ -11,6 +11,9 @@ namespace regsolve {
 
 template <class T>
 struct Uncleared : std::allocator<T> {
+  Uncleared() = default;
+  template <class U>
+  Uncleared(const Uncleared<U>&) {}
   template <class U>
   struct rebind {
     using other = Uncleared<U>;

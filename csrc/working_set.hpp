@@ -1,5 +1,5 @@
-// The problem on a growing working set W: its features gathered, their Gram matrix, the direct
-// solver on it, and the dual point of the answer: by the Gram matrix alone where that has the
+// The problem on a growing working set W: its features gathered, the direct solver on those of them
+// that may move, and the dual point of the answer: by the Gram matrix alone where that has the
 // digits and is less work, else by the true residual.
 #pragma once
 
@@ -52,9 +52,7 @@ class WorkingSet {
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : direct_.n_free(); }
   double stored() const { return columns_->stored(); }
-  double bytes() const {
-    return columns_->bytes() + (on_rows_ ? 0.0 : direct_.bytes()) + newton_.bytes();
-  }
+  double bytes() const { return columns_->bytes() + direct_.bytes() + newton_.bytes(); }
 
   // S, none of which is in W, joins at 0.
   void add(const std::vector<Index>& S, Report& report) {
@@ -66,10 +64,7 @@ class WorkingSet {
       position[std::size_t(j)] = std::int32_t(size());
       features.push_back(j);
       const std::size_t k = std::size_t(j);
-      penalty.factor1.push_back(all_.factor1[k]);
-      penalty.factor2.push_back(all_.factor2[k]);
-      penalty.lower.push_back(all_.lower[k]);
-      penalty.upper.push_back(all_.upper[k]);
+      penalty.append(all_, k);
       far_ = std::max(far_, design_.stats.mean_over_norm(k));
       report.x_bytes += design_.X.column_bytes(j);
     }
@@ -236,14 +231,12 @@ class WorkingSet {
   // Features from `first` on that b or their correlations c move, or nearly so, join the direct
   // solver; whether there were any.
   bool join_moving(const std::vector<double>& c, Index first) {
-    const double alpha = std::exchange(penalty.alpha, kNear * penalty.alpha);
     std::vector<Index> K;
     for (Index k = first; k < size(); ++k) {
       const std::size_t i = std::size_t(k);
       if (direct_.has(k)) continue;
-      if (b[i] != 0.0 || (i < c.size() && penalty.slack(k, c[i]) < 0.0)) K.push_back(k);
+      if (b[i] != 0.0 || (i < c.size() && penalty.slack(k, c[i] / kNear) < 0.0)) K.push_back(k);
     }
-    penalty.alpha = alpha;
     direct_.join(K, penalty, q_, b);
     return !K.empty();
   }
