@@ -35,15 +35,16 @@ class DualNewton {
   template <class Poll>
   bool solve(std::vector<double>& b, std::vector<double>& residual, double goal, const Poll& poll) {
     in_.resize(b.size(), 0);
-    if (std::exchange(started_, false)) {
-      c_.resize(b.size());
-      columns_.correlate(u_.data(), c_.data());
-      gradient(b);
-    } else {
-      go_on(b);
-    }
+    const Index old = Index(c_.size());
+    c_.resize(b.size());
+    const bool fresh = std::exchange(started_, false), moved = alpha_ != penalty_.alpha;
+    if (moved && !fresh) scale();
     alpha_ = penalty_.alpha;
-    const bool done = descend(b, goal, poll);
+    if (fresh)
+      state(b);
+    else
+      join(b, old);
+    const bool done = descend(b, goal, moved && !fresh, poll);
     residual.resize(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) residual[i] = u_[i] - g_[i];
     return done;
@@ -62,12 +63,13 @@ class DualNewton {
   }
 
  private:
+  // `rough`: A is not known yet, and the first step is solved no better than that is.
   template <class Poll>
-  bool descend(std::vector<double>& b, double goal, const Poll& poll) {
+  bool descend(std::vector<double>& b, double goal, bool rough, const Poll& poll) {
     double last = infinity;
     int slow = 0;
     for (int step = 0; step < 500 && !poll(); ++step) {
-      if (size_of(g_) <= goal && !exact_) gradient(b);
+      if (size_of(g_) <= goal && moves_ > kMoves) state(b);
       const double norm = size_of(g_);
       if (norm <= goal) return true;
       slow = norm > 0.5 * last ? slow + 1 : 0;
@@ -75,19 +77,19 @@ class DualNewton {
       if (slow > 200 || (slow > 2 && norm <= 1e3 * goal)) break;  // what falls always is the dual
       follow(b);
       d_ = g_;
-      system_.solve(d_, alpha_, 1e-4 * goal);
+      if (std::exchange(rough, false))
+        system_.solve(d_, alpha_, 1e-6 * size_of(t_), 6.0);
+      else
+        system_.solve(d_, alpha_, 1e-4 * goal);
       for (double& v : d_) v = -v;
       ++n_solves;
       along_.resize(b.size());
       columns_.correlate(d_.data(), along_.data());
       const double s = line_search();
       if (!(s > 0.0)) break;
-      std::vector<double> u(u_), c(c_);
-      for (std::size_t i = 0; i < u.size(); ++i) u[i] += s * d_[i];
-      for (std::size_t j = 0; j < c.size(); ++j) c[j] += s * along_[j];
-      move(u, c, b);
+      move(s, b);
     }
-    if (!exact_) gradient(b);
+    if (moves_ > 0) state(b);
     return false;
   }
 
@@ -103,64 +105,57 @@ class DualNewton {
     return out;
   }
 
-  // u := u', c := c' = Z'u', with b and g = u - t + Z b at them and at the penalty's alpha, from
-  // those at alpha_: on A, Z b moves by M (u' / alpha' - u / alpha), and only features that are not
-  // in A, or leave it, are read for their part. A is as follow(b) left it.
-  void move(std::vector<double>& u, std::vector<double>& c, std::vector<double>& b) {
-    const double now = penalty_.alpha;
-    std::vector<double> x(u), rest(b.size());
-    for (std::size_t i = 0; i < u.size(); ++i) x[i] = u[i] / now - u_[i] / alpha_;
-    const std::vector<double> Mx = system_.product(x);
-    for (std::size_t i = 0; i < u.size(); ++i) g_[i] += u[i] - u_[i] + Mx[i];
+  // u := u + s d, with c, b and g = u - t + Z b there: on A, Z b moves by s M d / alpha, and only
+  // features that are not in A, or leave it, are read for their part. A is as follow(b) left it.
+  void move(double s, std::vector<double>& b) {
+    const std::vector<double> Md = system_.product(d_);
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      u_[i] += s * d_[i];
+      g_[i] += s * (d_[i] + Md[i] / alpha_);
+    }
+    std::vector<double> rest(b.size());
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const double was = b[j], is = penalty_.argument(Index(j), c[j]);
+      c_[j] += s * along_[j];
+      const double was = b[j], is = penalty_.argument(Index(j), c_[j]);
       b[j] = is;
       if (in_[j] && curved(Index(j), is) && (is > 0.0) == (was > 0.0)) continue;
       rest[j] = was - is;
-      if (in_[j]) rest[j] += (c[j] / now - c_[j] / alpha_) / penalty_.factor2[j];
+      if (in_[j]) rest[j] += s * along_[j] / (alpha_ * penalty_.factor2[j]);
     }
     columns_.subtract(off_zero(rest, 0), rest.data(), g_.data());
-    u_.swap(u);
-    c_.swap(c);
-    exact_ = false;
+    ++moves_;
   }
 
-  // From the last answer: to the new alpha, or to the features that joined at the same.
-  void go_on(std::vector<double>& b) {
-    const Index old = Index(c_.size());
-    c_.resize(b.size());
-    if (alpha_ == penalty_.alpha) {
-      columns_.correlate(u_.data(), c_.data(), old);
-      for (std::size_t j = std::size_t(old); j < b.size(); ++j)
-        b[j] = -penalty_.argument(Index(j), c_[j]);
-      const std::vector<Index> come = off_zero(b, std::size_t(old));
-      columns_.subtract(come, b.data(), g_.data());
-      for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
-      return;
+  // Features from `first` on joined, at 0.
+  void join(std::vector<double>& b, Index first) {
+    columns_.correlate(u_.data(), c_.data(), first);
+    for (std::size_t j = std::size_t(first); j < b.size(); ++j)
+      b[j] = -penalty_.argument(Index(j), c_[j]);
+    const std::vector<Index> come = off_zero(b, std::size_t(first));
+    columns_.subtract(come, b.data(), g_.data());
+    for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
+  }
+
+  // To the penalty's alpha, at the point where b stays: u and alpha in one proportion, the
+  // thresholds of c with them. Newton's step from there is the answer wherever A stays.
+  void scale() {
+    const double ratio = penalty_.alpha / alpha_;
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      g_[i] += (ratio - 1.0) * u_[i];
+      u_[i] *= ratio;
     }
-    follow(b);
-    std::vector<double> u = predicted(), c(b.size());
-    columns_.correlate(u.data(), c.data());
-    move(u, c, b);
+    for (double& v : c_) v *= ratio;
   }
 
-  // u where A stays: K' u' = K u
-  std::vector<double> predicted() {
-    std::vector<double> u(u_), step = system_.product(u_);
-    for (double& v : step) v *= 1.0 / alpha_ - 1.0 / penalty_.alpha;
-    system_.solve(step, penalty_.alpha, 1e-6 * size_of(t_), 6.0);
-    for (std::size_t i = 0; i < u.size(); ++i) u[i] += step[i];
-    return u;
-  }
-
-  // b = b(u) and g = u - t + Z b
-  void gradient(std::vector<double>& b) {
+  // c = Z'u, b = b(u) and g = u - t + Z b
+  void state(std::vector<double>& b) {
+    columns_.correlate(u_.data(), c_.data());
     for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
     const std::vector<Index> support = off_zero(b, 0);
     g_ = t_;
     columns_.subtract(support, b.data(), g_.data());
     for (std::size_t i = 0; i < u_.size(); ++i) g_[i] = u_[i] - g_[i];
-    exact_ = true;
+    moves_ = 0;
   }
 
   // The system follows the set A of b.
@@ -189,9 +184,9 @@ class DualNewton {
     for (int step = 0; step < 100; ++step) {
       double slope = ud - td + s * dd, bend = dd;
       for (std::size_t j = 0; j < c_.size(); ++j) {
-        const double at = c_[j] + s * along_[j];
-        slope += along_[j] * penalty_.argument(Index(j), at);
-        bend += along_[j] * along_[j] * penalty_.argument_slope(Index(j), at);
+        const double b = penalty_.argument(Index(j), c_[j] + s * along_[j]);
+        slope += along_[j] * b;
+        if (curved(Index(j), b)) bend += along_[j] * along_[j] / penalty_.l2(Index(j));
       }
       (slope < 0.0 ? low : high) = s;
       if (std::fabs(slope) <= 1e-13 * (std::fabs(ud) + std::fabs(td)) + 1e-12 * dd) break;
@@ -203,6 +198,8 @@ class DualNewton {
     return s;
   }
 
+  static constexpr int kMoves = 16;  // each of which leaves the rounding of one
+
   const FeatureSet& columns_;
   const ElasticNet& penalty_;
   const std::vector<double>& t_;
@@ -211,7 +208,7 @@ class DualNewton {
   std::vector<double> u_, g_, d_;  // (n,) iterate, gradient, direction
   std::vector<double> c_, along_;  // (|W|,) Z'u, Z'd
   bool started_ = false;           // u is new: nothing is known of it
-  bool exact_ = false;             // whether g does not come from its changes
+  int moves_ = 0;                  // of u since c and g were made anew
   std::vector<char> in_;           // (|W|,) whether j is in A
 };
 

@@ -1,15 +1,16 @@
 // Penalties: scalar rules on one coefficient b_j of the unit-norm feature z_j; loops live in the
 // solvers. A penalty P offers, for feature j:
-//   value(j, b)               penalty_j(b), infinite outside the bounds
-//   prox(j, v, step)          argmin_b (b - v)^2 / 2 + step penalty_j(b)
-//   distance(j, b, c)         distance of c to the subdifferential at b, c = -(gradient of the
-//   loss) conjugate(j, c)           max_b c b - penalty_j(b) argument(j, c)            a b that
-//   attains it (0 where it is infinite) argument_slope(j, c)      derivative of argument in c
-//   limit(j, c)               largest s with conjugate(j, s c) finite
-//   slack(j, c)               how far |c| is from moving b_j off 0; negative: it moves
-//   has_argument              whether argument and its slope are known (else the scale s is 1 at
-//   most) excluded(j), free(j)      b_j must be 0; the penalty is absent and b_j unbounded on the
-//   side of c
+//   value(j, b)           penalty_j(b), infinite outside the bounds
+//   prox(j, v, step)      argmin_b (b - v)^2 / 2 + step penalty_j(b)
+//   distance(j, b, c)     of c = -(gradient of the loss) to the subdifferential at b
+//   conjugate(j, c)       max_b c b - penalty_j(b)
+//   argument(j, c)        a b that attains it, 0 where it is infinite
+//   argument_slope(j, c)  its derivative in c
+//   limit(j, c)           largest s with conjugate(j, s c) finite
+//   slack(j, c)           how far |c| is from moving b_j off 0; negative: it moves
+//   has_argument          whether argument is known; else the dual point is scaled by 1 at most
+//   excluded(j)           b_j must be 0
+//   free(j)               no penalty holds b_j
 // To add a penalty: give it these members, name it in modes.hpp's dispatch and in penalties.py; the
 // contract tests of tests/test_penalties.py and tests/test_invariances.py then hold it to its
 // formula.
