@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -61,11 +62,20 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (--help shows the usage)")
 
 
+class _Version(argparse.Action):
+    """Prints the version, which is looked up in the installed package only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(f"regsolve {version('regsolve')}")
+        parser.exit()
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m regsolve",
         description="Regularised linear models, each answer proven by its duality gap.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     path = commands.add_parser(
         "path",

@@ -388,6 +388,13 @@ def test_no_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"regsolve {regsolve.__version__}\n"
+
+
 def test_missing_extra_names_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], Xy: Any, tmp_path: Path
 ) -> None:
