@@ -8,6 +8,7 @@
 // alpha found to lack a feature is solved again from there.
 #pragma once
 
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -236,21 +237,22 @@ class WorkingSetPath {
     done_ = answers_.record(w, dual, Status::stalled);
   }
 
-  // In a debug build every certified zero is held against its exact correlation.
+  // In a debug build every certified zero is held against its correlation, feature by feature: no
+  // reading of X, which others may share.
   void check_zeros([[maybe_unused]] const Answer& w) const {
 #ifdef REGSOLVE_DEBUG
     DualPoint exact = w.dual;
     W_.find_vectors({&exact});
     const std::vector<double> v = design_.weighted(exact.v);
-    std::vector<double> c;
-    Report none;
-    design_.correlate(v.data(), 1, c, none);
-    const double size = std::sqrt(exact.square);
+    const double sum = std::accumulate(v.begin(), v.end(), 0.0), size = std::sqrt(exact.square);
     for (Index j = 0; j < design_.X.p; ++j) {
       const Index at = W_.position[std::size_t(j)];
       if ((at >= 0 && at < Index(w.dual.c.size())) || penalty_.excluded(j)) continue;
-      const double room = 4.0 * directions_.rounding(j) * size;
-      if (screener_.reach(j, c[std::size_t(j)]) > penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
+      const Statistics& stats = design_.stats;
+      const double dot = design_.X.dot(j, v.data()) - stats.mean[std::size_t(j)] * sum,
+                   room = 4.0 * directions_.rounding(j) * size;
+      if (screener_.reach(j, dot * stats.inv[std::size_t(j)]) >
+          penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
         throw std::logic_error("a feature was certified zero that is not");
     }
 #endif

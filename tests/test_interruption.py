@@ -198,6 +198,7 @@ def stretch() -> float:
         return max(1.0, *pool.map(spin, range(cores)))
 
 
+@pytest.mark.timed
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent as POSIX does")
 @pytest.mark.parametrize("name", CASES)
 def test_control_c_is_heeded_at_once(name: str, request: Any) -> None:

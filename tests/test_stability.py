@@ -326,6 +326,7 @@ def test_constant_target_selects_nothing() -> None:
     assert found.n_subsamples == 100
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_time_keeps_whole_groups(solver: str) -> None:
     X, y = data(400, 300)

@@ -163,6 +163,7 @@ def test_interrupt_in_lockstep() -> None:
     assert all((one.relative_gaps < 1e-9).all() for one in stop.value.result if len(one.alphas) > 1)
 
 
+@pytest.mark.timed
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
 def test_interrupt_while_the_gram_matrix_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.random.default_rng(0).standard_normal((80_000, 400), dtype=np.float32)
