@@ -73,6 +73,12 @@ struct Design {
     correlate(v, k, c.data(), report);
   }
 
+  // z_j'v, from the stored values of one feature; sum: that of v
+  double correlation(Index j, const std::vector<double>& v, double sum) const {
+    const std::size_t k = std::size_t(j);
+    return (X.dot(j, v.data()) - stats.mean[k] * sum) * stats.inv[k];
+  }
+
   // u = omega (t - Zb), (n,)
   std::vector<double> residual(const std::vector<double>& b, Report& report) const {
     std::vector<double> u(t);

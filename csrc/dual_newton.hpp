@@ -37,14 +37,14 @@ class DualNewton {
     in_.resize(b.size(), 0);
     const Index old = Index(c_.size());
     c_.resize(b.size());
-    const bool fresh = std::exchange(started_, false), moved = alpha_ != penalty_.alpha;
-    if (moved && !fresh) scale();
+    const bool fresh = std::exchange(started_, false), rough = !fresh && alpha_ != penalty_.alpha;
+    if (rough) scale();
     alpha_ = penalty_.alpha;
     if (fresh)
       state(b);
     else
       join(b, old);
-    const bool done = descend(b, goal, moved && !fresh, poll);
+    const bool done = descend(b, goal, rough, poll);
     residual.resize(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) residual[i] = u_[i] - g_[i];
     return done;
@@ -198,7 +198,7 @@ class DualNewton {
     return s;
   }
 
-  static constexpr int kMoves = 16;  // each of which leaves the rounding of one
+  static constexpr int kMoves = 16;  // that may leave their rounding in c and g
 
   const FeatureSet& columns_;
   const ElasticNet& penalty_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -109,15 +110,13 @@ class Proofs {
   // Exact dots for the features in doubt.
   void look_at(Answer& w) {
     const std::vector<double> v = design_.weighted(w.dual.v);
-    double sum = 0.0;
-    for (double value : v) sum += value;
+    const double sum = std::accumulate(v.begin(), v.end(), 0.0);
     Screening exact;
     exact.excess = w.seen.excess;
     for (Index j : w.seen.open) {
-      const std::size_t k = std::size_t(j);
-      const double c = design_.X.dot(j, v.data()) - design_.stats.mean[k] * sum;
+      const double c = design_.correlation(j, v, sum);
       report_.x_bytes += design_.X.column_bytes(j);
-      screener_.classify(j, screener_.reach(j, c * design_.stats.inv[k]), 0.0, 0.0, exact);
+      screener_.classify(j, screener_.reach(j, c), 0.0, 0.0, exact);
     }
     w.seen = std::move(exact);
   }

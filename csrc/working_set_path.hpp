@@ -248,10 +248,8 @@ class WorkingSetPath {
     for (Index j = 0; j < design_.X.p; ++j) {
       const Index at = W_.position[std::size_t(j)];
       if ((at >= 0 && at < Index(w.dual.c.size())) || penalty_.excluded(j)) continue;
-      const Statistics& stats = design_.stats;
-      const double dot = design_.X.dot(j, v.data()) - stats.mean[std::size_t(j)] * sum,
-                   room = 4.0 * directions_.rounding(j) * size;
-      if (screener_.reach(j, dot * stats.inv[std::size_t(j)]) >
+      const double room = 4.0 * directions_.rounding(j) * size;
+      if (screener_.reach(j, design_.correlation(j, v, sum)) >
           penalty_.l1(j) * (1.0 + 2.0 * kRoom) + room)
         throw std::logic_error("a feature was certified zero that is not");
     }

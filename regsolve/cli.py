@@ -11,7 +11,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -66,7 +65,9 @@ class _Version(argparse.Action):
     """Prints the version, which is looked up in the installed package only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        print(f"regsolve {version('regsolve')}")
+        from . import __version__
+
+        print(f"regsolve {__version__}")
         parser.exit()
 
 
