@@ -3,8 +3,8 @@
 //
 // On the free features F with signs s the problem is a linear system, H x = q - l1 s on F with
 // H = G_FF + diag(l2), whose Cholesky factor follows F. From any b: Newton direction on F, exact
-// line search over its breakpoints (objective falls strictly), features that stop at zero or at a
-// bound leave F; once F is stationary, features that violate their optimality condition join,
+// search along its bent ray (objective falls strictly), features that stop at zero or at a bound
+// leave F; once F is stationary, features that violate their optimality condition join,
 // several at once, less those that would move against their sign. A feature that depends linearly
 // on F moves along the null vector until another reaches zero and takes its place. Started from the
 // solution at a larger alpha, the first Newton step is the predictor of the path. Lee, Battle,
@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "bent_ray.hpp"
 #include "cholesky.hpp"
 #include "gram_model.hpp"
 #include "penalty.hpp"
@@ -84,13 +85,6 @@ class ActiveSet {
   }
 
  private:
-  struct Event {
-    double t;
-    std::size_t k;  // position in the moving set
-    double jump;    // growth of the slope when passed; infinite at a bound
-    double value;   // b there
-  };
-
   // Rounding of a gradient, |G_jk| <= 1; floor_ is what a full Newton step could not improve.
   double slack() const {
     return std::max(floor_, 16 * std::numeric_limits<double>::epsilon() * (largest_q_ + norm1_));
@@ -319,7 +313,8 @@ class ActiveSet {
     for (Index k : kept)
       join(S[std::size_t(k)], entering_sign(S[std::size_t(k)], rhs[std::size_t(k)]));
     downhill(rhs_);
-    step();
+    std::fill(rhs_.begin(), rhs_.begin() + size, 0.0);  // stationary
+    step(std::size_t(size));
     return true;
   }
 
@@ -340,21 +335,40 @@ class ActiveSet {
     kept.resize(remain);
   }
 
-  // x := H^{-1} x on F
-  void solve_free(std::vector<double>& x) {
-    factor_.solve(x.data());
+  // x := H^{-1} x on F, x zero on its first `first` features
+  void solve_free(std::vector<double>& x, std::size_t first = 0) {
+    factor_.solve(x.data(), Index(first));
     ++n_solves;
     work += double(F_.size()) * double(F_.size());
   }
 
-  // Newton step on F, downhill rhs_, with its exact line search; whether it went all the way,
-  // crossing nothing.
-  bool step() {
+  // Newton step on F, downhill rhs_, which is zero on its first `first` features, along its bent
+  // ray; whether it went all the way, stopping nothing.
+  bool step(std::size_t first = 0) {
     d_ = rhs_;
-    solve_free(d_);
-    double curvature = 0.0;
-    for (std::size_t k = 0; k < F_.size(); ++k) curvature += rhs_[k] * d_[k];
-    return move(F_, d_, rhs_, -curvature, curvature, 1.0) < 0 && !crossed_;
+    solve_free(d_, first);
+    BentRay ray(model_, penalty_, F_, d_, rhs_);
+    ray.search(breakpoints(penalty_, b_, F_, d_, 1.0));
+    const double t = ray.t();
+    for (std::size_t k = 0; k < F_.size(); ++k) {
+      const Index j = F_[k];
+      slope_[k] -= t * (rhs_[k] - penalty_.l2(j) * d_[k]);
+      norm1_ += std::fabs(t * d_[k]);
+      if (ray.rests(k)) continue;
+      b_[j] += t * d_[k];
+      change(j, t * d_[k]);
+    }
+    for (const Event& event : ray.stopped()) {
+      const Index j = F_[event.k];
+      const double* column = model_.G + j * model_.ld;
+      const double moved = event.value - b_[j], e = moved - t * d_[event.k];
+      for (std::size_t k = 0; k < F_.size(); ++k) slope_[k] -= e * column[F_[k]];
+      norm1_ += std::fabs(e);
+      b_[j] = event.value;
+      change(j, moved);
+    }
+    drop_stopped();
+    return ray.all_the_way();
   }
 
   // The part of -(gradient) that lets b_j move from where it rests; 0: it stays.
@@ -397,22 +411,20 @@ class ActiveSet {
     if (!(fall >= 0.0)) return false;
     const double flat = std::max(0.0, pivot_);
     if (v == 0.0 && fall > flat * std::fabs(b_[j]) && leave_to_others(moving, d)) return true;
-    const std::vector<double> none(F_.size(), 0.0);
-    const Index stop = move(moving, d, none, -fall, flat, infinity);
+    const Index stop = move(moving, d, -fall, flat);
     sync();
     const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
     return stop >= 0 || inserted;
   }
 
-  // b += t d on the moving features, F first, t the exact minimiser of the objective on (0, cap];
-  // curve = H d on F. Returns the feature that stopped the move at zero or at a bound, -1 if none
-  // did.
-  Index move(const std::vector<Index> moving, const std::vector<double>& d,
-             const std::vector<double>& curve, double slope, double curvature, double cap) {
-    crossed_ = false;
-    std::vector<Event> events = breakpoints(moving, d, cap);
+  // b += t d on the moving features, F first, H d = 0 on F: to the exact minimiser of the
+  // objective, of `slope` at t = 0. Returns the feature that stopped the move at zero or at a
+  // bound, -1 if none did.
+  Index move(const std::vector<Index>& moving, const std::vector<double>& d, double slope,
+             double curvature) {
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
     const Event* stop = nullptr;
+    const std::vector<Event> events = breakpoints(penalty_, b_, moving, d, infinity);
     bool open = true;
     for (const Event& event : events) {
       const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
@@ -429,62 +441,45 @@ class ActiveSet {
         break;
       }
       rate += event.jump;
-      crossed_ = true;
     }
     if (open) {
       const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
-      const double end = std::min(cap, reach);
-      if (!std::isfinite(end)) return -1;
-      t = std::max(t, end);
+      if (!std::isfinite(reach)) return -1;
+      t = std::max(t, reach);
     }
-    return step_to(moving, d, curve, t, stop);
+    return step_to(moving, d, t, stop);
   }
 
-  std::vector<Event> breakpoints(const std::vector<Index>& moving, const std::vector<double>& d,
-                                 double cap) const {
-    std::vector<Event> events;
-    for (std::size_t k = 0; k < moving.size(); ++k) {
-      const Index j = moving[k];
-      if (d[k] == 0.0) continue;
-      const double bound = d[k] > 0.0 ? penalty_.hi(j) : penalty_.lo(j);
-      const double at_bound = (bound - b_[j]) / d[k];
-      if (std::isfinite(bound) && at_bound < cap)
-        events.push_back({std::max(0.0, at_bound), k, infinity, bound});
-      if (penalty_.l1(j) > 0.0 && b_[j] * d[k] < 0.0 && bound != 0.0 && -b_[j] / d[k] < cap)
-        events.push_back({-b_[j] / d[k], k, 2.0 * penalty_.l1(j) * std::fabs(d[k]), 0.0});
-    }
-    std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
-      return a.t < b.t || (a.t == b.t && a.k < b.k);
-    });
-    return events;
-  }
-
-  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d,
-                const std::vector<double>& curve, double t, const Event* stop) {
+  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d, double t,
+                const Event* stop) {
     for (std::size_t k = 0; k < moving.size(); ++k) {
       const Index j = moving[k];
       norm1_ += std::fabs(t * d[k]);
       b_[j] += t * d[k];
       change(j, t * d[k]);
-      if (k < F_.size()) slope_[k] -= t * (curve[k] - penalty_.l2(j) * d[k]);
+      if (k < F_.size()) slope_[k] += t * penalty_.l2(j) * d[k];
     }
-    Index stopped = -1;
+    const Index stopped = stop ? moving[stop->k] : -1;
     if (stop) {
-      stopped = moving[stop->k];
       change(stopped, stop->value - b_[stopped]);
       b_[stopped] = stop->value;
     }
+    drop_stopped();
+    return stopped;
+  }
+
+  // Features at zero or at a bound leave F.
+  void drop_stopped() {
     for (std::size_t k = F_.size(); k-- > 0;) {
       const Index j = F_[k];
       const bool at_zero = b_[j] == 0.0 && penalty_.l1(j) > 0.0;
-      if (j == stopped || at_zero || !inside(j)) {
+      if (at_zero || !inside(j)) {
         b_[j] = std::min(std::max(b_[j], penalty_.lo(j)), penalty_.hi(j));
         leave(k);
       } else {
         sign_[k] = sign_of(j);
       }
     }
-    return stopped;
   }
 
   static constexpr double least_pivot = 1e-11;
@@ -504,7 +499,7 @@ class ActiveSet {
   std::vector<double> d_, rhs_, work_, schur_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;
-  bool full_step_ = false, crossed_ = false, single_ = false, refreshed_ = false;
+  bool full_step_ = false, single_ = false, refreshed_ = false;
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -98,9 +98,10 @@ class Cholesky {
     }
   }
 
-  // x := H^{-1} x
-  void solve(double* x) const {
-    trsv(*blas_, 'T', int(size_), data_.data(), int(capacity_), x);
+  // x := H^{-1} x, x zero before `first`
+  void solve(double* x, Index first = 0) const {
+    trsv(*blas_, 'T', int(size_ - first), data_.data() + first * (capacity_ + 1), int(capacity_),
+         x + first);
     trsv(*blas_, 'N', int(size_), data_.data(), int(capacity_), x);
   }
 
