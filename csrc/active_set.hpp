@@ -218,6 +218,7 @@ class ActiveSet {
 
   void leave(std::size_t k) {
     in_[std::size_t(F_[k])] = 0;
+    work += std::pow(double(F_.size() - k), 2.0);  // rotations of half of these entries
     factor_.remove(Index(k));
     F_.erase(F_.begin() + std::ptrdiff_t(k));
     sign_.erase(sign_.begin() + std::ptrdiff_t(k));
