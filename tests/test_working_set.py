@@ -286,6 +286,34 @@ def test_coordinate_descent_takes_over_where_memory_ends() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("n", "p", "density", "mode"),
+    [(3000, 6000, 0.002, "residual"), (1500, 4000, 0.01, "working_set")],
+)
+def test_who_solves_large_supports_depends_on_what_an_epoch_costs(
+    n: int, p: int, density: float, mode: str
+) -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random(n, p, density, format="csc", random_state=0)
+    y = X @ rng.standard_normal(p) + 0.1 * rng.standard_normal(n)
+    fitted = path(X, y, n_alphas=20, alpha_min_ratio=1e-2, tol=1e-6)
+    assert fitted.report.mode == mode
+    assert ("took over" in fitted.report.why) == (mode == "residual")
+    last = fitted.coefs[:, [-1]].toarray().ravel()
+    assert np.count_nonzero(last) > 0.8 * n
+    proof = verify(X, y, last, fitted.intercepts[-1], penalty=L1(fitted.alphas[-1]))
+    assert proof.relative_gap <= 1e-6
+
+
+@pytest.mark.parametrize("design", [ar, genotypes])
+def test_many_features_leave_by_one_linear_system(design: Callable[..., Any]) -> None:
+    X, y = design(200, 1500, 0.95) if design is ar else design(200, 1500)
+    alpha = 0.01 * path(X, y, n_alphas=1).alpha_max
+    one = solve(X, y, penalty=L1(alpha), tol=1e-9, solver="working_set")
+    assert one.certificate.relative_gap <= 1e-9
+    assert one.report.n_solves < np.count_nonzero(one.coef)
+
+
 @pytest.mark.parametrize("ratio", [1.0, 0.05])
 @pytest.mark.parametrize("name", DESIGNS)
 def test_coef_init_at_the_answer_is_proven_without_a_step(name: str, ratio: float) -> None:
