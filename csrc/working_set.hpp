@@ -42,17 +42,13 @@ class WorkingSet {
 
   Index size() const { return Index(features.size()); }
   Index n_solves() const { return direct_.n_solves() + newton_.n_solves; }
-  // The direct solver is worth, from here on, what coordinate descent would cost in its place down
-  // to a gap of tol while alpha falls by a factor of exp(-fall).
-  void allow(double fall, double tol) {
-    fall_ = fall;
-    digits_ = std::log(1.0 / std::max(tol, 1e-16));
+  // Work of the direct solver from here on that it is worth where its systems are large: entries
+  // of triangles read for each stored value of the features, those to come included.
+  void allow(double each) {
+    allowed_ = each;
     before_ = direct_.work();
   }
-  // A stored value costs an epoch what five entries of a triangle cost the direct solver.
-  bool spent() const {
-    return large_ && direct_.work() - before_ > 5.0 * descent_epochs() * stored();
-  }
+  bool spent() const { return large_ && direct_.work() - before_ > allowed_ * stored(); }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : direct_.n_free(); }
   double stored() const { return columns_->stored(); }
@@ -216,16 +212,6 @@ class WorkingSet {
     return true;
   }
 
-  // 60 epochs and 60 for each factor e of alpha, or more where the features are many for the rows:
-  // each digit costs epochs in the ratio of the largest eigenvalue of H_FF to the smallest, which
-  // of random features are (1 +- s)^2 + l2, s^2 = |F| / n. Marchenko and Pastur (1967).
-  double descent_epochs() const {
-    const double s = std::sqrt(double(n_free()) / double(design_.X.n)), l2 = penalty.l2(0);
-    const double condition =
-        (std::pow(1.0 + s, 2.0) + l2) / (std::pow(std::max(0.0, 1.0 - s), 2.0) + l2);
-    return std::max(60.0 * (1.0 + fall_), 3.0 * condition * digits_ * std::min(1.0, 0.05 + fall_));
-  }
-
   void leave_gram() {
     on_rows_ = true;
     direct_.clear();
@@ -358,7 +344,7 @@ class WorkingSet {
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   double far_ = 0.0;      // largest mean over deviation on W
   bool large_ = false;    // whether the last system of the direct solver was
-  double fall_ = infinity, digits_ = 0.0, before_ = 0.0;  // what allow() was told, and when
+  double allowed_ = infinity, before_ = 0.0;
   std::vector<double> u_;  // (n,) t - Zb weighted by sqrt(omega), where it was asked for
   bool found_ = false;     // u is that of b
   Basis basis_;

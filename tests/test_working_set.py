@@ -286,19 +286,15 @@ def test_coordinate_descent_takes_over_where_memory_ends() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("n", "p", "density", "mode"),
-    [(3000, 6000, 0.002, "residual"), (1500, 4000, 0.01, "working_set")],
-)
-def test_who_solves_large_supports_depends_on_what_an_epoch_costs(
-    n: int, p: int, density: float, mode: str
-) -> None:
+def test_coordinate_descent_takes_over_where_systems_cost_more() -> None:
+    n, p = 3000, 6000
     rng = np.random.default_rng(0)
-    X = sparse.random(n, p, density, format="csc", random_state=0)
+    X = sparse.random(n, p, 0.002, format="csc", random_state=0)
     y = X @ rng.standard_normal(p) + 0.1 * rng.standard_normal(n)
     fitted = path(X, y, n_alphas=20, alpha_min_ratio=1e-2, tol=1e-6)
-    assert fitted.report.mode == mode
-    assert ("took over" in fitted.report.why) == (mode == "residual")
+    assert fitted.report.mode == "residual"
+    assert "took over" in fitted.report.why
+    assert fitted.report.n_solves >= 1
     last = fitted.coefs[:, [-1]].toarray().ravel()
     assert np.count_nonzero(last) > 0.8 * n
     proof = verify(X, y, last, fitted.intercepts[-1], penalty=L1(fitted.alphas[-1]))
