@@ -69,7 +69,7 @@ class BentRay {
   double t() const { return t_; }
   bool rests(std::size_t k) const { return rests_[k] != 0; }
   const std::vector<Event>& stopped() const { return stopped_; }
-  // crossing nothing
+  // stopping nothing
   bool all_the_way() const { return stopped_.empty() && t_ == 1.0; }
 
  private:
