@@ -108,8 +108,10 @@ class ActiveSet {
     for (std::size_t k = 0; k < F_.size(); ++k) slope_[k] = model_.gradient(F_[k]);
   }
 
-  void change(Index j, double delta) {
+  // b_j moves by delta, which the gradient of the features outside F learns of by sync().
+  void shift(Index j, double delta) {
     refreshed_ = false;
+    b_[j] += delta;
     if (change_[std::size_t(j)] == 0.0) moved_.push_back(j);
     change_[std::size_t(j)] += delta;
     if (change_[std::size_t(j)] == 0.0)
@@ -190,8 +192,7 @@ class ActiveSet {
     const double t = -b_[j] / d.back();
     for (std::size_t k = 0; k < moving.size(); ++k) {
       if (!penalty_.free(moving[k])) continue;
-      b_[moving[k]] += t * d[k];
-      change(moving[k], t * d[k]);
+      shift(moving[k], t * d[k]);
     }
     b_[j] = 0.0;
     sync();
@@ -356,8 +357,7 @@ class ActiveSet {
       slope_[k] -= t * (rhs_[k] - penalty_.l2(j) * d_[k]);
       norm1_ += std::fabs(t * d_[k]);
       if (ray.rests(k)) continue;
-      b_[j] += t * d_[k];
-      change(j, t * d_[k]);
+      shift(j, t * d_[k]);
     }
     for (const Event& event : ray.stopped()) {
       const Index j = F_[event.k];
@@ -365,8 +365,8 @@ class ActiveSet {
       const double moved = event.value - b_[j], e = moved - t * d_[event.k];
       for (std::size_t k = 0; k < F_.size(); ++k) slope_[k] -= e * column[F_[k]];
       norm1_ += std::fabs(e);
+      shift(j, moved);
       b_[j] = event.value;
-      change(j, moved);
     }
     drop_stopped();
     return ray.all_the_way();
@@ -425,29 +425,22 @@ class ActiveSet {
              double curvature) {
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
     const Event* stop = nullptr;
+    const auto minimum = [&] {
+      return curvature > 0.0 ? std::max(t, t - rate / curvature) : infinity;
+    };
     const std::vector<Event> events = breakpoints(penalty_, b_, moving, d, infinity);
-    bool open = true;
     for (const Event& event : events) {
-      const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
-      if (reach <= event.t) {
-        t = std::max(t, reach);
-        open = false;
-        break;
-      }
+      if (minimum() <= event.t) break;
       rate += curvature * (event.t - t);
       t = event.t;
       if (rate + event.jump >= 0.0) {
         stop = &event;
-        open = false;
         break;
       }
       rate += event.jump;
     }
-    if (open) {
-      const double reach = curvature > 0.0 ? t - rate / curvature : infinity;
-      if (!std::isfinite(reach)) return -1;
-      t = std::max(t, reach);
-    }
+    if (!stop) t = minimum();
+    if (!std::isfinite(t)) return -1;
     return step_to(moving, d, t, stop);
   }
 
@@ -456,13 +449,12 @@ class ActiveSet {
     for (std::size_t k = 0; k < moving.size(); ++k) {
       const Index j = moving[k];
       norm1_ += std::fabs(t * d[k]);
-      b_[j] += t * d[k];
-      change(j, t * d[k]);
+      shift(j, t * d[k]);
       if (k < F_.size()) slope_[k] += t * penalty_.l2(j) * d[k];
     }
     const Index stopped = stop ? moving[stop->k] : -1;
     if (stop) {
-      change(stopped, stop->value - b_[stopped]);
+      shift(stopped, stop->value - b_[stopped]);
       b_[stopped] = stop->value;
     }
     drop_stopped();

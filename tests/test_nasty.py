@@ -252,9 +252,9 @@ def check_honest(
         room = 4.0 * floors.gap + 1e-11 + 1e-6 * abs(judged.relative_gap)
         told = f"gap {gap:.3e}, judge {judged.relative_gap:.3e}, room {room:.1e}"
         # both project off a numerically dependent span, each by its own factorisation: a claim may
-        # be the looser of two valid bounds, if it still proves the answer or by a factor of twenty
+        # be the looser of two valid bounds, if it still proves the answer or by a factor of ten
         loose = judged.relative_gap <= gap and (
-            status == "optimal" or gap <= 20.0 * judged.relative_gap
+            status == "optimal" or gap <= 10.0 * judged.relative_gap
         )
         assert loose or is_near(gap, judged.relative_gap, room), f"{told}: {where}"
     if np.isfinite(floors.kkt):
