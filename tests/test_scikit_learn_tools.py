@@ -145,7 +145,11 @@ def test_read_only_memory_maps_of_joblib(data: Any, make: Any) -> None:
     X, y = data
     tall = make(np.tile(X, (20, 1)))
     target = np.tile(y, 20)
-    work = joblib.Parallel(n_jobs=2, max_nbytes=100)
+
+    def work(calls: Any) -> list[Any]:
+        """In workers. One Parallel may delete its maps of one call while it sends them anew."""
+        return list(joblib.Parallel(n_jobs=2, max_nbytes=100)(calls))
+
     kinds = work(joblib.delayed(type)(part) for part in [target, target])
     assert kinds == [np.memmap, np.memmap]
     fits = work(joblib.delayed(Lasso(alpha).fit)(tall, target) for alpha in [0.1, 0.2, 0.3])
