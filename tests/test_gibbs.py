@@ -131,6 +131,37 @@ def test_same_draws_from_the_same_seed() -> None:
     assert np.abs(one.samples_[0] - one.samples_[1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("prior", ["lasso", "horseshoe"])
+def test_weights_count_as_repeated_rows(prior: str) -> None:
+    X, y = regression(30, 6, seed=2)
+    counts = np.random.default_rng(1).integers(0, 4, 30)
+    options = {"n_samples": 200, "n_chains": 2, "random_state": 3}
+    weighted = BayesianLasso(prior, **options).fit(X, y, counts)
+    repeated = BayesianLasso(prior, **options).fit(np.repeat(X, counts, 0), np.repeat(y, counts))
+    for name in ("samples_", "intercept_samples_", "noise_samples_", "strength_samples_"):
+        found, wanted = getattr(weighted, name), getattr(repeated, name)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
+    plain = BayesianLasso(prior, **options).fit(X, y)
+    assert np.abs(weighted.coef_ - plain.coef_).max() > 1e-2
+
+
+def test_weighted_and_wide_sample_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = regression(15, 24, seed=3)
+    s = np.random.default_rng(4).uniform(0.2, 3.0, 15)
+    options = {"strength": 1.0, "n_samples": 3000, "n_chains": 2, "random_state": 5}
+    tall = BayesianLasso(**options).fit(X, y, s)
+    monkeypatch.setattr(gibbs, "GRAM_UP_TO", 0)
+    wide = BayesianLasso(**options).fit(X, y, s)
+    error = tall.samples_.std(axis=(0, 1)) * np.sqrt(1 / tall.ess_[:24] + 1 / wide.ess_[:24])
+    assert (np.abs(tall.coef_ - wide.coef_) < 5 * error).all()
+
+
+def test_weights_that_tell_nothing_are_refused() -> None:
+    X, y = regression(20, 3, seed=2)
+    with pytest.raises(ValueError, match=r"sample_weight sums to 0\.5"):
+        BayesianLasso(n_samples=10).fit(X, y, np.full(20, 0.025))
+
+
 def test_predictions_and_intervals() -> None:
     X, y = regression(80, 6, seed=5)
     rng = np.random.default_rng(0)

@@ -181,6 +181,10 @@ def sample(
     threads = _validate.threads(n_threads)
     weight = checked_weight(sample_weight, checked.shape[0])
     design = Design(checked, X, weight, fit_intercept, False, threads)
+    if not design.total > float(fit_intercept):
+        raise ValueError(
+            f"sample_weight sums to {design.total:g}: rows of that weight tell nothing of sigma"
+        )
     unit = target_unit(y)
     centred = targets(design, y[:, None] / unit)
     data = _from_design(design, centred.R[:, 0])

@@ -13,10 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _validate
-from .predictor import FLOATS, LinearPredictor, training_data
+from .predictor import FLOATS, LinearPredictor, row_weights, training_data
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Array = NDArray[np.float64]
 
@@ -114,8 +114,12 @@ class BayesianLasso(LinearPredictor):
         self.n_threads = n_threads
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Any:
-        """Draw from the posterior given X (n, p), dense or sparse, and y (n,)."""
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Any:
+        """Draw from the posterior given X (n, p), dense or sparse, and y (n,).
+
+        ``sample_weight`` (n,) counts as repeated rows: y_i ~ N(x_i'w + b, sigma^2 / s_i), of
+        which sigma^2 sees sum_i s_i.
+        """
         from ..bayes import diagnostics, gibbs
 
         with self._unchanged_on_error():
@@ -137,6 +141,7 @@ class BayesianLasso(LinearPredictor):
                 n_warmup=int(self.n_warmup),
                 n_draws=int(self.n_samples),
                 thin=int(self.thin),
+                sample_weight=row_weights(sample_weight, len(y)),
                 fit_intercept=self.fit_intercept,
                 seed=None if seed is None else int(seed),
                 n_threads=self.n_threads,
