@@ -54,6 +54,7 @@ class ActiveSet {
 
   // The gradient of the model is exact at b: no need to compute it again.
   void set_fresh() { refreshed_ = true; }
+  bool fresh() const { return refreshed_; }
 
   // Moves b to the minimiser at penalty.alpha; false if rounding or `poll` stopped it before.
   // `trusting`: the gradient kept by updates is believed, the caller looks at the true one.
@@ -275,7 +276,7 @@ class ActiveSet {
     }
     if (!admit(S, rhs)) {
       const auto [v, j] = violators.front();
-      append(j, 0.0);  // its pivot
+      if (append(j, entering_sign(j, v))) return true;  // by a hair; else its pivot is known
       if (!exchange(j, v, entering_sign(j, v))) entries_[std::size_t(j)] = most_entries + 1;
     }
     return true;

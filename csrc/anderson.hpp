@@ -16,9 +16,6 @@ class Anderson {
  public:
   static constexpr int K = 10;
 
-  void clear() { count_ = 0; }
-  double bytes() const { return 8.0 * (K + 1) * double(points_[0].size()); }
-
   // Appends b on W; true when K + 1 iterates are held.
   bool push(const std::vector<Index>& W, const double* b) {
     std::vector<double>& point = points_[count_];

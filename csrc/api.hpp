@@ -110,9 +110,8 @@ struct Point {  // the certified answer at one alpha
 
 struct Report {
   std::string mode, why;
-  double x_bytes = 0.0;      // bytes of X's storage read
-  double other_bytes = 0.0;  // bytes of stored directions and Gram matrices read
-  double x_size = 0.0;       // bytes of X's storage
+  double x_bytes = 0.0;  // bytes of X's storage read
+  double x_size = 0.0;   // bytes of X's storage
   double peak_bytes = 0.0;
   Index n_rhs = 0, working_set = 0, n_solves = 0, n_epochs = 0;
 };

@@ -95,6 +95,14 @@ struct Design {
     return u;
   }
 
+  // sum_i u_i^2 / omega_i over the rows of weight
+  double square(const std::vector<double>& u) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < omega.size(); ++i)
+      if (omega[i] > 0.0) sum += u[i] * u[i] / omega[i];
+    return sum;
+  }
+
   // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
   // square = sum_i u_i^2 / omega_i
   double gradient_size(double square) const {

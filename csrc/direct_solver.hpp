@@ -57,6 +57,7 @@ class DirectSolver {
     model_.g.resize(q_.size());
     take(b);
     active_.grown(b_.data());
+    tracked_ = tracked_ && active_.fresh();  // else nothing says the gradient of who joined
   }
 
   // b on W moves to the minimiser on V, as far as `poll` and max_solves let it.

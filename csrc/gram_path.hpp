@@ -46,7 +46,8 @@ bool add_infeasible(const Penalty& penalty, const std::vector<double>& c, std::v
   return U.size() > before;
 }
 
-// Rounds of descent, in each of which the gap, or what stands for it, must fall by a tenth.
+// Rounds of descent, in each of which the gap, or what stands for it, must fall by a tenth; over
+// all working sets, in each 30 long rounds or 300 short ones.
 class Rounds {
  public:
   static constexpr Index epochs = 10000;  // of one
@@ -55,11 +56,16 @@ class Rounds {
     const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
     const bool slow = d.epochs >= epochs && !(now < 0.9 * last_);
     last_ = now;
+    const bool fell = now < 0.9 * least_;
+    if (fell) least_ = now;
+    spent_ = fell ? 0 : spent_ + std::max(d.epochs, epochs / 10);
     return d.stalled || slow;
   }
+  bool hopeless() const { return spent_ >= 30 * epochs; }
 
  private:
-  double last_ = infinity;
+  double last_ = infinity, least_ = infinity;
+  Index spent_ = 0;  // epochs since the gap was least_
 };
 
 // What X itself says where its Gram matrix is too blunt.
@@ -128,16 +134,18 @@ class GramPath {
     ElasticNet null = null_penalty(penalty_, problem_, stats_);
     std::vector<double> b(std::size_t(model_.p), 0.0), c;
     std::size_t unpenalised = 0, independent = 0;
+    bool solved = true;
     for (Index j = 0; j < model_.p; ++j) unpenalised += !null.excluded(j);
     if (unpenalised > 0) {
       ActiveSet active(blas_, model_, null, b.data());
-      active.solve(0, [&] { return monitor_.stopped(); });
+      solved = active.solve(0, [&] { return monitor_.stopped(); });
       independent = active.free_features().size();
     }
     double uu = unpenalised > 0 ? from_x_.square(b) : model_.tt, reached = uu;
     c = model_.g;
-    // dependent to the Gram matrix's rounding, or fitting all but that: X knows better
-    if (independent < unpenalised || (unpenalised > 0 && uu <= 1e-6 * t_square)) {
+    // not done in time, dependent to the Gram matrix's rounding, or fitting all but that: X knows
+    // better
+    if (!solved || independent < unpenalised || (unpenalised > 0 && uu <= 1e-6 * t_square)) {
       std::fill(b.begin(), b.end(), 0.0);
       uu = from_x_.solve_null(null, b, c);
       model_.refresh(b.data());
@@ -232,6 +240,7 @@ class GramPath {
       if (is_proof(verdict)) return Status::stalled;
       if (left <= 0 && limited) return Status::max_iter;
       if (rounds.stuck(d, verdict) && W == before) return Status::stalled;
+      if (rounds.hopeless()) return Status::stalled;
       if (on_set && W == before) believed = false;
       before = W;
     }
@@ -253,13 +262,11 @@ class GramPath {
     loss_ = primal;
     for (Index j = 0; j < model_.p; ++j)
       if (b[j] != 0.0) primal += penalty_.value(j, b[j]);
-    double uu = model_.residual_square(b), ut = model_.residual_target(b);
+    double uu, ut;
     Correlations z;
-    z.c = model_.g;
-    const std::vector<double>& gradient = model_.g;
     std::vector<Index> U = features_to_project(penalty_, b_);
     do {
-      z.c = gradient;
+      z.c = model_.g;
       uu = model_.residual_square(b), ut = model_.residual_target(b);
       if (blunt || (!project(U, z.c, ut, uu) && !W)) from_x_.project(b_, U, z.c, ut, uu);
     } while (add_infeasible(penalty_, z.c, U));
@@ -276,7 +283,7 @@ class GramPath {
       is_null = is_null && (b[j] == 0.0 || !penalty_.penalised(j));
       if (W && b[j] == 0.0) continue;
       violation = worse(violation, stats_.norm(std::size_t(j)) *
-                                       penalty_.distance(j, b[j], gradient[std::size_t(j)]));
+                                       penalty_.distance(j, b[j], model_.g[std::size_t(j)]));
     }
     return judge_against(null_, primal, dual, violation, is_null);
   }

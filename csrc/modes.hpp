@@ -48,12 +48,26 @@ inline bool can_use_working_set(const Problem& problem, const Options& options) 
   return unpenalised <= 1000;
 }
 
-enum class Mode { gram, working_set, residual };
+// Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
+inline bool use_kernel(const Problem& problem, const Options& options) {
+  const double n = double(problem.X.n), bytes = 16.0 * n * n;
+  if (options.solver == Solver::cd || problem.custom || problem.l1_ratio != 0.0 || problem.lower ||
+      problem.upper || problem.X.n >= problem.X.p || !options.alphas)
+    return false;
+  for (Index j = 0; problem.factor && j < problem.X.p; ++j)
+    if (problem.factor[j] == 0.0) return false;
+  for (Index k = 0; k < options.n_alphas; ++k)
+    if (!(options.alphas[k] > 0.0)) return false;
+  return bytes <= (options.max_bytes > 0.0 ? options.max_bytes : 4e9);
+}
+
+enum class Mode { gram, working_set, residual, kernel };
 
 // The cheapest mode that fits. The Gram matrix is taken even where coordinate descent promises to
 // be up to 20 times faster, since its direct solver reaches float64 accuracy.
 inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Options& options,
                         Report& report, Index sharing = 1, Index copies = 1) {
+  if (use_kernel(problem, options)) return Mode::kernel;
   const double bytes = 8.0 * double(X.p + 2) * double(X.p + 2) * double(copies);
   const double most = options.max_bytes > 0.0 ? options.max_bytes : 4e9;
   Costs cost = costs(X, options.n_alphas);
@@ -107,11 +121,7 @@ inline void gram_path(const Design& design, const Problem& problem, const double
   model.n_threads = design.n_threads;
   FromX from_x;
   from_x.square = [&](const std::vector<double>& b) {
-    const std::vector<double> u = design.residual(b, report);
-    double sum = 0.0;
-    for (std::size_t i = 0; i < u.size(); ++i)
-      if (design.omega[i] > 0.0) sum += u[i] * u[i] / design.omega[i];
-    return sum;
+    return design.square(design.residual(b, report));
   };
   Spanned spanned;
   auto span_of = [&](const std::vector<Index>& U) -> const Basis& {
@@ -129,11 +139,8 @@ inline void gram_path(const Design& design, const Problem& problem, const double
     span_of(U).project(design.blas, design.root, u);
     design.correlate(u.data(), 1, c, report);
     for (Index j : U) c[std::size_t(j)] = 0.0;
-    ut = uu = 0.0;
-    for (std::size_t i = 0; i < u.size(); ++i) {
-      ut += u[i] * design.t[i];
-      if (design.omega[i] > 0.0) uu += u[i] * u[i] / design.omega[i];
-    }
+    ut = dot_dense(u.data(), design.t.data(), design.X.n);
+    uu = design.square(u);
   };
   from_x.solve_null = [&](const ElasticNet& null, std::vector<double>& b, std::vector<double>& c) {
     const std::vector<double> r = solve_unpenalised(design, null, b, report, &spanned);
@@ -160,19 +167,6 @@ inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
     residual_mode(design, options, monitor, solution);  // proves what there is, the null model
   else if (check_finite(design, solution))
     gram_path(design, design.problem, M.data(), options, monitor, solution);
-}
-
-// Whether K + alpha I on the rows serves: pure L2, nothing unpenalised or bounded, n < p.
-inline bool use_kernel(const Problem& problem, const Options& options) {
-  const double n = double(problem.X.n), bytes = 16.0 * n * n;
-  if (options.solver == Solver::cd || problem.custom || problem.l1_ratio != 0.0 || problem.lower ||
-      problem.upper || problem.X.n >= problem.X.p || !options.alphas)
-    return false;
-  for (Index j = 0; problem.factor && j < problem.X.p; ++j)
-    if (problem.factor[j] == 0.0) return false;
-  for (Index k = 0; k < options.n_alphas; ++k)
-    if (!(options.alphas[k] > 0.0)) return false;
-  return bytes <= (options.max_bytes > 0.0 ? options.max_bytes : 4e9);
 }
 
 inline void residual_mode(Design& design, const Options& options, Monitor& monitor,
@@ -229,9 +223,7 @@ inline void newton_mode(Design& design, const Options& options, Monitor& monitor
 
 inline void run_mode(Mode mode, Design& design, const Options& options, Monitor& monitor,
                      Solution& solution) {
-  if (use_kernel(design.problem, options))
-    residual_mode(design, options, monitor, solution);
-  else if (mode == Mode::gram)
+  if (mode == Mode::gram)
     gram_mode(design, options, monitor, solution);
   else if (mode == Mode::working_set)
     working_set_mode(design, options, monitor, solution);

@@ -35,9 +35,7 @@ class NewtonPath {
       if (!null.excluded(Index(j))) U.push_back(Index(j));
     predict();
     const double at_zero = loss_.value(z_);
-    double square = 0.0;
-    for (std::size_t i = 0; i < n_; ++i)
-      if (design_.omega[i] > 0.0) square += u_[i] * u_[i] / design_.omega[i];
+    const double square = design_.square(u_);
     std::vector<double> r;
     if (design_.problem.loss.quadratic) {
       r = solve_unpenalised(design_, null, b_, solution_.report);
@@ -194,12 +192,8 @@ class NewtonPath {
     }
     double dual = std::numeric_limits<double>::quiet_NaN();
     if (design_.problem.loss.quadratic) {
-      double ut = 0.0, uu = 0.0;
-      for (std::size_t i = 0; i < n_; ++i) {
-        ut += v[i] * design_.t[i];
-        if (design_.omega[i] > 0.0) uu += v[i] * v[i] / design_.omega[i];
-      }
-      dual = quadratic_dual(penalty_, dual_c, ut, uu);
+      const double ut = dot_dense(v.data(), design_.t.data(), design_.X.n);
+      dual = quadratic_dual(penalty_, dual_c, ut, design_.square(v));
     } else if (has_dual) {
       const double s = std::min(1.0, scaling_limit(penalty_, dual_c));
       dual = -loss_.conjugate(v, s) - conjugate_sum(penalty_, dual_c, s);

@@ -124,7 +124,6 @@ class Basis {
     return a;
   }
 
-  bool empty() const { return rank_ == 0; }
   Index rank() const { return std::max<Index>(0, rank_ - first_); }  // of the features
   double bytes() const { return 8.0 * double(Q_.capacity()); }
 

@@ -48,7 +48,7 @@ class ResidualPath {
     const std::vector<double> r = solve_unpenalised(design_, null, b_, solution_.report, &spanned_);
     refresh();
     null_.objective = 0.5 * dot_dense(r.data(), r.data(), design_.X.n);
-    null_.reached = 0.5 * square();
+    null_.reached = 0.5 * design_.square(u_);
     null_.unfitted = 0.5 * design_.t_square;
     null_.size = design_.gradient_size(design_.t_square);
     if (design_.stats.q.empty() ||
@@ -83,7 +83,8 @@ class ResidualPath {
                      verdict);
       const Status status =
           judge_status(design_.problem, verdict, options_.tol, unprojected_, otherwise);
-      const double deviance = null_.exact() ? 0.0 : 1.0 - 0.5 * square() / null_.objective;
+      const double deviance =
+          null_.exact() ? 0.0 : 1.0 - 0.5 * design_.square(u_) / null_.objective;
       if (monitor_.record(make_point(design_.problem, alpha, design_.stats, at.features, at.b,
                                      design_.t_mean, verdict, deviance, status),
                           Index(grid.size())))
@@ -97,13 +98,6 @@ class ResidualPath {
   void refresh() {
     u_ = design_.residual(b_, solution_.report);
     u_.push_back(0.0);
-  }
-
-  double square() const {  // sum u^2 / omega
-    double sum = 0.0;
-    for (std::size_t i = 0; i < design_.omega.size(); ++i)
-      if (design_.omega[i] > 0.0) sum += u_[i] * u_[i] / design_.omega[i];
-    return sum;
   }
 
   void start_from(const double* coef) {
@@ -128,7 +122,7 @@ class ResidualPath {
 
   // One reading of X: gradient c_, gap and violation at b_.
   Verdict certify() {
-    const std::size_t n = std::size_t(design_.X.n), p = b_.size();
+    const std::size_t p = b_.size();
     std::vector<double> v(u_.begin(), u_.end() - 1);
     Correlations z;
     design_.correlate(v.data(), 1, c_, solution_.report);
@@ -144,11 +138,8 @@ class ResidualPath {
       design_.correlate(v.data(), 1, z.c, solution_.report);
       for (Index j : spanned_.features) z.c[std::size_t(j)] = 0.0;
     }
-    double uu = 0.0, ut = 0.0, primal = 0.5 * square(), violation = 0.0;
-    for (std::size_t i = 0; i < n; ++i) {
-      if (design_.omega[i] > 0.0) uu += v[i] * v[i] / design_.omega[i];
-      ut += v[i] * design_.t[i];
-    }
+    const double uu = design_.square(v), ut = dot_dense(v.data(), design_.t.data(), design_.X.n);
+    double primal = 0.5 * design_.square(u_), violation = 0.0;
     bool is_null = true;
     for (std::size_t j = 0; j < p; ++j) {
       const Index k = Index(j);
@@ -195,6 +186,7 @@ class ResidualPath {
       if (proven(verdict)) return Status::stalled;
       if (monitor_.stopped()) return monitor_.status;
       if (left <= 0) return Status::max_iter;
+      if (rounds.hopeless()) return Status::stalled;
       if (W == before && stuck) {
         if (fresh) return Status::stalled;
         fresh = true;

@@ -146,7 +146,6 @@ inline void set_by_reading(SharedGrids& grids, const Problem& problem, Options o
   solution.failure = null.failure;
   solution.bad_column = null.bad_column;
   solution.report.x_bytes += null.report.x_bytes;
-  solution.report.other_bytes += null.report.other_bytes;
   solution.report.n_rhs += null.report.n_rhs;
 }
 
@@ -248,59 +247,86 @@ inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, doubl
   return std::max<Index>(1, std::min<Index>(16, Index(room / each)));
 }
 
-// Problems that share X and differ in their targets, or come in rounds of `per_round` that differ
-// in the rows they are trained on: solved in lockstep, sharing what they read.
-inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
-                  const std::int32_t* cell, Index n_cells, Index per_round, const Blas& blas,
-                  std::vector<Solution>& solutions) {
-  const Index targets = Index(problems.size());
-  solutions.resize(problems.size());
-  const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
-  for (Solution& solution : solutions)
-    if (solution.report.x_size == 0.0) solution.report.x_size = X->size();
-  GroupPoll poll{options[0]};
-  if (targets == 1 || !problems[0].loss.quadratic || use_kernel(problems[0], options[0])) {
-    one_by_one(problems, options, blas, poll, solutions);
-    return;
-  }
-  Mode mode = Mode::gram;
-  const Index copies = cell ? n_cells + 1 : 1;
-  for (std::size_t k = 0; k < problems.size(); ++k)
-    mode = choose_mode(problems[k], *X, options[k], solutions[k].report, targets, copies);
-  SharedGrids grids(problems, options, per_round);
-  const bool by_cells = mode == Mode::gram && cell;
-  if (grids.wanted() && !by_cells) {
-    set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
-    if (solutions[0].failure != Failure::none) return;
-  }
+// Problems that share X and a mode, and differ in their targets, or in their penalties and the rows
+// they are trained on.
+inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& problems,
+                     const std::vector<Options>& options, const Cells& cells, SharedGrids& grids,
+                     const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
   bool same_rows = true;
   for (const Problem& problem : problems)
     same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
-  if (mode == Mode::gram && !cell && !same_rows) {
+  if (mode == Mode::kernel || (mode == Mode::gram && !cells.of && !same_rows)) {
     one_by_one(problems, grids.all(), blas, poll, solutions);
     return;
   }
   if (mode == Mode::gram) {
-    if (by_cells)
-      gram_folds(problems, options, {cell, n_cells}, grids, blas, poll, solutions);
+    if (cells.of)
+      gram_folds(problems, options, cells, grids, blas, poll, solutions);
     else
       gram_targets(problems, options, blas, poll, solutions);
     return;
   }
-  const Index most = lockstep_members(*X, problems[0].X, options[0].max_bytes);
-  for (Index begin = 0; begin < targets; begin += most) {
-    const Index members = std::min(most, targets - begin);
-    SharedReading reading(*X, members, options[0].n_threads);
+  const Index count = Index(problems.size());
+  const Index most = lockstep_members(X, problems[0].X, options[0].max_bytes);
+  for (Index begin = 0; begin < count; begin += most) {
+    const Index members = std::min(most, count - begin);
+    SharedReading reading(X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
-      const int share = !cell ? 4 : X->together() > 8 ? 3 : share_of(m, members, 2);
-      auto companion = std::make_unique<Companion>(*X, reading, m, share);  // leaves on any error
+      const int share = !cells.of ? 4 : X.together() > 8 ? 3 : share_of(m, members, 2);
+      auto companion = std::make_unique<Companion>(X, reading, m, share);  // leaves on any error
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
       const Restricted own_rows(problems[k]);
       Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
       run_mode(mode, design, own, monitor, solutions[k]);
     });
+  }
+}
+
+// Problems that share X and differ in their targets, or come in rounds of `per_round` that differ
+// in the rows they are trained on: those of one mode are solved together.
+inline void paths(const std::vector<Problem>& problems, const std::vector<Options>& options,
+                  const std::int32_t* cell, Index n_cells, Index per_round, const Blas& blas,
+                  std::vector<Solution>& solutions) {
+  solutions.resize(problems.size());
+  const std::unique_ptr<AnyMatrix> X = open(problems[0].X);
+  for (Solution& solution : solutions)
+    if (solution.report.x_size == 0.0) solution.report.x_size = X->size();
+  GroupPoll poll{options[0]};
+  if (problems.size() == 1 || !problems[0].loss.quadratic) {
+    one_by_one(problems, options, blas, poll, solutions);
+    return;
+  }
+  const Cells cells{cell, n_cells};
+  std::vector<std::vector<std::size_t>> of_mode(4);
+  for (std::size_t k = 0; k < problems.size(); ++k) {
+    const Mode mode = choose_mode(problems[k], *X, options[k], solutions[k].report,
+                                  Index(problems.size()), cell ? n_cells + 1 : 1);
+    of_mode[std::size_t(mode)].push_back(k);
+  }
+  SharedGrids grids(problems, options, per_round);
+  const bool all_by_cells = cell && of_mode[std::size_t(Mode::gram)].size() == problems.size();
+  if (grids.wanted() && !all_by_cells) {
+    set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
+    if (solutions[0].failure != Failure::none) return;
+  }
+  for (std::size_t mode = 0; mode < of_mode.size(); ++mode) {
+    const std::vector<std::size_t>& which = of_mode[mode];
+    if (which.size() == problems.size())
+      paths_in(Mode(mode), *X, problems, options, cells, grids, blas, poll, solutions);
+    if (which.empty() || which.size() == problems.size()) continue;
+    std::vector<Problem> own;
+    std::vector<Options> own_options;
+    std::vector<Solution> found;
+    for (std::size_t k : which) {
+      own.push_back(problems[k]);
+      own_options.push_back(grids.of(k));
+      found.push_back(std::move(solutions[k]));
+    }
+    SharedGrids set(own, own_options, 0);
+    paths_in(Mode(mode), *X, own, own_options, cells, set, blas, poll, found);
+    for (std::size_t i = 0; i < which.size(); ++i) solutions[which[i]] = std::move(found[i]);
   }
 }
 

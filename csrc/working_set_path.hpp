@@ -52,7 +52,7 @@ class WorkingSetPath {
     W_.add(first_features(design_, penalty_, W_, start_.c, options_.coef_init), solution_.report);
     std::vector<double>().swap(start_.c);
     proofs_.strength = usual_strength(penalty_, design_.X.p);
-    reached_ = std::max(start_.alpha_max.value, grid_.front());
+    reached_ = from_above(start_.alpha_max.value);
     if (options_.coef_init && !cancels(penalty_, design_.stats, options_.coef_init, design_.tt))
       start_from(options_.coef_init);
     std::size_t k = 0, begun = grid_.size();
@@ -115,8 +115,13 @@ class WorkingSetPath {
       const double f1 = penalty_.factor1[j];
       if (f1 > 0.0) c[j] *= f1 / (f1 + penalty_.factor2[j] * std::fabs(b[k]));
     }
-    reached_ =
-        std::max(std::min(start_.alpha_max.value, largest_alpha(penalty_, c)), grid_.front());
+    reached_ = from_above(std::min(start_.alpha_max.value, largest_alpha(penalty_, c)));
+  }
+
+  // Where the way down to the grid begins: what joins sooner has a factor of almost nothing, for
+  // which alpha_max may be infinite.
+  double from_above(double alpha) const {
+    return std::max(std::min(alpha, 1e6 * grid_.front()), grid_.front());
   }
 
   // The grid's next alpha, or one on the way to it: a step too far makes W explode.

@@ -200,7 +200,7 @@ def run(
         read = counted.pop("x_bytes") + one.design.bytes_read
         size = counted.pop("x_size")
         counted["n_passes"] = read / size if size else 0.0
-        counted["bytes_read"] = int(read + counted.pop("other_bytes"))
+        counted["bytes_read"] = int(read)
         counted["peak_bytes"] = int(counted["peak_bytes"])
         if one.design.note:
             counted["why"] += "; " + one.design.note

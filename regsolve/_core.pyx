@@ -116,7 +116,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
 
     cdef cppclass Report:
         string mode, why
-        double x_bytes, other_bytes, x_size, peak_bytes
+        double x_bytes, x_size, peak_bytes
         Index n_rhs, working_set, n_solves, n_epochs
 
     cdef cppclass Solution:
@@ -533,7 +533,6 @@ cdef object unpack(const Solution& solution, Index p):
         "mode": report.mode.decode(),
         "why": report.why.decode(),
         "x_bytes": report.x_bytes,
-        "other_bytes": report.other_bytes,
         "x_size": report.x_size,
         "peak_bytes": report.peak_bytes,
         "n_rhs": report.n_rhs,

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 def _all_ready(
     X: Any, Y: Any, penalty: Any, sample_weight: Any, fit_intercept: bool, standardize: bool
 ) -> list[Ready]:
-    """A problem a column of Y (n, n_targets); X is validated once."""
+    """A problem a column of Y (n, n_targets); X and the weights, the same for all, validated once."""
     design = _validate.design(X)
     targets = np.asarray(Y)
     if targets.ndim != 2 or targets.shape[1] == 0:
         raise ValueError(f"y has shape {targets.shape}: expected (n, n_targets)")
+    n = design.shape[0]
+    weight = _validate.sample_weight(sample_weight, n)
     ready = []
     for t in range(targets.shape[1]):
-        column = targets[:, t]
+        column = _validate.target(targets[:, t], n)
         shared = replace(design, bytes_read=design.bytes_read / targets.shape[1])
         ready.append(
             make_ready(
@@ -34,11 +36,12 @@ def _all_ready(
                 column,
                 penalty,
                 QUADRATIC,
-                sample_weight,
+                weight,
                 None,
                 fit_intercept,
                 standardize,
                 shared,
+                checked=True,
             )
         )
     return ready

@@ -161,6 +161,26 @@ def test_penalties_share_one_gram_matrix() -> None:
     assert readings(grid) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("order", [(0.0, 0.5), (0.5, 0.0), (0.5, 0.0, 1.0)])
+@pytest.mark.parametrize("solver", ["auto", "gram", "working_set", "cd"])
+@pytest.mark.parametrize("shape", [(60, 30), (30, 90)])
+def test_each_penalty_has_the_mode_that_serves_it(
+    shape: tuple[int, int], solver: str, order: tuple[float, ...]
+) -> None:
+    """Ridge has no working sets, and what it takes is not imposed on the others."""
+    X, y = data(shape)
+    splits = list(KFold(3).split(X))
+    nets = [ElasticNet(1.0, ratio) if ratio else L2(1.0) for ratio in order]
+    options: dict[str, Any] = {"solver": solver, "max_time": 20.0}
+    together = fold_paths(X, y, splits, penalties=nets, alphas=[[0.5, 0.1]] * len(nets), **options)
+    for net, found in zip(nets, together, strict=True):
+        alone = fold_paths(X, y, splits, penalties=[net], alphas=[[0.5, 0.1]], **options)[0]
+        assert found.path.report.mode == alone.path.report.mode
+        for one, other in zip([found.path, *found.folds], [alone.path, *alone.folds], strict=True):
+            assert one.statuses == ["optimal"] * 2
+            np.testing.assert_allclose(one.coefs.toarray(), other.coefs.toarray(), atol=1e-5)
+
+
 def test_folds_share_readings_on_working_sets() -> None:
     X, y = data((80, 1500))
     X = np.asfortranarray(X)

@@ -250,6 +250,24 @@ def test_max_time_keeps_the_finished_alphas() -> None:
     assert fitted.relative_gaps[-1] == pytest.approx(judged.relative_gap, rel=1e-4, abs=1e-13)
 
 
+@pytest.mark.filterwarnings("ignore::regsolve.ConvergenceWarning")
+def test_coordinate_descent_without_hope_ends() -> None:
+    """Bounded features without penalty nearly fit y: rounds are short, their sets change on."""
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((20, 3)) @ rng.standard_normal((3, 300))
+    X += 1e-6 * rng.standard_normal((20, 300))
+    y = X[:, 0] + rng.standard_normal(20)
+    weights = np.where(np.arange(300) < 22, 0.0, 1.0)
+    lower = np.where(rng.random(300) < 0.5, 0.0, -rng.random(300))
+    s = rng.choice([0.0, 1.0, 2.0], size=20)
+    net = ElasticNet(l1_ratio=0.01, weights=weights, lower=lower)
+    found = path(
+        X, y, penalty=net, n_alphas=1, sample_weight=s, solver="cd", max_memory=3e5, max_time=20.0
+    )
+    assert found.report.mode == "residual"
+    assert found.statuses == ["stalled"]
+
+
 @pytest.mark.parametrize("target", [np.zeros(20), np.full(20, 4.0)], ids=["zero", "constant"])
 def test_constant_target_gives_null_models(target: np.ndarray) -> None:
     X, _ = regression(20, 5)

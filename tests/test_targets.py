@@ -86,6 +86,22 @@ def test_one_gram_matrix_serves_all_targets() -> None:
     assert sum(one.report.n_passes for one in many) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("kind", [list, np.float32, np.int64])
+def test_weights_of_any_type_are_shared(kind: Any) -> None:
+    """One reading for X'X, as without weights, and one for what y brings."""
+    rng = np.random.default_rng(0)
+    X, Y, s = rng.standard_normal((60, 8)), rng.standard_normal((60, 4)), np.arange(1, 61)
+    weights = s.tolist() if kind is list else s.astype(kind)
+    options: dict[str, Any] = {"penalty": penalty.L1(), "n_alphas": 5}
+    found = path_targets(X, Y, sample_weight=weights, **options)
+    plain = path_targets(X, Y, sample_weight=s.astype(float), **options)
+    for one, other in zip(found, plain, strict=True):
+        np.testing.assert_array_equal(one.coefs.toarray(), other.coefs.toarray())
+    readings = sum(path.report.n_passes for path in found)
+    assert readings == sum(path.report.n_passes for path in plain)
+    assert readings <= 2.0
+
+
 def test_more_targets_than_a_group() -> None:
     X, Y = several(40, 300, 37)
     model = Lasso(0.3).fit(X, Y)

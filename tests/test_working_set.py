@@ -11,7 +11,7 @@ from problems import regression
 from scipy import sparse
 
 from regsolve import ConvergenceWarning, Path, path, solve, verify
-from regsolve.penalties import L1, ElasticNet
+from regsolve.penalties import L1, L2, ElasticNet
 
 TIGHT = 1e-9
 
@@ -270,6 +270,28 @@ def test_a_time_limit_is_kept() -> None:
         cut = path(X, y, max_time=0.02, solver="working_set")
     assert cut.report.seconds < 1.0
     assert len(cut.alphas) >= 1
+
+
+@pytest.mark.filterwarnings("ignore::regsolve.ConvergenceWarning")  # rounding hides the proof
+@pytest.mark.parametrize("factor", [1e-310, 1e-200, 1e-8])
+def test_a_feature_of_almost_no_factor(factor: float) -> None:
+    """At 1e-310 alpha_max is infinite; no path comes down from there."""
+    X, y = ar(60, 900, 0.5)
+    weights = np.ones(900)
+    weights[500] = factor
+    found = solve(X, y, penalty=L1(0.1, weights=weights), max_time=20.0)
+    assert found.status == ("optimal" if factor > 1e-14 else "stalled")
+    assert found.report.mode == "working_set"
+    assert found.report.n_solves < 100
+    free = solve(X, y, penalty=L1(0.1, weights=np.where(weights < 1.0, 0.0, 1.0)))
+    np.testing.assert_allclose(found.coef, free.coef, atol=1e-6)
+
+
+def test_an_l1_ratio_of_almost_nothing() -> None:
+    X, y = ar(60, 300, 0.5)
+    found = solve(X, y, penalty=ElasticNet(0.1, 1e-310), solver="working_set", max_time=20.0)
+    assert found.status == "optimal"
+    np.testing.assert_allclose(found.coef, solve(X, y, penalty=L2(0.1)).coef, atol=1e-6)
 
 
 def test_coordinate_descent_takes_over_where_memory_ends() -> None:
