@@ -41,7 +41,7 @@ class Monitor {
     if (stop_ && !proven && !solution_.points.empty())
       return true;  // a path keeps what is finished
     solution_.points.push_back(std::move(point));
-    if (options_.poll) ask(&step);
+    if (options_.poll) ask(&step, enough || step.step == n_steps);
     return stop_ || enough || (step.step < n_steps && stopped());
   }
 
@@ -55,10 +55,9 @@ class Monitor {
     stop_ = solution_.stopped = true;
     status = solution_.stop = why;
   }
-  void ask(const Step* step) {
-    if (!stop_ && options_.poll(options_.context, step) != 0) {
-      end(Status::interrupted);
-    }
+  // `last`: nothing is left that the answer could cut short.
+  void ask(const Step* step, bool last = false) {
+    if (!stop_ && options_.poll(options_.context, step) != 0 && !last) end(Status::interrupted);
   }
 
   const Options& options_;

@@ -20,7 +20,7 @@ from scipy import sparse
 
 from . import _validate
 from ._call import Callback, Ready, budget, make_ready, run, warn_unproven
-from .solution import Interrupted, Report, together
+from .solution import Interrupted, Progress, Report, together
 from .solve import QUADRATIC
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ class _Run:
     def __init__(
         self, family: _Family, q: int, options: dict[str, Any], callback: Callback | None
     ) -> None:
-        self.family, self.q, self.options, self.callback = family, q, options, callback
+        self.family, self.q, self.options = family, q, options
+        self.callback = None if callback is None else self._ask
+        self.user, self.ended = callback, False  # whether the user's answer was ever true
         self.free = family.penalty.factors(family.design.shape[1]) == 0.0
         self.most = q + int(np.count_nonzero(self.free))  # non-zeros of a path that goes on
         self.grid: NDArray[np.float64] = np.empty(0)
@@ -198,8 +200,8 @@ class _Run:
         self.counted = (sparse.csc_matrix(shape, dtype=np.int64), 0)
         by_gram, missed = self._by_gram(), None
         for members in self._groups(2 if by_gram else TOGETHER):
-            if self._seconds_left() <= 0.0:
-                self.stopped = "time_limit"
+            if self.ended or self._seconds_left() <= 0.0:
+                self.stopped = "interrupted" if self.ended else "time_limit"
                 break
             results = self._by_cells(members) if by_gram else self._in_lockstep(members)
             self.stopped = next((one["stopped"] for one in results if one["stopped"]), None)
@@ -228,6 +230,13 @@ class _Run:
             stopped=self.stopped,
             report=replace(report, seconds=seconds, peak_bytes=self.peak_bytes),
         )
+
+    def _ask(self, progress: Progress) -> bool:
+        """The user's callback; after a true answer no group begins."""
+        assert self.user is not None
+        answer = bool(self.user(progress))
+        self.ended = self.ended or answer
+        return answer
 
     def _groups(self, size: int) -> Iterator[range]:
         number = self.family.draws.number

@@ -250,6 +250,17 @@ def test_max_time_keeps_the_finished_alphas() -> None:
     assert fitted.relative_gaps[-1] == pytest.approx(judged.relative_gap, rel=1e-4, abs=1e-13)
 
 
+@pytest.mark.parametrize("solver", ["gram", "working_set", "cd"])
+def test_an_answer_to_the_last_step_cuts_nothing_short(data: Any, solver: str) -> None:
+    X, y = data
+    fitted = path(X, y, callback=lambda told: told.step == told.n_steps, n_alphas=8, solver=solver)
+    assert len(fitted.alphas) == 8
+    assert fitted.stopped is None
+    assert fitted.converged
+    limited = path(X, y, callback=lambda told: told.support > 3, dfmax=3)
+    assert limited.stopped is None
+
+
 @pytest.mark.filterwarnings("ignore::regsolve.ConvergenceWarning")
 def test_coordinate_descent_without_hope_ends() -> None:
     """Bounded features without penalty nearly fit y: rounds are short, their sets change on."""

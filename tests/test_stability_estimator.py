@@ -65,6 +65,28 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
+def test_an_answer_to_the_last_call_cuts_nothing_short(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    calls: list[int] = []
+    options: dict[str, Any] = {"n_subsamples": 20, "random_state": 0}
+    whole = StabilitySelection(callback=lambda told: calls.append(told.step), **options).fit(X, y)
+    total = len(calls)
+    calls.clear()
+
+    def last(told: Any) -> bool:
+        calls.append(told.step)
+        return len(calls) == total
+
+    model = StabilitySelection(callback=last, n_threads=1, **options).fit(X, y)
+    assert model.status_ == "optimal"
+    np.testing.assert_array_equal(model.stability_scores_, whole.stability_scores_)
+    total = 1
+    calls.clear()
+    model = StabilitySelection(callback=last, n_threads=1, **options).fit(X, y)
+    assert model.status_ == "interrupted"
+    assert model.n_subsamples_ < 20
+
+
 def test_it_keeps_the_features_with_effect(data: tuple[np.ndarray, np.ndarray]) -> None:
     X, y = data
     model = StabilitySelection(random_state=0).fit(X, y)
