@@ -23,8 +23,9 @@ stepwise or lasso?, section 2.1, for the mixture.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -210,16 +211,28 @@ def least_squares(
     """
     active = _active(X, y, paths, weights[0], fit_intercept)
     pieces, members = _pieces(weights)
-    threads = _validate.threads(n_threads)
-    with one_thread_blas(), ThreadPoolExecutor(threads) as pool:
-        triangles = list(pool.map(lambda piece: _reduced(active, *piece), pieces))
+    stop = threading.Event()
 
-        def refit(k: int) -> Refit:
-            mine = _triangle(np.vstack([triangles[i] for i in members[k]]))
-            return _along(paths[k], active, mine, bounds, float(weights[k].sum()))
+    def refit(k: int) -> Refit:
+        _heed(stop)
+        mine = _triangle(np.vstack([triangles[i] for i in members[k]]))
+        return _along(paths[k], active, mine, bounds, float(weights[k].sum()), stop)
 
-        refits = list(pool.map(refit, range(len(paths))))
+    with one_thread_blas(), ThreadPoolExecutor(_validate.threads(n_threads)) as pool:
+        try:
+            triangles = list(pool.map(lambda piece: _reduced(active, stop, *piece), pieces))
+            refits = list(pool.map(refit, range(len(paths))))
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return refits, len(active.features) / max(1, X.shape[1])
+
+
+def _heed(stop: threading.Event) -> None:
+    """End a task that nobody waits for any more; between its steps, which themselves cannot end."""
+    if stop.is_set():
+        raise CancelledError
 
 
 def _active(X: Any, y: Array, paths: Sequence[Path], s: Array, centred: bool) -> _Active:
@@ -265,16 +278,22 @@ def _triangle(A: Array) -> Array:
     return A if A.shape[0] <= A.shape[1] else np.asarray(np.linalg.qr(A, mode="r"))
 
 
-def _reduced(active: _Active, rows: Integers, s: Array) -> Array:
+def _reduced(active: _Active, stop: threading.Event, rows: Integers, s: Array) -> Array:
     """The triangle of these rows, made block by block."""
     out = np.empty((0, active.width))
     for block in _blocks(rows, active.width):
+        _heed(stop)
         out = _triangle(np.vstack([out, active.block(block, s[block])]))
     return out
 
 
 def _along(
-    path: Path, active: _Active, triangle: Array, bounds: tuple[Array, Array], total: float
+    path: Path,
+    active: _Active,
+    triangle: Array,
+    bounds: tuple[Array, Array],
+    total: float,
+    stop: threading.Event,
 ) -> Refit:
     """Least squares on each support of a path, from the triangle of its rows, which weigh total."""
     indices, indptr = path.coefs.indices, path.coefs.indptr
@@ -290,6 +309,7 @@ def _along(
     for k in range(len(path.alphas)):
         support = indices[indptr[k] : indptr[k + 1]]
         if support.tobytes() not in known:
+            _heed(stop)
             at = np.searchsorted(active.features, support)
             lower, upper = (bound[support] for bound in bounds)
             v = _solved(T[:, at], z, norms[at], lower, upper)
@@ -301,6 +321,7 @@ def _along(
             known[support.tobytes()] = v, b
         values[indptr[k] : indptr[k + 1]], intercepts[k] = known[support.tobytes()]
     pure = sparse.csc_matrix((values, indices, indptr), shape=path.coefs.shape)
+    _heed(stop)
     r = _residuals(active, triangle, path.coefs, path.intercepts)
     d = r - _residuals(active, triangle, pure, intercepts)
     slopes, squares = (np.einsum("ij,ij->j", one, d) / total for one in (r, d))

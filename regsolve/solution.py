@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy.sparse import csc_matrix
@@ -275,3 +276,15 @@ class Interrupted(KeyboardInterrupt):
     ) -> None:
         super().__init__("interrupted; the certified best iterate is in .result")
         self.result = result
+
+
+@contextmanager
+def keeping(result: Path | list[Path]) -> Iterator[None]:
+    """While it lasts, Ctrl-C raises :class:`Interrupted` with this result, which is finished.
+
+    So does an Interrupted from within: a user's scorer may solve problems of its own.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(result) from error

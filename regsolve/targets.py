@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _all_ready(
     X: Any, Y: Any, penalty: Any, sample_weight: Any, fit_intercept: bool, standardize: bool
 ) -> list[Ready]:
-    """A problem a column of Y (n, n_targets); X and the weights, the same for all, validated once."""
+    """A problem a column of Y (n, n_targets); X and the weights are validated once for all."""
     design = _validate.design(X)
     targets = np.asarray(Y)
     if targets.ndim != 2 or targets.shape[1] == 0:

@@ -108,6 +108,23 @@ def test_own_parameters_reach_the_solver() -> None:
     assert len(few.alphas_) == len(few.criterion_) < 100
 
 
+def test_an_interrupted_criterion_keeps_the_path(monkeypatch: Any) -> None:
+    X, y = regression(60, 20)
+    wanted = LassoIC("bic").fit(X, y).path_
+    model = LassoIC("bic")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("regsolve.criteria.examine", interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        model.fit(X, y)
+    assert type(stop.value.result) is regsolve.Path
+    np.testing.assert_array_equal(stop.value.result.coefs.toarray(), wanted.coefs.toarray())
+    assert type(stop.value.__cause__) is KeyboardInterrupt
+    assert not hasattr(model, "coef_")
+
+
 def test_plot_marks_the_choice() -> None:
     X, y = load_diabetes(return_X_y=True)
     for criterion in CRITERIA:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +25,7 @@ from sklearn.model_selection import (
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import regsolve
-from regsolve import LassoCV, RelaxedLasso, verify
+from regsolve import LassoCV, RelaxedLasso, relaxed, verify
 from regsolve.penalties import L1
 from regsolve.plots import relaxed_curves
 from regsolve.relaxed import _blocks, chosen, least_squares, mixture
@@ -444,6 +446,81 @@ def test_a_callback_stops_the_lasso_and_refits_what_is_there(capsys: Any) -> Non
     assert 0 < len(model.alphas_) < 100
     assert model.mse_path_.size == 5 * len(model.alphas_) * 5
     assert "gamma" in capsys.readouterr().err
+
+
+class Watched(ThreadPoolExecutor):
+    """A pool whose tasks know their numbers, and that says when it is being left."""
+
+    left = threading.Event()
+    task = threading.local()
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.left.clear()
+        self.begun = 0
+
+    def submit(self, work: Any, *args: Any) -> Any:  # type: ignore[override]
+        number, self.begun = self.begun, self.begun + 1
+
+        def numbered(*args: Any) -> Any:
+            self.task.number = number
+            return work(*args)
+
+        return super().submit(numbered, *args)
+
+    def shutdown(self, *args: Any, **options: Any) -> None:
+        self.left.set()
+        super().shutdown(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("slow", "first"), [("_triangle", 0), ("_solved", 4)], ids=["blocks", "supports"]
+)
+def test_an_interruption_ends_tasks_at_their_next_step(
+    slow: str, first: int, monkeypatch: Any
+) -> None:
+    """It comes while another task, of many steps, is in its first one."""
+    X, y = data((400, 12))
+    path = regsolve.path(X, y)
+    weights = [np.ones(400), *np.kron(1.0 - np.eye(4), np.ones(100))]
+    steps: list[int] = []
+    both = threading.Barrier(2, timeout=10.0)
+    monkeypatch.setattr(relaxed, "ThreadPoolExecutor", Watched)
+    monkeypatch.setattr(relaxed, "BLOCK_BYTES", 1)  # blocks as short as they may be
+    usual = getattr(relaxed, slow)
+
+    def step(*args: Any) -> Any:
+        number = Watched.task.number
+        steps.append(number)
+        if number <= first + 1 and steps.count(number) == 1:
+            both.wait()
+        if number == first:
+            raise KeyboardInterrupt
+        assert Watched.left.wait(10.0)
+        return usual(*args)
+
+    monkeypatch.setattr(relaxed, slow, step)
+    with pytest.raises(KeyboardInterrupt):
+        least_squares(X, y, [path] * 5, weights, True, L1().bounds(12), n_threads=2)
+    assert set(steps) <= {first, first + 1, first + 2}  # a free thread may take one more
+    assert len(steps) == len(set(steps))
+
+
+def test_an_interrupted_refit_keeps_the_lasso_s_path(monkeypatch: Any) -> None:
+    X, y = data((90, 12))
+    model = RelaxedLasso(alphas=10).fit(X, y)
+    before = dict(vars(model))
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(relaxed, "_solved", interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        model.set_params(alphas=15).fit(X, y)
+    (kept,) = stop.value.result
+    wanted = LassoCV(alphas=15).fit(X, y).path_
+    np.testing.assert_array_equal(kept.coefs.toarray(), wanted.coefs.toarray())
+    assert vars(model) == {**before, "alphas": 15}
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,26 @@ def test_a_callback_stops_all() -> None:
     assert model.status_ == "interrupted"
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, regsolve.Interrupted], ids=str)
+def test_interrupted_scoring_keeps_the_full_data_s_paths(data: Any, raised: Any) -> None:
+    """A scorer that fits by itself has answers of its own to lose: they are not the paths."""
+    X, y = data
+    given = () if raised is KeyboardInterrupt else ([],)
+
+    def interrupted(*_: Any) -> float:
+        raise raised(*given)
+
+    model = ElasticNetCV(l1_ratio=[0.3, 1.0], alphas=10, scoring=interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        model.fit(X, y)
+    assert [type(path) for path in stop.value.result] == [regsolve.Path] * 2
+    wanted = LassoCV(alphas=10).fit(X, y).path_
+    kept = stop.value.result[1]
+    np.testing.assert_allclose(kept.coefs.toarray(), wanted.coefs.toarray(), atol=1e-6)
+    assert type(stop.value.__cause__) is raised
+    assert not hasattr(model, "coef_")
+
+
 def test_too_little_time_warns() -> None:
     X, y = regression(300, 3000, rho=0.95)
     with pytest.warns(regsolve.ConvergenceWarning):

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..criteria import TITLES, check_parameters
+from ..solution import keeping
 from ..solve import path as fit_path
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
@@ -81,8 +82,9 @@ class ElasticNetIC(AlphaChooser):
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
     max_time : float, optional
-        Seconds after which the choice is among the alphas that are finished, with a
-        ConvergenceWarning.
+        Seconds of the path, after which the choice is among the alphas that are finished, with a
+        ConvergenceWarning. The criterion is evaluated after that, at all of them, and may take
+        longer than the path: a factorisation of the free features' products an alpha.
     callback : function of Progress, optional
         A true return ends the path; the choice is among the alphas that are finished.
 
@@ -199,15 +201,16 @@ class ElasticNetIC(AlphaChooser):
             callback=self.callback,
             **grid,
         )
-        chosen = path.select(
-            self.criterion,
-            X,
-            y,
-            sample_weight=sample_weight,
-            noise_variance=self.noise_variance,
-            gamma=self.gamma,
-            n_threads=self.n_threads,
-        )
+        with keeping(path):
+            chosen = path.select(
+                self.criterion,
+                X,
+                y,
+                sample_weight=sample_weight,
+                noise_variance=self.noise_variance,
+                gamma=self.gamma,
+                n_threads=self.n_threads,
+            )
         self.alphas_ = path.alphas
         self._criterion, self.criterion_, self.df_ = self.criterion, chosen.values, chosen.df
         self.noise_variance_ = chosen.noise_variance

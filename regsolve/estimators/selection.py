@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from ..folds import FoldPaths, chosen, fold_paths
-from ..solution import together
+from ..solution import keeping, together
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
@@ -87,7 +87,7 @@ class ElasticNetCV(AlphaChooser):
         The answer does not depend on it.
     max_time : float, optional
         Seconds after which the choice is among the alphas that all folds have finished, with a
-        ConvergenceWarning.
+        ConvergenceWarning; ``scoring`` takes its time after that.
     callback : function of Progress, optional
         A true return ends the paths; the choice is among the alphas that all have finished.
     scoring : str or function of (estimator, X, y), optional
@@ -222,7 +222,8 @@ class ElasticNetCV(AlphaChooser):
         else:
             options |= {"alphas": [self.alphas] * len(ratios)}
         found = self._paths(X, np.asarray(y, dtype=np.float64), splits, ratios, options)
-        self._choose(found, ratios, X, y, splits, sample_weight, score_params)
+        with keeping([one.path for one in found]):
+            self._choose(found, ratios, X, y, splits, sample_weight, score_params)
         if self.verbose:
             self._tell()
 
