@@ -6,9 +6,12 @@ a file that holds Python objects is refused. ValueError and OSError carry one cl
 
 from __future__ import annotations
 
+import lzma
 import warnings
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +76,8 @@ def read(source: str, target: str | None = None) -> Data:
                 f"or one of scikit-learn's data sets {', '.join(BUNDLED)}"
             )
         _require_file(path)
-        contents = reader(path, target)
+        with _named(path):
+            contents = reader(path, target)
     y = contents.y
     if y is None:
         if target is None:
@@ -103,6 +107,11 @@ def read_vector(source: str, key: str = "y") -> NDArray[np.float64]:
             "(.npy .npz .txt .csv .mtx)"
         )
     _require_file(path)
+    with _named(path):
+        return _vector(path, suffix, source, key)
+
+
+def _vector(path: Path, suffix: str, source: str, key: str) -> NDArray[np.float64]:
     if suffix in (".txt", ".csv"):
         return _numbers(path)
     if suffix == ".npz":
@@ -111,6 +120,19 @@ def read_vector(source: str, key: str = "y") -> NDArray[np.float64]:
             raise ValueError(f"{path} has keys {_some(sorted(arrays))}: expected {key!r}")
         return _as_vector(arrays[key if key in arrays else next(iter(arrays))], source)
     return _as_vector(_READERS[suffix](path, None).X, source)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """While it lasts, errors of decompressing and decoding tell whose contents they are."""
+    try:
+        yield
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise ValueError(f"cannot read {path}: {error}") from None
 
 
 def _suffix(path: Path) -> str:
@@ -179,6 +201,8 @@ def _npz(path: Path, target: str | None) -> _Contents:
     arrays = _arrays(path, skip=("data", "indices", "indptr", "row", "col", "offsets"))
     y = arrays.get("y") if target is None else None
     names = arrays.get("feature_names")
+    if names is not None and names.ndim != 1:
+        raise ValueError(f"{path}: feature_names has shape {names.shape}: expected (n_features,)")
     feature_names = None if names is None else [str(name) for name in names]
     if {"format", "shape"} <= arrays.keys():
         from scipy.sparse import load_npz

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .solution import Path, Progress
 
 CERTIFIED, NOT_CONVERGED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+MOST_ALPHAS = 1_000_000
 _OUT = (".npz", ".csv")
 _PLOT = (".png", ".pdf", ".svg")
 _ROWS = 12
@@ -200,6 +201,12 @@ def _check_outputs(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {file}: expected a name ending in {' '.join(endings)}")
         if not FilePath(file).absolute().parent.is_dir():
             raise ValueError(f"{option} {file}: there is no such folder")
+        if FilePath(file).is_dir():
+            raise ValueError(f"{option} {file}: that is a folder")
+        if not os.access(
+            file if os.path.exists(file) else FilePath(file).absolute().parent, os.W_OK
+        ):
+            raise ValueError(f"{option} {file}: no leave to write there")
         for source in (args.data, args.target, args.alphas):
             if source is not None and _same_file(file, source):
                 raise ValueError(f"{option} {file} would overwrite the input {source}")
@@ -226,10 +233,24 @@ def _grid(args: argparse.Namespace) -> dict[str, Any]:
     try:
         n_alphas = int(args.alphas)
     except ValueError:
+        if _is_number(args.alphas):
+            raise ValueError(
+                f"--alphas {args.alphas}: expected how many, a whole number, or a file"
+            ) from None
         if args.alpha_min_ratio is not None:
             raise ValueError("--alpha-min-ratio has no meaning where a file lists alphas") from None
         return {"alphas": read_vector(args.alphas, "alphas")}
+    if n_alphas > MOST_ALPHAS:
+        raise ValueError(f"--alphas {n_alphas}: expected n_alphas <= {MOST_ALPHAS}")
     return {"n_alphas": n_alphas, "alpha_min_ratio": args.alpha_min_ratio}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _n_asked(grid: dict[str, Any]) -> int:

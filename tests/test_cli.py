@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import os
 import pickle
 import subprocess
@@ -579,3 +581,65 @@ def test_columns_that_look_like_numbers_tell_their_dtype(tmp_path: Path) -> None
     pandas.DataFrame({"a": pandas.Categorical(["1", "2"]), "y": [1.0, 2.0]}).to_parquet(file)
     with pytest.raises(ValueError, match=r"'a' is not numeric \(its dtype is category\)"):
         read(str(file))
+
+
+@pytest.mark.parametrize(
+    "name", ["cut.svm.gz", "cut.svm.bz2", "cut.csv.gz", "cut.mtx.gz", "plain.svm.gz", "bad.npz"]
+)
+@pytest.mark.parametrize("command", ["path", "gallery"])
+def test_damaged_files_are_named(
+    command: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    file = tmp_path / name
+    text = "".join(f"{k} 1:{k % 7} 2:{k % 5}\n" for k in range(2000)).encode()
+    if name == "bad.npz":
+        np.savez_compressed(file, X=rng.random((30, 4)), y=np.arange(30.0))
+        data = bytearray(file.read_bytes())
+        data[100:130] = bytes(30)
+    elif name == "plain.svm.gz":
+        data = bytearray(text)
+    else:
+        pack = bz2.compress if name.endswith(".bz2") else gzip.compress
+        data = bytearray(pack(text)[:-40])
+    file.write_bytes(data)
+    asked = [command, str(file)]
+    if command == "gallery":
+        asked += ["--out", str(tmp_path)]
+    elif ".mtx" in name:
+        np.save(tmp_path / "y.npy", np.arange(3.0))
+        asked += ["--target", str(tmp_path / "y.npy")]
+    assert main(asked) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert name in line
+
+
+def test_a_target_in_another_encoding_is_named(
+    Xy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "X.npy", Xy[0])
+    (tmp_path / "y.txt").write_bytes("größe\n1\n".encode("latin-1"))
+    asked = ["path", str(tmp_path / "X.npy"), "--target", str(tmp_path / "y.txt")]
+    assert main(asked) == 2
+    assert "y.txt" in capsys.readouterr().err
+    np.savez(tmp_path / "names.npz", X=Xy[0], y=Xy[1], feature_names="abc")
+    assert main(["path", str(tmp_path / "names.npz")]) == 2
+    assert "names.npz: feature_names has shape ()" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_an_output_that_is_a_folder_is_refused_at_once(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ("out.csv" if option == "--out" else "out.png")
+    folder.mkdir()
+    assert main(["path", str(tmp_path / "none.csv"), option, str(folder)]) == 2
+    assert "that is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("alphas", ["1000000000000", "1.5"])
+def test_alphas_that_are_no_number_of_them_are_named(
+    alphas: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["path", "diabetes", "--alphas", alphas]) == 2
+    assert f"--alphas {alphas}: expected" in capsys.readouterr().err

@@ -131,6 +131,28 @@ def test_same_draws_from_the_same_seed() -> None:
     assert np.abs(one.samples_[0] - one.samples_[1]).max() > 1e-3
 
 
+@pytest.mark.filterwarnings("ignore::regsolve.ConvergenceWarning")  # so few draws
+@pytest.mark.parametrize("numbers", [1, 50, 1 << 19])
+def test_thinned_draws_are_every_so_many(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no more of the others are held than asked, nor between two looks at Ctrl-C."""
+    X, y = regression(40, 8, seed=2)
+    options: dict[str, Any] = {"n_chains": 1, "n_warmup": 3, "random_state": 3}
+    every = BayesianLasso(n_samples=60, **options).fit(X, y)
+    held: list[int] = []
+    advance = gibbs.Chain.advance
+
+    def watched(self: gibbs.Chain, draws: np.ndarray, kept: np.ndarray) -> None:
+        held.append(draws.size)
+        advance(self, draws, kept)
+
+    monkeypatch.setattr(gibbs, "CHUNK_NUMBERS", numbers)
+    monkeypatch.setattr(gibbs.Chain, "advance", watched)
+    thinned = BayesianLasso(n_samples=6, thin=10, **options).fit(X, y)
+    np.testing.assert_array_equal(thinned.samples_, every.samples_[:, 9::10])
+    np.testing.assert_array_equal(thinned.noise_samples_, every.noise_samples_[:, 9::10])
+    assert max(held[3:]) <= max(numbers, 8)
+
+
 @pytest.mark.parametrize("prior", ["lasso", "horseshoe"])
 def test_weights_count_as_repeated_rows(prior: str) -> None:
     X, y = regression(30, 6, seed=2)
@@ -167,6 +189,10 @@ def test_predictions_and_intervals() -> None:
     rng = np.random.default_rng(0)
     new = rng.standard_normal((60, 6))
     model = BayesianLasso(n_samples=500, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="interval=2"):
+        model.predict(new, interval=2)
+    with pytest.raises(ValueError, match="level=2"):
+        model.credible_interval(2)
     mean, deviation, bounds = model.predict(new, return_std=True, interval=0.9)
     np.testing.assert_allclose(mean, model.predict(new))
     width = bounds[:, 1] - bounds[:, 0]

@@ -343,6 +343,13 @@ def test_bad_arguments_are_refused() -> None:
             function(**given, **options)
     with pytest.raises(TypeError, match="expected L1, L2 or ElasticNet"):
         proximal_descent(**given, penalty="l1")
+    for options in ({"decoupled": "no"}, {"fit_intercept": "x"}, {"momentum": "a"}):
+        with pytest.raises((TypeError, ValueError), match=next(iter(options))):
+            gradient_descent(**{**given, **options})
+    with pytest.raises(TypeError, match="accelerated"):
+        proximal_descent(**given, penalty=L1(), accelerated="no")
+    with pytest.raises(TypeError, match="decoupled"):
+        limit_penalty(0.1, decoupled="no")
     with pytest.raises(ValueError, match="eigenvalues must be >= 0"):
         spectral_filter([-1.0], [1], 0.1)
     with pytest.raises(ValueError, match="steps must be integers >= 0"):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 GRAM_UP_TO = 256  # features for which X'X is the smaller task whatever n
 CHUNK_SECONDS = 0.05  # between looks at Ctrl-C
+CHUNK_NUMBERS = 1 << 19  # of iterations, most of which are thrown away
 SWEEPS_PER_ROW, MOST_SWEEPS = 20, 16  # min(n, p) / 20 sweeps take about the time of a block
 
 
@@ -241,16 +242,19 @@ def _all(
 def _iterate(chain: Chain, p: int, n: int, thin: int, stop: threading.Event) -> tuple[Array, Array]:
     """N draws, each the last of ``thin`` iterations, in chunks that Ctrl-C can end."""
     draws, kept = np.empty((n, p)), np.empty((n, 2))
-    done, chunk = 0, 1
-    while done < n and not stop.is_set():
-        m = min(chunk, n - done)
+    most = n if thin == 1 else max(1, CHUNK_NUMBERS // max(1, p))
+    done, chunk = 0, 1  # iterations
+    while done < n * thin and not stop.is_set():
+        m = min(chunk, n * thin - done, most)
         start = time.perf_counter()
         if thin == 1:
             chain.advance(draws[done : done + m], kept[done : done + m])
         else:
-            w, s = np.empty((m * thin, p)), np.empty((m * thin, 2))
+            w, s = np.empty((m, p)), np.empty((m, 2))
             chain.advance(w, s)
-            draws[done : done + m], kept[done : done + m] = w[thin - 1 :: thin], s[thin - 1 :: thin]
+            first, last = done // thin, (done + m) // thin
+            draws[first:last] = w[(first + 1) * thin - 1 - done :: thin]
+            kept[first:last] = s[(first + 1) * thin - 1 - done :: thin]
         done += m
         seconds = max(time.perf_counter() - start, 1e-6) / m
         chunk = max(1, min(int(CHUNK_SECONDS / seconds), 4 * chunk))

@@ -202,7 +202,7 @@ class BayesianLasso(LinearPredictor):
             drawn = np.asarray(rows(i) @ w.T) + b
             deviations[i] = np.sqrt(drawn.var(axis=1) + noise.mean())
             if interval is not None:
-                tail = 0.5 * (1.0 - _level(interval))
+                tail = 0.5 * (1.0 - _level(interval, "interval"))
                 bounds[i] = np.quantile(drawn + scores, [tail, 1.0 - tail], axis=1).T
         out = (mean, *([deviations] if return_std else []))
         return out if interval is None else (*out, bounds)
@@ -218,7 +218,7 @@ class BayesianLasso(LinearPredictor):
             _validate.positive_number("strength", self.strength)
 
 
-def _level(level: Any) -> float:
+def _level(level: Any, name: str = "level") -> float:
     if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
-        raise ValueError(f"level={level!r}: expected a probability between 0 and 1")
+        raise ValueError(f"{name}={level!r}: expected a probability between 0 and 1")
     return float(level)

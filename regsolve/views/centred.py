@@ -72,7 +72,7 @@ def centred(
     target = _validate.target(y, len(rows))
     weights = _validate.sample_weight(sample_weight, len(rows))
     means, y_mean = np.zeros(rows.shape[1]), 0.0
-    if fit_intercept:
+    if _validate.boolean("fit_intercept", fit_intercept):
         means = np.average(rows, axis=0, weights=weights)
         y_mean = float(np.average(target, weights=weights))
         rows -= means

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
-def _check_decay(alpha: float, momentum: float) -> None:
+def _check_decay(alpha: float, momentum: float, decoupled: bool) -> None:
     _validate.non_negative_number("alpha", alpha)
     if not _validate.non_negative_number("momentum", momentum) < 1.0:
         raise ValueError(f"momentum={momentum!r}: expected a number in [0, 1)")
+    _validate.boolean("decoupled", decoupled)
 
 
 def ridge_alpha(alpha: float, *, momentum: float = 0.0, decoupled: bool = False) -> float:
@@ -54,14 +55,14 @@ def ridge_alpha(alpha: float, *, momentum: float = 0.0, decoupled: bool = False)
 
     Raises
     ------
-    ValueError
-        alpha or momentum outside its range.
+    ValueError, TypeError
+        alpha or momentum outside its range, decoupled not True or False.
 
     References
     ----------
     Loshchilov and Hutter (2019), Decoupled weight decay regularization.
     """
-    _check_decay(alpha, momentum)
+    _check_decay(alpha, momentum, decoupled)
     return (1.0 - momentum) * alpha if decoupled else alpha
 
 
@@ -80,7 +81,7 @@ def largest_step(
     alpha, momentum, decoupled
         As in :func:`ridge_alpha`, with its errors; ValueError for a negative curvature too.
     """
-    _check_decay(alpha, momentum)
+    _check_decay(alpha, momentum, decoupled)
     _validate.non_negative_number("curvature", curvature)
     decay = (1.0 + momentum) * alpha if decoupled else alpha
     total = curvature + decay

@@ -101,8 +101,7 @@ def gradient_descent(
     Gower et al. (2019), SGD: general analysis and improved rates (expected smoothness).
     """
     penalty = L2(alpha)
-    if not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum={momentum!r}: expected a number in [0, 1)")
+    ridge_alpha(penalty.alpha, momentum=momentum, decoupled=decoupled)  # refuses what is no decay
     rows = centred(X, y, sample_weight, fit_intercept=fit_intercept)
     n, p = rows.X.shape
     size = n if batch_size is None else _validate.positive_integer("batch_size", batch_size)
@@ -178,6 +177,7 @@ def proximal_descent(
     """
     if not isinstance(penalty, L1 | L2 | ElasticNet):
         raise TypeError(f"penalty={penalty!r}: expected L1, L2 or ElasticNet")
+    accelerated = _validate.boolean("accelerated", accelerated)
     rows = centred(X, y, sample_weight, fit_intercept=fit_intercept)
     n, p = rows.X.shape
     eigenvalues = rows.eigenvalues()
