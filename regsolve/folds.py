@@ -16,7 +16,7 @@ import numpy as np
 from . import _validate
 from ._call import Callback, budget, make_ready, remembered, run, to_path, warn_unproven
 from ._threads import one_thread_blas
-from .solution import Interrupted, Path
+from .solution import Interrupted, Path, keeping
 from .solve import QUADRATIC
 
 if TYPE_CHECKING:
@@ -119,21 +119,22 @@ def fold_paths(
     if error is None and told is None and top > 0.0 and not results[0]["alpha_max"] > 0.0:
         told = _grids_of_folds(top, [each[0] for each in own], rounds, n_alphas, alpha_min_ratio)
         results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
-    out = []
-    for r in range(len(penalties)):
-        mine = results[r * rounds : (r + 1) * rounds]
-        paths = [
-            to_path(
-                result,
-                remembered(penalties[r], QUADRATIC, weight, n, fit_intercept, standardize),
-            )
+    by_penalty = [results[r : r + rounds] for r in range(0, len(results), rounds)]
+    paths = [
+        [
+            to_path(result, remembered(penalty, QUADRATIC, weight, n, fit_intercept, standardize))
             for result, weight in zip(mine, weights, strict=True)
         ]
-        with one_thread_blas():  # the same bits on any number of threads
-            errors = _held_out(X, target, s, splits, paths[1:], mine[1:])
-        out.append(FoldPaths(paths[0], paths[1:], errors))
+        for penalty, mine in zip(penalties, by_penalty, strict=True)
+    ]
+    whole = [one[0] for one in paths]
     if error is not None:
-        raise Interrupted([one.path for one in out]) from error
+        raise Interrupted(whole) from error
+    with keeping(whole), one_thread_blas():  # the same bits on any number of threads
+        out = [
+            FoldPaths(one[0], one[1:], _held_out(X, target, s, splits, one[1:], mine[1:]))
+            for one, mine in zip(paths, by_penalty, strict=True)
+        ]
     for result in results:
         warn_unproven(result, options["tol"])
     return out

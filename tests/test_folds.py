@@ -269,6 +269,23 @@ def test_a_callback_stops_them_and_what_is_left_is_proven(mode: str) -> None:
         fold_paths(X, y, splits, penalties=[L1()], callback=fail)
 
 
+def test_an_interruption_while_rows_are_held_out_keeps_the_full_paths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = data((60, 20))
+    splits = list(KFold(3).split(X))
+    wanted = fold_paths(X, y, splits, penalties=[L1()], n_alphas=10)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(regsolve.folds, "_held_out", interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        fold_paths(X, y, splits, penalties=[L1()], n_alphas=10)
+    (kept,) = stop.value.result
+    np.testing.assert_array_equal(kept.coefs.toarray(), wanted[0].path.coefs.toarray())
+
+
 def test_interrupted_holds_the_full_paths() -> None:
     X, y = data(SHAPES["working_set"])
 

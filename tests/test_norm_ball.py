@@ -404,3 +404,13 @@ def test_a_walk_on_a_long_bracket_is_short() -> None:
         fit = fit_norm_ball(X, y, share * longest)
         assert fit.report.n_solves <= 20
         assert fit.certificate.relative_gap <= 1e-12
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+@pytest.mark.parametrize("residual", [1e3, 1e155, 1e300])
+def test_a_residual_beyond_the_null_model_s_binds_nothing(norm: str, residual: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 5))
+    model = NormBallRegression(norm=norm, residual=residual).fit(X, X[:, 0] + rng.random(20))
+    assert not model.coef_.any()
+    assert model.status_ == "optimal"

@@ -40,14 +40,14 @@ class Goal:
         if self.residual is None:
             assert self.radius is not None
             return length >= self.radius
-        return square <= self.residual**2
+        return square <= self.residual * self.residual
 
     def alpha(self, alpha: float, length: float, square: float, slope: float) -> float:
         """The alpha that meets it on the present line, d'g = ``slope``."""
         if self.residual is None:
             assert self.radius is not None
             return alpha + (length - self.radius) / slope
-        inner = alpha**2 + (self.residual**2 - square) / slope
+        inner = alpha**2 + (self.residual * self.residual - square) / slope
         return math.sqrt(inner) if inner > 0.0 else -1.0
 
     def between(

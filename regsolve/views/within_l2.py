@@ -155,7 +155,7 @@ def _strength(
         assert goal.radius is not None
         return secular(L, np.sqrt(L) * t, goal.radius)
     outside = max(float(centred.square[0]) - float(t @ t), 0.0)
-    room = goal.residual**2 * design.total - outside
+    room = goal.residual * goal.residual * design.total - outside
     if room <= 0.0:
         return 0.0
     inverse = secular(1.0 / L, t / L, math.sqrt(room))  # of 1 / a: the residual is t / (1 + L / a)
