@@ -162,7 +162,7 @@ def _numbers(path: Path) -> NDArray[np.float64]:
     """Numbers of a text file, one a line, below an optional title line."""
     lines = path.read_text(encoding="utf-8-sig").split("\n")  # what Excel writes begins with a mark
     values = [line.strip().rstrip(",") for line in lines if line.strip()]
-    if values and not _is_number(values[0]):
+    if values and not is_number(values[0]):
         values = values[1:]
     try:
         return np.array([float(value) for value in values], dtype=np.float64)
@@ -170,7 +170,7 @@ def _numbers(path: Path) -> NDArray[np.float64]:
         raise ValueError(f"{path}: expected one number a line ({error})") from None
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
@@ -258,7 +258,7 @@ def _csv(path: Path, target: str | None) -> _Contents:
         columns = titles[1:] if titles[:1] == [""] else titles  # an index has no title
         counted = columns == [str(k) for k in range(len(columns))]
         numbers = [title for title in titles if title not in _MISSING]
-        if numbers and not counted and all(_is_number(number) for number in numbers):
+        if numbers and not counted and all(is_number(number) for number in numbers):
             frame = pandas.read_csv(path, header=None, **_exact(pandas))
             frame.columns = [f"x{k}" for k in range(frame.shape[1])]
         else:
@@ -334,7 +334,7 @@ def _table(frame: Any, path: Path, target: str | None) -> _Contents:
     for k, dtype in enumerate(frame.dtypes):
         if getattr(dtype, "kind", "O") not in "biuf":
             text = [str(value) for value in frame.iloc[:, k]]
-            value = next((value for value in text if not _is_number(value)), "")
+            value = next((value for value in text if not is_number(value)), "")
             why = f"it holds {value[:30]!r}" if value else f"its dtype is {dtype}"
             raise ValueError(
                 f"{path}: column {names[k]!r} is not numeric ({why}): "

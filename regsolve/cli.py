@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
-from ._read import BUNDLED, FORMATS, Data, read, read_vector
+from ._read import BUNDLED, FORMATS, Data, is_number, read, read_vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -233,7 +233,7 @@ def _grid(args: argparse.Namespace) -> dict[str, Any]:
     try:
         n_alphas = int(args.alphas)
     except ValueError:
-        if _is_number(args.alphas):
+        if is_number(args.alphas):
             raise ValueError(
                 f"--alphas {args.alphas}: expected how many, a whole number, or a file"
             ) from None
@@ -243,14 +243,6 @@ def _grid(args: argparse.Namespace) -> dict[str, Any]:
     if n_alphas > MOST_ALPHAS:
         raise ValueError(f"--alphas {n_alphas}: expected n_alphas <= {MOST_ALPHAS}")
     return {"n_alphas": n_alphas, "alpha_min_ratio": args.alpha_min_ratio}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _n_asked(grid: dict[str, Any]) -> int:
