@@ -6,7 +6,11 @@ a file that holds Python objects is refused. ValueError and OSError carry one cl
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
+import os
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -22,6 +26,7 @@ from numpy.typing import NDArray
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 FORMATS = ".svmlight .svm .libsvm .txt .npz .npy .mtx .csv .parquet"
 _COMPRESSED = (".gz", ".bz2")
+_LINE = 1024  # bytes at the end of a file that tell its last line: a few numbers
 _MISSING = ("", "NA", "N/A", "n/a", "<NA>", "#N/A", "NULL", "null", "None")  # pandas' marks
 
 
@@ -88,6 +93,8 @@ def read(source: str, target: str | None = None) -> Data:
         raise ValueError(
             f"{source}: X must have samples as rows and features as columns, got {shape}"
         )
+    if shape[0] == 0:
+        raise ValueError(f"{source} has no samples")
     if names is not None and len(names) != shape[1]:
         raise ValueError(f"{source}: {len(names)} feature_names for {shape[1]} columns of X")
     return Data(Path(source).name, contents.X, _as_vector(y, source), names)
@@ -97,13 +104,15 @@ def read_vector(source: str, key: str = "y") -> NDArray[np.float64]:
     """Read one vector, such as y or the alphas, from .npy, .npz, .txt, .csv or .mtx.
 
     An .npz holds it under ``key`` or as its only array. A .csv or .txt has one number a line; a
-    first line that is not a number is its title. Errors are those of :func:`read`.
+    first line that is not a number is its title. Errors are those of :func:`read`, and name the
+    option whose ``key`` it is where ``source`` is no file of one vector.
     """
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix not in (".npy", ".npz", ".txt", ".csv", ".mtx"):
+        told = ("target", "column of the data") if key == "y" else (key, f"number of {key}")
         raise ValueError(
-            f"{source!r} is neither a column of the data nor a file of one vector "
+            f"--{told[0]} {source!r} is neither a {told[1]} nor a file of one vector "
             "(.npy .npz .txt .csv .mtx)"
         )
     _require_file(path)
@@ -124,11 +133,19 @@ def _vector(path: Path, suffix: str, source: str, key: str) -> NDArray[np.float6
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """While it lasts, errors of decompressing and decoding tell whose contents they are."""
+    """While it lasts, errors of decompressing and decoding tell whose contents they are.
+
+    RuntimeErrors are zipfile's, of encryption and of versions that it does not know; a header may
+    ask for more memory than there is.
+    """
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path}: {error}") from None
+    except (RuntimeError, SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from None
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit in memory: {error}".rstrip(": ")) from None
     except OSError as error:
         if error.filename is not None:
             raise
@@ -224,7 +241,8 @@ def _arrays(path: Path, skip: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is not an .npz archive")
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file that it opened itself open where the archive's directory is refused
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files if key not in skip}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(_refusal(path, error)) from None
@@ -243,11 +261,39 @@ def _refusal(path: Path, error: Exception) -> str:
 def _mtx(path: Path, _target: str | None) -> _Contents:
     from scipy.io import mmread
 
+    _refuse_cut(path)
     try:
         matrix = mmread(path)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} is not a Matrix Market file: {error}") from None
     return _Contents(matrix.tocsc() if hasattr(matrix, "tocsc") else matrix)
+
+
+def _refuse_cut(path: Path) -> None:
+    """Refuse a last line, without an end, of which something is no number.
+
+    SciPy's reader looks for the line's end behind a number that breaks off, in memory not its own.
+    """
+    tail = _tail(path)
+    line = tail.rsplit(b"\n", 1)[-1].decode("ascii", "replace")
+    if line and (line[-1].isspace() or not all(is_number(field) for field in line.split())):
+        raise ValueError(
+            f"{path} is not a Matrix Market file: its last line breaks off, {line[-30:]!r}"
+        )
+
+
+def _tail(path: Path) -> bytes:
+    """The last bytes of a file's contents, decompressed."""
+    if path.suffix.lower() not in _COMPRESSED:
+        with path.open("rb") as plain:
+            plain.seek(-min(_LINE, plain.seek(0, os.SEEK_END)), os.SEEK_END)
+            return plain.read()
+    unpack: Any = gzip.open if path.suffix.lower() == ".gz" else bz2.open
+    tail = b""
+    with unpack(path, "rb") as packed:
+        while chunk := packed.read(1 << 20):
+            tail = (tail + chunk)[-_LINE:]
+    return tail
 
 
 def _csv(path: Path, target: str | None) -> _Contents:

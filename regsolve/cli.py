@@ -159,8 +159,7 @@ def _run_gallery(args: argparse.Namespace) -> int:
     if len(set(stems)) < len(stems):
         raise ValueError("two data sets have the same name: draw them into different folders")
     folder = FilePath(args.out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out {folder}: this is a file, not a folder")
+    _check_folder(folder)
     from .views.gallery import PICTURES, gallery
 
     for source, stem in zip(sources, stems, strict=True):
@@ -212,6 +211,18 @@ def _check_outputs(args: argparse.Namespace) -> None:
                 raise ValueError(f"{option} {file} would overwrite the input {source}")
     if args.plot is not None:
         _require_matplotlib("--plot")
+
+
+def _check_folder(folder: FilePath) -> None:
+    """Refuse a folder that could not be made or written to, before the data are read."""
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        which = "this" if there == folder else there
+        raise ValueError(f"--out {folder}: {which} is a file, not a folder")
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"--out {folder}: no leave to write there")
 
 
 def _same_file(one: str, other: str) -> bool:

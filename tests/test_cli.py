@@ -307,6 +307,8 @@ COMPLAINTS = [
     ("single.csv", "there are no features"),
     ("diabetes --alphas fake.txt", "expected one number a line"),
     ("diabetes --alphas none.txt", "no such file"),
+    ("diabetes --alphas many", "--alphas 'many' is neither a number of alphas nor a file"),
+    ("a.npy --target many", "--target 'many' is neither a column of the data nor a file"),
     ("diabetes --alphas 0", "n_alphas"),
     (f"diabetes --alphas {10**30}", "n_alphas"),
     (f"diabetes --threads {10**30}", "n_threads"),
@@ -514,7 +516,8 @@ def test_gallery_draws_every_data_set(
         ("--out d linnerud", "--target"),
         ("--out d iris wine --target a", "--target belongs to one data set"),
         ("--out d a.csv a.npy", "two data sets have the same name"),
-        ("--out a.csv/d", "a.csv"),
+        ("--out a.csv/d", "--out a.csv/d: a.csv is a file, not a folder"),
+        ("--out a.csv/d none.csv", "--out a.csv/d: a.csv is a file, not a folder"),
     ],
 )
 def test_bad_galleries_are_one_clear_line(
@@ -643,3 +646,88 @@ def test_alphas_that_are_no_number_of_them_are_named(
 ) -> None:
     assert main(["path", "diabetes", "--alphas", alphas]) == 2
     assert f"--alphas {alphas}: expected" in capsys.readouterr().err
+
+
+def zip_with(file: Path, flags: int, needed: int) -> None:
+    """An .npz whose headers ask for ``flags``, such as encryption, and version ``needed``."""
+    np.savez(file, X=np.eye(3), y=np.arange(3.0))
+    data = bytearray(file.read_bytes())
+    at = data.find(b"PK\x01\x02")
+    while at >= 0:
+        data[at + 6], data[at + 8] = needed, flags
+        at = data.find(b"PK\x01\x02", at + 1)
+    data[4], data[6] = needed, flags
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["encrypted.npz", "newer.npz", "header.npy", "none.svm.gz"])
+def test_damage_of_any_byte_is_named(
+    kind: str, Xy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / kind
+    if kind == "header.npy":
+        np.save(file, Xy[0])
+        file.write_bytes(file.read_bytes().replace(b"}", b"{", 1))
+    elif kind == "none.svm.gz":
+        file.write_bytes(b"")
+    else:
+        zip_with(file, flags=int(kind == "encrypted.npz"), needed=99 if "newer" in kind else 20)
+    for asked in (["path", str(file)], ["gallery", str(file), "--out", str(tmp_path)]):
+        assert main(asked) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert kind in line
+
+
+@pytest.mark.parametrize("end", ["1.5E", "1.5e-", "1.5 ", "1.5*"])
+@pytest.mark.parametrize("name", ["cut.mtx", "cut.mtx.gz", "cut.mtx.bz2"])
+def test_matrices_that_break_off_are_named(name: str, end: str, tmp_path: Path) -> None:
+    """SciPy's reader would end the process there."""
+    text = "%%MatrixMarket matrix array real general\n2 1\n0.5\n"
+    _compress((text + end).encode(), tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name} is not a Matrix Market file: .*break"):
+        read(str(tmp_path / name))
+    _compress((text + "1.5e-1").encode(), tmp_path / name)
+    np.save(tmp_path / "y.npy", np.arange(2.0))
+    found = read(str(tmp_path / name), str(tmp_path / "y.npy")).X
+    np.testing.assert_array_equal(found, [[0.5], [0.15]])
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_output_without_leave_to_write_is_refused_at_once(
+    option: str,
+    exists: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / ("out.csv" if option == "--out" else "out.png")
+    if exists:
+        file.touch()
+    asked: list[Path] = []
+
+    def refuse(place: Any, _mode: int) -> bool:
+        asked.append(Path(place))
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    assert main(["path", str(tmp_path / "none.csv"), option, str(file)]) == 2
+    assert f"{option} {file}: no leave to write there" in capsys.readouterr().err
+    assert asked == [file if exists else tmp_path]
+
+
+def test_a_gallery_without_leave_to_write_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Path] = []
+
+    def refuse(place: Any, _mode: int) -> bool:
+        asked.append(Path(place))
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    folder = tmp_path / "new" / "deep"
+    assert main(["gallery", str(tmp_path / "none.csv"), "--out", str(folder)]) == 2
+    assert f"--out {folder}: no leave to write there" in capsys.readouterr().err
+    assert asked == [tmp_path]
+    assert not (tmp_path / "new").exists()

@@ -153,6 +153,27 @@ def test_thinned_draws_are_every_so_many(numbers: int, monkeypatch: pytest.Monke
     assert max(held[3:]) <= max(numbers, 8)
 
 
+def test_no_warmup_draw_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a long thinning take memory: its iterations share one buffer."""
+    X, y = regression(20, 8, seed=2)
+    options: dict[str, Any] = {"n_draws": 4, "n_chains": 1, "seed": 3}
+    plain, _ = gibbs.sample(X, y, gibbs.Hyperparameters(), n_warmup=200, thin=50, **options)
+    held: list[Any] = []
+    advance = gibbs.Chain.advance
+
+    def watched(self: gibbs.Chain, draws: np.ndarray, kept: np.ndarray) -> None:
+        assert draws.size <= 50
+        if not any(draws.base is buffer for buffer in held):
+            held.append(draws.base)
+        advance(self, draws, kept)
+
+    monkeypatch.setattr(gibbs, "CHUNK_NUMBERS", 50)
+    monkeypatch.setattr(gibbs.Chain, "advance", watched)
+    again, _ = gibbs.sample(X, y, gibbs.Hyperparameters(), n_warmup=200, thin=50, **options)
+    np.testing.assert_array_equal(plain.w, again.w)
+    assert len(held) <= 2  # of the warm-up, of the draws
+
+
 @pytest.mark.parametrize("prior", ["lasso", "horseshoe"])
 def test_weights_count_as_repeated_rows(prior: str) -> None:
     X, y = regression(30, 6, seed=2)

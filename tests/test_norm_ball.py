@@ -282,9 +282,13 @@ def test_estimator_keeps_what_the_fit_found() -> None:
 
 def test_bad_input_is_refused() -> None:
     X, y, _ = _data(40, 8)
-    for radius in (-1.0, np.nan, np.inf, "1", True):
+    for radius in (-1.0, np.nan, np.inf, "1", True, np.complex128(1.0)):
         with pytest.raises(ValueError, match="radius="):
             fit_norm_ball(X, y, radius)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="residual="):
+            fit_norm_ball(X, y, residual=radius)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="residual: expected a finite number"):
+        fit_norm_ball(X, y, residual=10**400)
     with pytest.raises(ValueError, match="norm="):
         fit_norm_ball(X, y, 1.0, norm="l3")
     for both in ({}, {"radius": 1.0, "residual": 1.0}):
@@ -414,3 +418,9 @@ def test_a_residual_beyond_the_null_model_s_binds_nothing(norm: str, residual: f
     model = NormBallRegression(norm=norm, residual=residual).fit(X, X[:, 0] + rng.random(20))
     assert not model.coef_.any()
     assert model.status_ == "optimal"
+    y = X[:, 0] + rng.random(20)
+    for bound in (np.float64(residual), np.longdouble(residual)):  # as grids of parameters hold
+        fit = fit_norm_ball(X, y, norm=norm, residual=bound)
+        assert not fit.coef.any()
+        judged = verify_ball(X, y, fit.coef, fit.intercept, norm=norm, residual=bound)
+        assert judged.relative_gap == 0.0

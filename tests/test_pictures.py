@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 import warnings
@@ -247,6 +248,9 @@ def test_posterior_intervals_show_what_reaches_farthest() -> None:
         posterior_intervals(low, high[:2])
     with pytest.raises(ValueError, match="lower must not exceed upper"):
         posterior_intervals(high, low)
+    for shape in ((0,), (), (2, 2)):
+        with pytest.raises(ValueError, match=rf"^lower has shape {re.escape(str(shape))}: exp"):
+            posterior_intervals(np.zeros(shape), np.ones(shape))
     with pytest.raises(ValueError, match="2 names for 4 features"):
         posterior_intervals(low, high, feature_names=["a", "b"])
 

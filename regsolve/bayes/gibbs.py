@@ -227,7 +227,7 @@ def _all(
     stop = threading.Event()
 
     def one(chain: Chain) -> tuple[Array, Array]:
-        _iterate(chain, p, n_warmup, 1, stop)
+        _iterate(chain, p, 1, n_warmup, stop)  # the last draw of the warm-up, of which none counts
         return _iterate(chain, p, n_draws, thin, stop)
 
     with ThreadPoolExecutor(max(1, min(threads, len(chains)))) as pool:
@@ -240,18 +240,22 @@ def _all(
 
 
 def _iterate(chain: Chain, p: int, n: int, thin: int, stop: threading.Event) -> tuple[Array, Array]:
-    """N draws, each the last of ``thin`` iterations, in chunks that Ctrl-C can end."""
+    """N draws, each the last of ``thin`` iterations, in chunks that Ctrl-C can end.
+
+    Where draws are thrown away, all iterations go through one buffer of a bounded size.
+    """
     draws, kept = np.empty((n, p)), np.empty((n, 2))
-    most = n if thin == 1 else max(1, CHUNK_NUMBERS // max(1, p))
+    total = n * thin
+    most = n if thin == 1 else min(total, max(1, CHUNK_NUMBERS // max(1, p)))
+    every = (draws, kept) if thin == 1 else (np.empty((most, p)), np.empty((most, 2)))
     done, chunk = 0, 1  # iterations
-    while done < n * thin and not stop.is_set():
-        m = min(chunk, n * thin - done, most)
+    while done < total and not stop.is_set():
+        m = min(chunk, total - done, most)
+        at = done if thin == 1 else 0
+        w, s = (part[at : at + m] for part in every)
         start = time.perf_counter()
-        if thin == 1:
-            chain.advance(draws[done : done + m], kept[done : done + m])
-        else:
-            w, s = np.empty((m, p)), np.empty((m, 2))
-            chain.advance(w, s)
+        chain.advance(w, s)
+        if thin > 1:
             first, last = done // thin, (done + m) // thin
             draws[first:last] = w[(first + 1) * thin - 1 - done :: thin]
             kept[first:last] = s[(first + 1) * thin - 1 - done :: thin]

@@ -80,7 +80,7 @@ def verify_ball(
     ValueError, TypeError
         Bad input, as :func:`regsolve.verify`.
     """
-    exponent = checked_form(norm, radius, residual)
+    exponent, radius, residual = checked_form(norm, radius, residual)
     problem = problem_of(
         X, y, Quadratic(), L1(0.0), sample_weight, None, fit_intercept, standardize
     )
@@ -107,18 +107,25 @@ def verify_ball(
     return judged(exponent, radius, residual, moments, c, length, at_null, null)
 
 
-def checked_form(norm: Any, radius: Any, residual: Any) -> float:
-    """The exponent of ``norm``; ValueErrors name the argument."""
+def checked_form(norm: Any, radius: Any, residual: Any) -> tuple[float, float | None, float | None]:
+    """The exponent of ``norm``, radius and residual; ValueErrors name the argument.
+
+    The bounds come back as Python's floats, whose products overflow to infinity without a warning.
+    """
     if norm not in EXPONENTS:
         raise ValueError(f"norm={norm!r}: expected 'l1' or 'l2'")
     if (radius is None) == (residual is None):
         raise ValueError("give one of radius and residual, not both or neither")
     name, bound = ("radius", radius) if residual is None else ("residual", residual)
-    if isinstance(bound, bool) or not isinstance(bound, int | float | np.number):
+    if isinstance(bound, bool) or not isinstance(bound, int | float | np.integer | np.floating):
         raise ValueError(f"{name}={bound!r}: expected a number >= 0")
-    if not (math.isfinite(bound) and bound >= 0):
+    try:
+        value = float(bound)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a finite number >= 0, below 1.8e308") from None
+    if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{name}={bound!r}: expected a finite number >= 0")
-    return EXPONENTS[norm]
+    return EXPONENTS[norm], *((value, None) if residual is None else (None, value))
 
 
 def _products(problem: Problem, u: Array, w: Array) -> tuple[Array, Array]:

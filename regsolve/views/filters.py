@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 def _check_decay(alpha: float, momentum: float, decoupled: bool) -> None:
     _validate.non_negative_number("alpha", alpha)
+    if isinstance(momentum, bool) or not isinstance(
+        momentum, int | float | np.integer | np.floating
+    ):
+        raise TypeError(f"momentum={momentum!r}: expected a number in [0, 1)")
     if not _validate.non_negative_number("momentum", momentum) < 1.0:
         raise ValueError(f"momentum={momentum!r}: expected a number in [0, 1)")
     _validate.boolean("decoupled", decoupled)
@@ -55,15 +59,17 @@ def ridge_alpha(alpha: float, *, momentum: float = 0.0, decoupled: bool = False)
 
     Raises
     ------
-    ValueError, TypeError
-        alpha or momentum outside its range, decoupled not True or False.
+    ValueError
+        alpha or momentum outside its range, or alpha no number.
+    TypeError
+        momentum no number, decoupled not True or False.
 
     References
     ----------
     Loshchilov and Hutter (2019), Decoupled weight decay regularization.
     """
     _check_decay(alpha, momentum, decoupled)
-    return (1.0 - momentum) * alpha if decoupled else alpha
+    return (1.0 - float(momentum)) * float(alpha) if decoupled else float(alpha)
 
 
 def largest_step(
@@ -83,8 +89,8 @@ def largest_step(
     """
     _check_decay(alpha, momentum, decoupled)
     _validate.non_negative_number("curvature", curvature)
-    decay = (1.0 + momentum) * alpha if decoupled else alpha
-    total = curvature + decay
+    momentum, alpha = float(momentum), float(alpha)
+    total = float(curvature) + ((1.0 + momentum) * alpha if decoupled else alpha)
     return 2.0 * (1.0 + momentum) / total if total > 0.0 else np.inf
 
 
@@ -119,6 +125,8 @@ def spectral_filter(
     ------
     ValueError
         Negative eigenvalues or steps, a step size that is not above 0.
+    ValueError, TypeError
+        As :func:`ridge_alpha`, of alpha, momentum and decoupled.
     """
     values = np.atleast_1d(np.asarray(eigenvalues, dtype=np.float64))
     times = np.atleast_1d(np.asarray(steps))

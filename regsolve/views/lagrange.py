@@ -135,7 +135,7 @@ def fit_norm_ball(
         When tol is missed, with the gap reached.
     """
     start = time.perf_counter()
-    exponent = checked_form(norm, radius, residual)
+    exponent, radius, residual = checked_form(norm, radius, residual)
     tol = _validate.positive_number("tol", tol)
     goal = Goal(radius, residual)
     design, centred = _ready(X, y, sample_weight, fit_intercept, standardize, n_threads)
@@ -177,7 +177,7 @@ def radius_of(X: Any, y: ArrayLike, alpha: float, *, norm: str = "l1", **options
     ValueError, TypeError
         A bad argument or an unknown option; the message names it.
     """
-    exponent = checked_form(norm, 0.0, None)
+    exponent, _, _ = checked_form(norm, 0.0, None)
     alpha = _validate.non_negative_number("alpha", alpha)
     known = {"sample_weight": None, "fit_intercept": True, "standardize": False, "n_threads": None}
     if not options.keys() <= known.keys():

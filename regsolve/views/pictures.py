@@ -145,9 +145,11 @@ def posterior_intervals(
     points = {name: np.asarray(w, dtype=np.float64) for name, w in (coefs or {}).items()}
     if mean is not None:
         points = {"posterior mean": np.asarray(mean, dtype=np.float64)} | points
-    p = len(low) if low.ndim == 1 else 0
+    if low.ndim != 1 or len(low) == 0:
+        raise ValueError(f"lower has shape {low.shape}: expected (p,), p >= 1")
+    p = len(low)
     for name, w in {"upper": high, **points}.items():
-        if p == 0 or w.shape != (p,):
+        if w.shape != (p,):
             raise ValueError(f"{name} has shape {w.shape}: expected that of lower, {low.shape}")
     if not (low <= high).all():
         raise ValueError("lower must not exceed upper")

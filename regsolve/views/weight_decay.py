@@ -88,6 +88,8 @@ def gradient_descent(
     ValueError
         Bad data; a step size from which on even full batches diverge, 2 (1 + beta) / (L + alpha),
         decoupled 2 (1 + beta) / (L + (1 + beta) alpha).
+    TypeError
+        momentum no number, decoupled or fit_intercept not True or False.
 
     Warns
     -----
@@ -168,7 +170,7 @@ def proximal_descent(
     ValueError
         Bad data, or a step size that does not guarantee convergence.
     TypeError
-        Another penalty.
+        Another penalty; accelerated or fit_intercept not True or False.
 
     References
     ----------
