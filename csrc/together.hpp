@@ -313,9 +313,11 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   }
   for (std::size_t mode = 0; mode < of_mode.size(); ++mode) {
     const std::vector<std::size_t>& which = of_mode[mode];
-    if (which.size() == problems.size())
+    if (which.empty()) continue;
+    if (which.size() == problems.size()) {
       paths_in(Mode(mode), *X, problems, options, cells, grids, blas, poll, solutions);
-    if (which.empty() || which.size() == problems.size()) continue;
+      return;
+    }
     std::vector<Problem> own;
     std::vector<Options> own_options;
     std::vector<Solution> found;

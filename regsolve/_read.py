@@ -26,6 +26,10 @@ from numpy.typing import NDArray
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 FORMATS = ".svmlight .svm .libsvm .txt .npz .npy .mtx .csv .parquet"
 _COMPRESSED = (".gz", ".bz2")
+_DAMAGED = (
+    EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError, SyntaxError,
+    tokenize.TokenError, RuntimeError,
+)  # fmt: skip
 _LINE = 1024  # bytes at the end of a file that tell its last line: a few numbers
 _MISSING = ("", "NA", "N/A", "n/a", "<NA>", "#N/A", "NULL", "null", "None")  # pandas' marks
 
@@ -140,9 +144,7 @@ def _named(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from None
-    except (RuntimeError, SyntaxError, tokenize.TokenError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     except MemoryError as error:
         raise ValueError(f"{path} does not fit in memory: {error}".rstrip(": ")) from None
@@ -210,7 +212,7 @@ def _svmlight(path: Path, target: str | None) -> _Contents:
 def _npy(path: Path, _target: str | None) -> _Contents:
     try:
         return _Contents(np.lib.format.open_memmap(str(path), mode="r"))
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise ValueError(_refusal(path, error)) from None
 
 
@@ -244,7 +246,7 @@ def _arrays(path: Path, skip: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
         # NumPy leaves a file that it opened itself open where the archive's directory is refused
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files if key not in skip}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         raise ValueError(_refusal(path, error)) from None
 
 

@@ -196,15 +196,14 @@ def _check_outputs(args: argparse.Namespace) -> None:
     for option, file, endings in (("--out", args.out, _OUT), ("--plot", args.plot, _PLOT)):
         if file is None:
             continue
-        if FilePath(file).suffix.lower() not in endings:
+        place = FilePath(file).absolute()
+        if place.suffix.lower() not in endings:
             raise ValueError(f"{option} {file}: expected a name ending in {' '.join(endings)}")
-        if not FilePath(file).absolute().parent.is_dir():
+        if not place.parent.is_dir():
             raise ValueError(f"{option} {file}: there is no such folder")
-        if FilePath(file).is_dir():
+        if place.is_dir():
             raise ValueError(f"{option} {file}: that is a folder")
-        if not os.access(
-            file if os.path.exists(file) else FilePath(file).absolute().parent, os.W_OK
-        ):
+        if not os.access(place if place.exists() else place.parent, os.W_OK):
             raise ValueError(f"{option} {file}: no leave to write there")
         for source in (args.data, args.target, args.alphas):
             if source is not None and _same_file(file, source):

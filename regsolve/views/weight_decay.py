@@ -103,12 +103,12 @@ def gradient_descent(
     Gower et al. (2019), SGD: general analysis and improved rates (expected smoothness).
     """
     penalty = L2(alpha)
-    ridge_alpha(penalty.alpha, momentum=momentum, decoupled=decoupled)  # refuses what is no decay
+    decay: dict[str, Any] = {"momentum": momentum, "decoupled": decoupled}
+    towards = limit_penalty(penalty.alpha, **decay)  # refuses what is no decay
     rows = centred(X, y, sample_weight, fit_intercept=fit_intercept)
     n, p = rows.X.shape
     size = n if batch_size is None else _validate.positive_integer("batch_size", batch_size)
     size = min(size, n)
-    decay: dict[str, Any] = {"momentum": momentum, "decoupled": decoupled}
     eigenvalues = rows.eigenvalues()
     limit = largest_step(float(eigenvalues[0]), penalty.alpha, **decay)
     smooth = _expected_smoothness(rows.X, float(eigenvalues[0]), size) + penalty.alpha
@@ -128,7 +128,7 @@ def gradient_descent(
     if size == n:
         filters = spectral_filter(eigenvalues, steps, eta, alpha=penalty.alpha, **decay)
     return judged(
-        steps, coefs, rows, limit_penalty(penalty.alpha, **decay), eta, eigenvalues, filters,
+        steps, coefs, rows, towards, eta, eigenvalues, filters,
         {"X": X, "y": y, "sample_weight": sample_weight, "fit_intercept": fit_intercept},
     )  # fmt: skip
 
