@@ -55,16 +55,19 @@ class Rounds {
   bool stuck(const Descent& d, const Verdict& verdict) {
     const double now = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
     const bool slow = d.epochs >= epochs && !(now < 0.9 * last_);
+    improving_ = now < 0.99 * last_;
     last_ = now;
     const bool fell = now < 0.9 * least_;
     if (fell) least_ = now;
     spent_ = fell ? 0 : spent_ + std::max(d.epochs, epochs / 10);
     return d.stalled || slow;
   }
+  bool improving() const { return improving_; }  // whether the last round was of use
   bool hopeless() const { return spent_ >= 30 * epochs; }
 
  private:
   double last_ = infinity, least_ = infinity;
+  bool improving_ = true;
   Index spent_ = 0;  // epochs since the gap was least_
 };
 

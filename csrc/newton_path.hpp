@@ -206,13 +206,14 @@ class NewtonPath {
     double target = 0.3 * options_.tol;
     std::vector<Index> before;
     for (int same = 0;;) {
-      const std::vector<Index> W = choose_working_set(penalty_, b_, c_);
+      const auto [W, complete] = choose_working_set(penalty_, b_, c_);
       solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
       bool moving = true;
       quiet_ = false;
       least_ = infinity;
+      const double read = solution_.report.x_bytes, rough = complete ? infinity : design_.X.size();
       while (moving && left > 0 && !monitor_.stopped()) {
-        moving = newton_step(penalty_, W, target);
+        moving = newton_step(penalty_, W, target) && solution_.report.x_bytes - read < rough;
         --left;
       }
       verdict = certify();

@@ -1,7 +1,8 @@
 // The path by coordinate descent on residuals, on working sets: X is read where it lies.
 //
 // At each alpha: solve on the working set W (the support and the features nearest to entering),
-// then one reading of X gives c = Z'u for all features, the duality gap and the next W.
+// then one reading of X gives c = Z'u for all features, the duality gap and the next W. While
+// features that would move do not fit in, W is solved for no more than a reading costs.
 #pragma once
 
 #include "null_space.hpp"
@@ -10,11 +11,17 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-// The support and the features of least slack, `most` in all or the support alone if larger.
-template <class Penalty>
-std::vector<Index> choose_working_set(const Penalty& penalty, const std::vector<double>& b,
-                                      const std::vector<double>& c) {
+struct Chosen {
   std::vector<Index> W;
+  bool complete;  // whether W holds every feature that would move
+};
+
+// The support and as many features of least slack, 100 at least.
+template <class Penalty>
+Chosen choose_working_set(const Penalty& penalty, const std::vector<double>& b,
+                          const std::vector<double>& c) {
+  Chosen out;
+  std::vector<Index>& W = out.W;
   std::vector<std::pair<double, Index>> others;
   for (std::size_t j = 0; j < b.size(); ++j) {
     const Index k = Index(j);
@@ -29,7 +36,9 @@ std::vector<Index> choose_working_set(const Penalty& penalty, const std::vector<
   std::nth_element(others.begin(), others.begin() + std::ptrdiff_t(room), others.end());
   for (std::size_t k = 0; k < room; ++k) W.push_back(others[k].second);
   std::sort(W.begin(), W.end());
-  return W;
+  out.complete = std::none_of(others.begin() + std::ptrdiff_t(room), others.end(),
+                              [](const auto& other) { return other.first < 0.0; });
+  return out;
 }
 
 template <class Penalty>
@@ -69,15 +78,19 @@ class ResidualPath {
     go_on(alpha_grid(options_, alpha_max_), 0, options_.coef_init);
   }
 
-  // Solves grid[first], .. from the coefficients given (in X's units), or from the null model.
-  void go_on(const std::vector<double>& grid, std::size_t first, const double* coef) {
+  // Solves grid[first], .. from the coefficients given (in X's units), or from the null model. With
+  // `most` above 0, false and nothing told where so many epochs do not prove grid[first].
+  bool go_on(const std::vector<double>& grid, std::size_t first, const double* coef,
+             Index most = 0) {
     start_from(coef);
     for (std::size_t k = first; k < grid.size(); ++k) {
       const double alpha = grid[k];
       penalty_.alpha = alpha;
       Verdict verdict;
-      const Status otherwise = null_.exact() ? Status::stalled : solve_at(verdict);
+      const Status otherwise =
+          null_.exact() ? Status::stalled : solve_at(verdict, most > 0 ? most : options_.max_iter);
       if (null_.exact()) verdict = exact_fit(null_);
+      if (std::exchange(most, 0) > 0 && !proven(verdict) && !monitor_.stopped()) return false;
       const Support at(b_);
       count_rounding(design_.problem, design_.stats, at.features, at.b, design_.t_mean, null_,
                      verdict);
@@ -92,6 +105,7 @@ class ResidualPath {
     }
     Report& report = solution_.report;
     report.peak_bytes += spanned_.basis.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
+    return true;
   }
 
  private:
@@ -157,13 +171,13 @@ class ResidualPath {
            Status::stalled;
   }
 
-  // What to call the answer at this alpha if its gap does not prove it.
-  Status solve_at(Verdict& verdict) {
-    Index left = options_.max_iter > 0 ? options_.max_iter : std::numeric_limits<Index>::max();
+  // What to call the answer at this alpha if its gap does not prove it; `most` epochs, 0: any.
+  Status solve_at(Verdict& verdict, Index most) {
+    Index left = most > 0 ? most : std::numeric_limits<Index>::max();
     double target = options_.tol * null_.objective;
     Rounds rounds;
     std::vector<Index> before;
-    bool fresh = false;
+    bool fresh = false, rough = false;
     if (kernel_ && descends_ && (descends_ = descend_everywhere(left, target))) {
       verdict = certify();
       if (proven(verdict)) return Status::stalled;
@@ -176,9 +190,13 @@ class ResidualPath {
       if (proven(verdict)) return Status::stalled;
     }
     for (;;) {
-      std::vector<Index> W = choose_working_set(penalty_, b_, c_);
+      // A set that lacks features which would move is no answer, however well it is solved: it gets
+      // what a reading of X costs. The first that lacks none is solved to a part of the gap.
+      auto [W, complete] = choose_working_set(penalty_, b_, c_);
       solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
-      const Descent d = solve_on(W, std::min(left, Rounds::epochs), target);
+      const bool first = std::exchange(rough, !complete && rounds.improving()) && complete;
+      const Descent d = solve_on(W, std::min(left, Rounds::epochs),
+                                 first ? std::max(target, 0.03 * verdict.gap) : target, rough);
       left -= d.epochs;
       refresh();
       verdict = certify();
@@ -212,15 +230,19 @@ class ResidualPath {
     return d.epochs < most;
   }
 
-  // Coordinate descent on W until the gap there is below 0.3 target.
-  Descent solve_on(const std::vector<Index>& W, Index most_epochs, double target) {
+  // Coordinate descent on W until the gap there is below 0.3 target; a rough answer may cost what
+  // a reading of X does.
+  Descent solve_on(const std::vector<Index>& W, Index most_epochs, double target,
+                   bool rough = false) {
     ResidualModel model{
         design_.X, design_.omega.data(), design_.stats.mean.data(), design_.stats.inv.data(), 1.0,
         nullptr,   std::move(u_)};
     model.prepare(W);
-    const Descent d = descend(
-        model, penalty_, W, b_.data(), most_epochs,
-        [&] { return gap_on(model, W) <= 0.3 * target; }, [&] { return monitor_.stopped(); });
+    auto done = [&] {
+      return (rough && model.x_bytes >= design_.X.size()) || gap_on(model, W) <= 0.3 * target;
+    };
+    const Descent d = descend(model, penalty_, W, b_.data(), most_epochs, done,
+                              [&] { return monitor_.stopped(); });
     model.settle();
     u_ = std::move(model.u);
     solution_.report.x_bytes += model.x_bytes;

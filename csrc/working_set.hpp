@@ -48,6 +48,7 @@ class WorkingSet {
     allowed_ = each;
     before_ = direct_.work();
   }
+  double work() const { return direct_.work(); }  // so far, in those entries
   bool spent() const { return large_ && direct_.work() - before_ > allowed_ * stored(); }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : direct_.n_free(); }

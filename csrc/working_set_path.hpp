@@ -8,6 +8,7 @@
 // alpha found to lack a feature is solved again from there.
 #pragma once
 
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -57,8 +58,8 @@ class WorkingSetPath {
       start_from(options_.coef_init);
     std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
-      if (k != begun) allow(begun = k);
-      const double alpha = next_alpha(grid_[k]);
+      if (k != begun) begin(begun = k);
+      const double alpha = next_alpha(grid_[k]), above = reached_;
       const bool asked = alpha == grid_[k];
       share_ = asked || W_.size() >= design_.X.n ? 0.2 : 0.4;
       const bool solved = solve_at(alpha);
@@ -71,10 +72,7 @@ class WorkingSetPath {
       } else if (!W_.spent()) {
         k = give_up(k);
       }
-      if (!too_large() || done_ || solution_.stopped) continue;
-      k = verify(k);
-      if (!done_ && !solution_.stopped && k < grid_.size()) hand_over(k);
-      break;
+      if (!done_ && !solution_.stopped && descends(k, asked ? alpha : above)) break;
     }
     if (solution_.stopped && solution_.points.empty()) give_up(k);
     report();
@@ -303,24 +301,69 @@ class WorkingSetPath {
   // The work worth spending on grid[k] from where the path stands: that of 60 epochs on W, and 60
   // more for each factor e that alpha falls. A stored value costs an epoch what four entries of a
   // triangle cost the direct solver. Who asks for working sets by name gets them.
-  void allow(std::size_t k) {
+  void begin(std::size_t k) {
+    descent_.reset();
+    tried_ = 0;
+    work_ = W_.work();
     if (options_.solver == Solver::working_set) return;
     const double fall = std::max(0.0, std::log(reached_ / grid_[k]));
     W_.allow(240.0 * (1.0 + fall));
   }
 
-  // Coordinate descent on residuals does the rest from here.
-  void hand_over(std::size_t k) {
+  // Whether the path ends here: coordinate descent did the rest, where the direct solver is spent
+  // or within a trial. k may go back to an alpha that lacks a feature.
+  bool descends(std::size_t& k, double above) {
+    const bool large = too_large();
+    const Index epochs = large ? 0 : worth_trying(k, above);
+    if (!large && epochs == 0) return false;
+    const std::size_t wanted = std::exchange(k, verify(k));
+    if (done_ || solution_.stopped || k == grid_.size()) return true;
+    if (large) return hand_over(k, 0);
+    if (k != wanted) return false;
+    if (hand_over(k, epochs)) return true;
+    if (tried_ == 0) solution_.report.why += "; coordinate descent was tried";
+    tried_ += epochs;
+    W_.allow(infinity);
+    return false;
+  }
+
+  // Epochs of coordinate descent worth trying on the way from `above` down to a far grid[k]. The
+  // direct solver's work grows by a power of 1 / alpha, about 3, until n features are active. On
+  // sparse columns, which are seldom near each other, an epoch costs a stored value about what an
+  // entry of a triangle costs and a feature what 8 values do; a digit of the gap takes some 30
+  // epochs. Where it takes far more, longer trials follow as the direct solver goes on.
+  Index worth_trying(std::size_t k, double above) {
+    const double active = double(W_.n_free()), digits = std::max(1.0, -std::log10(options_.tol)),
+                 work = W_.work(), before = std::exchange(work_, work);
+    if (!(above > reached_) || k == grid_.size() || !(active >= 100.0) || !design_.X.sparse() ||
+        options_.solver == Solver::working_set || options_.max_iter > 0)
+      return 0;
+    const double power = std::min(3.0, std::log(work / before) / std::log(above / reached_)),
+                 most = std::min(reached_ / grid_[k], std::max(1.0, double(design_.X.n) / active)),
+                 epoch = W_.stored() + 8.0 * double(W_.size()),
+                 ahead = work * (std::pow(most, power) - 1.0) / epoch;
+    if (!(ahead >= std::max(33.0 * digits, 3.0 * double(tried_)))) return 0;
+    return std::max(Index(50.0 * digits), tried_);
+  }
+
+  // Coordinate descent on residuals does the rest from here; false where `most` epochs above 0
+  // were too few for grid[k], from where the next ones go on.
+  bool hand_over(std::size_t k, Index most = 0) {
+    std::vector<double> w;
+    if (!descent_ || most == 0) {
+      descent_ = std::make_unique<ResidualPath<ElasticNet>>(design_, options_, penalty_, monitor_,
+                                                            solution_);
+      w.assign(std::size_t(design_.X.p), 0.0);
+      for (Index j = 0; j < W_.size(); ++j) {
+        const std::size_t i = std::size_t(W_.features[std::size_t(j)]);
+        w[i] = W_.b[std::size_t(j)] * design_.stats.inv[i];
+      }
+    }
+    if (!descent_->go_on(grid_, k, w.empty() ? nullptr : w.data(), most)) return false;
     solution_.report.mode = "residual";
     solution_.report.why += "; the working set reached " + std::to_string(W_.size()) +
                             " features, and coordinate descent took over";
-    std::vector<double> w(std::size_t(design_.X.p), 0.0);
-    for (Index j = 0; j < W_.size(); ++j) {
-      const std::size_t i = std::size_t(W_.features[std::size_t(j)]);
-      w[i] = W_.b[std::size_t(j)] * design_.stats.inv[i];
-    }
-    ResidualPath<ElasticNet>(design_, options_, penalty_, monitor_, solution_)
-        .go_on(grid_, k, w.data());
+    return true;
   }
 
   void report() {
@@ -350,6 +393,9 @@ class WorkingSetPath {
   Index grown_ = 0;
   double share_ = 0.2;  // of W by which it may grow at an alpha: most of n features will be active
   bool done_ = false, started_ = false;  // started_: b is coef_init, not looked at yet
+  std::unique_ptr<ResidualPath<ElasticNet>> descent_;  // tried before the direct solver is spent
+  Index tried_ = 0;                                    // its epochs
+  double work_ = 0.0;                                  // of the direct solver, a step of alpha ago
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -48,6 +48,26 @@ def one_hot(n: int, p: int, seed: int = 0) -> tuple[Any, np.ndarray]:
     return X, y
 
 
+def words(n: int, p: int, seed: int = 0) -> tuple[Any, np.ndarray]:
+    """Sparse columns as of words in texts: few are in many rows, most in two."""
+    rng = np.random.default_rng(seed)
+    counts = np.maximum(2, (0.25 * n / np.arange(1, p + 1) ** 0.7).astype(int))
+    rows = np.concatenate([rng.choice(n, k, replace=False) for k in counts])
+    values = 0.1 + np.abs(rng.standard_normal(len(rows)))
+    X = sparse.csc_matrix((values, rows, np.append(0, np.cumsum(counts))), shape=(n, p))
+    signal = rng.standard_normal(p) * (rng.random(p) < 0.1)
+    return X, X @ signal + rng.standard_normal(n)
+
+
+def moving_windows(n: int, p: int, length: int) -> tuple[Any, np.ndarray]:
+    """Sparse columns of ones, each a little below the one before: neighbours nearly agree."""
+    rng = np.random.default_rng(0)
+    starts = np.arange(p) * (n - length) // p
+    rows = (starts[:, None] + np.arange(length)).ravel()
+    X = sparse.csc_matrix((np.ones(len(rows)), rows, length * np.arange(p + 1)), shape=(n, p))
+    return X, np.repeat(rng.standard_normal(n // 20), 20) + 0.1 * rng.standard_normal(n)
+
+
 DESIGNS: dict[str, Callable[[], tuple[Any, np.ndarray]]] = {
     "ar 0": lambda: ar(120, 2000, 0.0),
     "ar 0.9": lambda: ar(120, 2000, 0.9),
@@ -321,6 +341,52 @@ def test_coordinate_descent_takes_over_where_systems_cost_more() -> None:
     assert np.count_nonzero(last) > 0.8 * n
     proof = verify(X, y, last, fitted.intercepts[-1], penalty=L1(fitted.alphas[-1]))
     assert proof.relative_gap <= 1e-6
+
+
+def test_descent_leaves_sets_that_lack_features_early() -> None:
+    n_epochs = 0
+    for seed in range(3):
+        X, y = words(1000, 4000, seed)
+        alpha = 0.03 * path(X, y, n_alphas=1).alpha_max
+        found = solve(X, y, penalty=L1(alpha), solver="cd")
+        assert found.certificate.relative_gap <= 1e-6
+        n_epochs += found.report.n_epochs
+    assert n_epochs < 1000  # 1,460 where each set is solved
+
+
+def test_coordinate_descent_goes_down_to_one_far_alpha() -> None:
+    X, y = words(1000, 4000)
+    alpha = 0.03 * path(X, y, n_alphas=1).alpha_max
+    found = solve(X, y, penalty=L1(alpha), tol=TIGHT)
+    direct = solve(X, y, penalty=L1(alpha), solver="working_set")
+    assert found.report.mode == "residual"
+    assert "took over" in found.report.why
+    assert found.report.n_solves < 0.6 * direct.report.n_solves
+    assert verify(X, y, found.coef, found.intercept, penalty=L1(alpha)).relative_gap <= TIGHT
+    np.testing.assert_allclose(found.coef, direct.coef, atol=1e-3 * np.abs(direct.coef).max())
+
+
+def test_the_direct_solver_goes_on_where_descent_is_slow() -> None:
+    X, y = moving_windows(1000, 1000, 40)
+    alpha = 1e-3 * path(X, y, n_alphas=1).alpha_max
+    found = solve(X, y, penalty=L1(alpha))
+    assert found.report.mode == "working_set"
+    assert "coordinate descent was tried" in found.report.why
+    assert found.report.n_epochs < 2000
+    assert verify(X, y, found.coef, found.intercept, penalty=L1(alpha)).relative_gap <= TIGHT
+
+
+@pytest.mark.parametrize("shares", [[0.4, 0.39, 0.38, 0.02, 0.019], [0.9, 0.02], [0.3, 0.05, 0.01]])
+def test_answers_that_wait_are_told_before_a_far_alpha(shares: list[float]) -> None:
+    X, y = words(1000, 4000)
+    alphas = np.array(shares) * path(X, y, n_alphas=1).alpha_max
+    found = path(X, y, alphas=alphas)
+    assert found.report.mode == "residual"
+    np.testing.assert_array_equal(found.alphas, alphas)
+    for k, alpha in enumerate(alphas):
+        coef = found.coefs[:, [k]].toarray().ravel()
+        proof = verify(X, y, coef, found.intercepts[k], penalty=L1(alpha))
+        assert proof.relative_gap <= 1e-6
 
 
 @pytest.mark.parametrize("design", [ar, genotypes])
