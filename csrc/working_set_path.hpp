@@ -343,7 +343,7 @@ class WorkingSetPath {
                  epoch = W_.stored() + 8.0 * double(W_.size()),
                  ahead = work * (std::pow(most, power) - 1.0) / epoch;
     if (!(ahead >= std::max(33.0 * digits, 3.0 * double(tried_)))) return 0;
-    return std::max(Index(50.0 * digits), tried_);
+    return std::max(Index(std::clamp(ahead, 50.0 * digits, 100.0 * digits)), tried_);
   }
 
   // Coordinate descent on residuals does the rest from here; false where `most` epochs above 0
