@@ -42,7 +42,7 @@ double objective_on(const Model& model, const Penalty& penalty, const std::vecto
 }
 
 // Replaces b_W by its extrapolation, or goes half the way there, where that lowers the objective;
-// whether it did. What would pass a kink at 0 stays there.
+// whether it did. What would pass a kink at 0 or a bound stays there.
 template <class Model, class Penalty>
 bool accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
                 const std::vector<Index>& W, double* b) {
@@ -52,8 +52,10 @@ bool accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
   const std::vector<double> state = model.state();
   std::vector<double> from(W.size());
   for (std::size_t k = 0; k < W.size(); ++k) {
-    from[k] = b[W[k]];
-    if (point[k] * from[k] < 0.0 && penalty.slack(W[k], 0.0) > 0.0) point[k] = 0.0;
+    const Index j = W[k];
+    from[k] = b[j];
+    if (point[k] * from[k] < 0.0 && penalty.slack(j, 0.0) > 0.0) point[k] = 0.0;
+    point[k] = std::min(std::max(point[k], penalty.lo(j)), penalty.hi(j));
   }
   for (const double share : {1.0, 0.5}) {
     for (std::size_t k = 0; k < W.size(); ++k) {
@@ -105,12 +107,13 @@ Descent descend(Model& model, const Penalty& penalty, const std::vector<Index>& 
       std::copy_if(W.begin(), W.end(), std::back_inserter(support),
                    [&](Index j) { return b[j] != 0.0; });
     }
-    if (result.epochs % spacing == 0 && anderson.push(W, b)) {
+    if (result.epochs % 10 == 0 && done()) break;
+    // Not at the end: an epoch puts what is near 0 or a bound at it.
+    if (result.epochs < max_epochs && result.epochs % spacing == 0 && anderson.push(W, b)) {
       failures = accelerate(anderson, model, penalty, W, b) ? 0 : failures + 1;
       // Where the slow modes hide behind the others, iterates further apart show them.
       spacing = std::min<Index>(64, Index(1) << (failures / 4));
     }
-    if (result.epochs % 10 == 0 && done()) break;
   }
   return result;
 }
