@@ -211,9 +211,11 @@ class NewtonPath {
       bool moving = true;
       quiet_ = false;
       least_ = infinity;
-      const double read = solution_.report.x_bytes, rough = complete ? infinity : design_.X.size();
+      // a set that lacks features which would move gets what a reading of X costs, the first time
+      const double most = complete || W == before ? infinity : design_.X.size(),
+                   read = solution_.report.x_bytes;
       while (moving && left > 0 && !monitor_.stopped()) {
-        moving = newton_step(penalty_, W, target) && solution_.report.x_bytes - read < rough;
+        moving = newton_step(penalty_, W, target) && solution_.report.x_bytes - read < most;
         --left;
       }
       verdict = certify();

@@ -90,7 +90,10 @@ class ResidualPath {
       const Status otherwise =
           null_.exact() ? Status::stalled : solve_at(verdict, most > 0 ? most : options_.max_iter);
       if (null_.exact()) verdict = exact_fit(null_);
-      if (std::exchange(most, 0) > 0 && !proven(verdict) && !monitor_.stopped()) return false;
+      if (std::exchange(most, 0) > 0 && !proven(verdict) && !monitor_.stopped()) {
+        count_memory();
+        return false;
+      }
       const Support at(b_);
       count_rounding(design_.problem, design_.stats, at.features, at.b, design_.t_mean, null_,
                      verdict);
@@ -103,12 +106,16 @@ class ResidualPath {
                           Index(grid.size())))
         break;
     }
-    Report& report = solution_.report;
-    report.peak_bytes += spanned_.basis.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
+    count_memory();
     return true;
   }
 
  private:
+  void count_memory() {
+    solution_.report.peak_bytes +=
+        spanned_.basis.bytes() + 8.0 * double(6 * design_.X.n + 10 * design_.X.p);
+  }
+
   void refresh() {
     u_ = design_.residual(b_, solution_.report);
     u_.push_back(0.0);
