@@ -46,10 +46,10 @@ class WorkingSet {
   // of triangles read for each stored value of the features, those to come included.
   void allow(double each) {
     allowed_ = each;
-    before_ = direct_.work();
+    before_ = work();
   }
   double work() const { return direct_.work(); }  // so far, in those entries
-  bool spent() const { return large_ && direct_.work() - before_ > allowed_ * stored(); }
+  bool spent() const { return large_ && work() - before_ > allowed_ * stored(); }
   // features whose linear system is solved at once
   Index n_free() const { return on_rows_ ? 0 : direct_.n_free(); }
   double stored() const { return columns_->stored(); }

@@ -298,7 +298,7 @@ class WorkingSetPath {
     return 2.0 * W_.bytes() > most || W_.n_free() > 8000 || W_.spent();
   }
 
-  // The work worth spending on grid[k] from where the path stands: that of 60 epochs on W, and 60
+  // Allows the work worth spending on grid[k] from where the path stands: of 60 epochs on W, and 60
   // more for each factor e that alpha falls. A stored value costs an epoch what four entries of a
   // triangle cost the direct solver. Who asks for working sets by name gets them.
   void begin(std::size_t k) {
@@ -318,8 +318,7 @@ class WorkingSetPath {
     if (!large && epochs == 0) return false;
     const std::size_t wanted = std::exchange(k, verify(k));
     if (done_ || solution_.stopped || k == grid_.size()) return true;
-    if (large) return hand_over(k, 0);
-    if (k != wanted) return false;
+    if (!large && k != wanted) return false;
     if (hand_over(k, epochs)) return true;
     if (tried_ == 0) solution_.report.why += "; coordinate descent was tried";
     tried_ += epochs;
@@ -348,7 +347,7 @@ class WorkingSetPath {
 
   // Coordinate descent on residuals does the rest from here; false where `most` epochs above 0
   // were too few for grid[k], from where the next ones go on.
-  bool hand_over(std::size_t k, Index most = 0) {
+  bool hand_over(std::size_t k, Index most) {
     std::vector<double> w;
     if (!descent_ || most == 0) {
       descent_ = std::make_unique<ResidualPath<ElasticNet>>(design_, options_, penalty_, monitor_,
