@@ -271,7 +271,7 @@ class GramPath {
     do {
       z.c = model_.g;
       uu = model_.residual_square(b), ut = model_.residual_target(b);
-      if (blunt || (!project(U, z.c, ut, uu) && !W)) from_x_.project(b_, U, z.c, ut, uu);
+      if (blunt || (!project(U, rounding, z.c, ut, uu) && !W)) from_x_.project(b_, U, z.c, ut, uu);
     } while (add_infeasible(penalty_, z.c, U));
     if (W) {
       Correlations on;
@@ -279,7 +279,9 @@ class GramPath {
       for (Index j : *W) on.c.push_back(z.c[std::size_t(j)]);
       z = on;
     }
-    const double dual = sure_dual(penalty_, z, ut, uu, rounding);
+    // far up, a point of which uu shows nothing would be scaled with the rounding of its ut and c
+    const double most = uu > rounding ? infinity : 2.0;
+    const double dual = sure_dual(penalty_, z, ut, uu, rounding, most);
     double violation = 0.0;
     bool is_null = true;
     for (Index j = 0; j < model_.p; ++j) {
@@ -294,7 +296,8 @@ class GramPath {
   // u := u - Z_U a with G_UU a = c_U, so that c_U = 0. False if a feature whose dependence on the
   // others is beyond the Gram matrix's rounding still has a part of u, or is independent: along
   // what is left of it a part that looks like rounding moves u far.
-  bool project(const std::vector<Index>& U, std::vector<double>& c, double& ut, double& uu) const {
+  bool project(const std::vector<Index>& U, double rounding, std::vector<double>& c, double& ut,
+               double& uu) const {
     if (U != span_.features) find_span(U);
     const double size = std::sqrt(model_.tt);
     double largest = 0.0, left = 0.0;
@@ -311,7 +314,8 @@ class GramPath {
         for (std::size_t i = 0; i < c.size(); ++i) c[i] -= a[k] * column[i];
       }
       for (Index j : span_.dependent) left = std::max(left, std::fabs(c[std::size_t(j)]));
-      if (!(uu > 1e-15 * model_.residual_square(b_.data()))) uu = ut = 0.0;
+      // a u within the span leaves rounding of uu and of ut
+      if (!(uu > 1e-15 * model_.residual_square(b_.data()) || ut > rounding)) uu = ut = 0.0;
     }
     for (Index j : U) c[std::size_t(j)] = 0.0;
     return left <= 1e-14 * size && span_.certain;

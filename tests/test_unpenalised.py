@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 import regsolve
-from regsolve.penalties import L1, ElasticNet
+from regsolve.penalties import L1, L2, ElasticNet
 
 
 @pytest.mark.parametrize("seed", [65, 1217, 1579])
@@ -206,3 +206,17 @@ def test_starts_far_along_a_null_space_are_set_aside(seed: int, solver: str) -> 
     judged = regsolve.verify(X, y, answer.coef, answer.intercept, penalty=penalty)
     assert judged.relative_gap <= 1e-6
     assert answer.certificate.primal - answer.certificate.dual > -1e-12
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_below_rounding_leaves_the_bound_what_the_target_tells(seed: int) -> None:
+    """More features than rows and next to no penalty: u'u is lost in y'y, u'y is not."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((15, 40)), rng.standard_normal(15)
+    penalty = L2(1e-9, weights=np.r_[np.zeros(5), np.ones(35)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = regsolve.solve(X, y, penalty=penalty, solver="cd", tol=1e-12, max_iter=20_000)
+    judged = regsolve.verify(X, y, found.coef, found.intercept, penalty=penalty)
+    assert judged.relative_gap > 1e-12
+    assert found.certificate.relative_gap <= 1.01 * judged.relative_gap
