@@ -349,12 +349,24 @@ def test_cross_validation_is_set_beside_its_floors(capsys):
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in capsys.readouterr().out.splitlines()[2:]
     ]
-    glmnet = ["5"] if selection.Glmnet().available() else []
     asked = [row[1] for row in rows]
     assert asked[:3] + asked[-2:] == ["4", "25", "30", "2", "3"]
-    assert set(asked[3:-2]) == set(glmnet)
+    runs, compared = asked[3:-3], asked[-3:-2]
+    if selection.Glmnet().available():
+        assert set(runs) == {"-"}
+        assert compared == ["5"]
+    else:
+        assert asked[3:-2] == []
     assert all(float(row[2].split()[0]) > 0.0 for row in rows)
-    assert {row[3] for row in rows} <= {"yes", "NO"}
+    assert all((row[3] in ("yes", "NO")) == (row[1] != "-") for row in rows)
+
+
+def test_cross_validation_by_the_race_rule_asks_the_smallest_gap_reached():
+    runs = [(3e-3, 1.0), (4e-4, 2.0), (5e-6, 40.0), (2e-6, 30.0)]
+    assert "at gap 1e-05 | 5 | 15.0 (30 s) | yes" in selection.by_the_rule("x", runs, 2.0)
+    assert "at gap 0.001 | 5 | 1.0 (2 s) | NO" in selection.by_the_rule("x", runs[:2], 2.0)
+    none = selection.by_the_rule("x", runs[:1], 2.0)
+    assert "no gap of 0.001 | - | ours 2 s; its best gap is 3e-03, in 1 s | -" in none
 
 
 def test_a_peer_that_takes_too_long_is_ended():
