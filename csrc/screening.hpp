@@ -68,8 +68,12 @@ class Screener {
     return out;
   }
 
-  // Share of the bound on what is not known of a feature that it is taken to reach.
-  double typical() const { return std::min(1.0, kappa / std::sqrt(double(design_.X.n))); }
+  // Share of the bound on what is not known of a feature that it is taken to reach. Of a crowd the
+  // likeliest will do: what joins in vain is carried along the whole path.
+  double typical() const {
+    const double reached = (crowded_ ? 0.35 : 1.0) * kappa;
+    return std::min(1.0, reached / std::sqrt(double(design_.X.n)));
+  }
 
   // Classifies features by |z_j'v - c| <= r + rounding.
   auto look_into(Screening& part, const DualPoint& v, const Directions::Located& at) const {

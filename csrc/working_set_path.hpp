@@ -147,7 +147,9 @@ class WorkingSetPath {
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
   bool grow(Screening& seen) {
     if (seen.suspects.empty()) return false;
-    const Index most = std::max<Index>(25, Index(share_ * double(W_.size()))) - grown_;
+    const bool guess = crowded() && !proofs_.empty();  // little is known so far from what was read
+    const double room = guess ? double(design_.X.n) / 16.0 : share_ * double(W_.size());
+    const Index most = std::max<Index>(25, Index(room)) - grown_;
     if (most <= 0) return false;
     // sparse columns of the Gram matrix cost little more by the panel
     const std::size_t count = seen.suspects.size(),
@@ -171,10 +173,14 @@ class WorkingSetPath {
     solution_.report.working_set = std::max(solution_.report.working_set, W_.size());
   }
 
+  // Whether a share of all features is in doubt that calls for a reading: the residuals along the
+  // path are of high rank there, and each of them needs a direction of its own.
+  bool crowded() const { return double(now_.uncertain) > kDoubt * double(design_.X.p); }
+
   // On the way between alphas: a reading only where most features are in doubt. What it finds
   // joins.
   void look() {
-    if (double(now_.uncertain) <= kDoubt * double(design_.X.p)) return;
+    if (!crowded()) return;
     proofs_.read();
     now_ = screener_.again(W_.dual, now_);
     grown_ = 0;
@@ -188,7 +194,7 @@ class WorkingSetPath {
     const bool last = k + 1 == grid_.size() || ends(answer);
     proofs_.push(std::move(answer));
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
-                          double(now_.uncertain) > kDoubt * double(design_.X.p);
+                          (crowded() && proofs_.size() >= kAhead);
     if (last || doubtful || proofs_.size() >= Proofs::kMost) return verify(k + 1);
     accept_certified();
     return k + 1;
@@ -374,6 +380,7 @@ class WorkingSetPath {
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
   static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
+  static constexpr Index kAhead = 4;     // answers that wait for it
 
   Design& design_;
   const Options& options_;

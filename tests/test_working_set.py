@@ -118,6 +118,16 @@ def test_more_alphas_cost_hardly_more_readings() -> None:
     assert many.n_passes <= 2 * few.n_passes + 25  # at most 25 answers wait for a reading
 
 
+def test_answers_among_a_crowd_in_doubt_share_a_reading() -> None:
+    """All features matter, and most are in doubt before each reading. A reading an answer: 31."""
+    X, _ = ar(600, 3000, 0.9)
+    rng = np.random.default_rng(0)
+    y = X @ rng.standard_normal(3000) + rng.standard_normal(600)
+    fitted = path(X, y, alpha_min_ratio=1e-4, solver="working_set", tol=TIGHT)
+    assert set(fitted.statuses) == {"optimal"}
+    assert fitted.report.n_passes <= 28
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("above", [1e-3, -1e-3, 0.0])
 def test_features_made_of_residuals(above: float, dtype: Any) -> None:
