@@ -93,13 +93,13 @@ inline std::vector<Index> first_features(const Design& design, const ElasticNet&
   return S;
 }
 
-// The l1 strength at alpha = 1 that all but a twentieth of the features exceed, by a sample.
-inline double usual_strength(const ElasticNet& penalty, Index p) {
+// The factor, of those above 0, that all but a twentieth of the features exceed, by a sample.
+template <class Factors>
+double usual_factor(const ElasticNet& penalty, const Factors& factor, Index p) {
   std::vector<double> f;
   for (Index j = 0; j < p; j += 1 + p / 2000)
-    if (!penalty.excluded(j) && penalty.factor1[std::size_t(j)] > 0.0)
-      f.push_back(penalty.factor1[std::size_t(j)]);
-  if (f.empty()) return 1.0;
+    if (!penalty.excluded(j) && factor[std::size_t(j)] > 0.0) f.push_back(factor[std::size_t(j)]);
+  if (f.empty()) return 0.0;
   const auto low = f.begin() + std::ptrdiff_t(f.size() / 20);
   std::nth_element(f.begin(), low, f.end());
   return *low;
