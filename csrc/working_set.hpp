@@ -203,11 +203,13 @@ class WorkingSet {
   }
 
  private:
-  // n unknowns of the dual against |W| features, where every feature has an l2 term that is not
-  // lost beside its unit norm: the dual's Hessian has condition 1 / l2.
+  // n unknowns of the dual, where nearly as many features are free or a Gram matrix of all in W
+  // would be far larger, and every one has an l2 term that is not lost beside its unit norm: the
+  // dual's Hessian has condition 1 / l2.
   bool rows_serve(Index m) const {
     const Index n = design_.X.n;
-    if (m < n || (m < 2 * n && 3 * n_free() < n) || n > 6000) return false;
+    const bool fits = m < 2 * n || columns_->in_any_order();
+    if (m < n || (fits && 10 * n_free() < 9 * n) || n > 6000) return false;
     for (std::size_t j = 0; j < position.size(); ++j)
       if (!all_.excluded(Index(j)) && !(least_alpha * all_.factor2[j] > 1e-5)) return false;
     return true;
