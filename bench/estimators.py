@@ -257,12 +257,7 @@ def memory() -> None:
             say(name, f"<= {allowed / 1e6:.0f} MB", reached)
 
 
-FIGURES: dict[str, Callable[..., None]] = {
-    "first": first,
-    "small": small,
-    "search": search,
-    "memory": memory,
-}
+FIGURES = {"first": first, "small": small, "search": search, "memory": memory}
 
 
 def main() -> None:
@@ -276,11 +271,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     chosen = arguments.figures or list(FIGURES)
+    figures = FIGURES | {"search": partial(search, arguments.ratio)}
     print("| figure | asked | reached |\n|---|---|---|")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's on the tolerances that it misses
         for name in chosen:
-            FIGURES[name](**({"ratio": arguments.ratio} if name == "search" else {}))
+            figures[name]()
 
 
 if __name__ == "__main__":

@@ -273,8 +273,8 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
     SharedReading reading(X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
-      // on dense X what decides the answers that wait among a crowd, and a tangent
-      const int share = X.together() > 8 ? 5 : !cells.of ? 4 : share_of(m, members, 2);
+      const int ahead = int(Proofs::kInDoubt) + 1;  // the answers that wait, and a tangent
+      const int share = X.together() > 8 ? ahead : !cells.of ? 4 : share_of(m, members, 2);
       auto companion = std::make_unique<Companion>(X, reading, m, share);  // leaves on any error
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);

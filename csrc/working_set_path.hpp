@@ -149,7 +149,8 @@ class WorkingSetPath {
   // Free growth: likely violators join W without a reading, the likeliest where they are many.
   bool grow(Screening& seen) {
     if (seen.suspects.empty()) return false;
-    const bool guess = crowded() && !proofs_.empty();  // little is known so far from what was read
+    // far from what was read last little is known of many
+    const bool guess = many_in_doubt() && !proofs_.empty();
     const double room = guess ? double(design_.X.n) / 16.0 : share_ * double(W_.size());
     const Index most = std::max<Index>(25, Index(room)) - grown_;
     if (most <= 0) return false;
@@ -177,12 +178,12 @@ class WorkingSetPath {
 
   // Whether a share of all features is in doubt that calls for a reading: the residuals along the
   // path are of high rank there, and each of them needs a direction of its own.
-  bool crowded() const { return double(now_.uncertain) > kDoubt * double(design_.X.p); }
+  bool many_in_doubt() const { return double(now_.uncertain) > kDoubt * double(design_.X.p); }
 
   // On the way between alphas: a reading only where most features are in doubt. What it finds
   // joins.
   void look() {
-    if (!crowded()) return;
+    if (!many_in_doubt()) return;
     proofs_.read();
     now_ = screener_.again(W_.dual, now_);
     grown_ = 0;
@@ -196,7 +197,7 @@ class WorkingSetPath {
     const bool last = k + 1 == grid_.size() || ends(answer);
     proofs_.push(std::move(answer));
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
-                          (crowded() && proofs_.size() >= kAhead);
+                          (many_in_doubt() && proofs_.size() >= Proofs::kInDoubt);
     if (last || doubtful || proofs_.size() >= Proofs::kMost) return verify(k + 1);
     accept_certified();
     return k + 1;
@@ -385,7 +386,6 @@ class WorkingSetPath {
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
   static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
-  static constexpr Index kAhead = 4;     // answers that wait for it
 
   Design& design_;
   const Options& options_;
