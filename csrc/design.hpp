@@ -12,16 +12,34 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-struct Design {
-  const Problem& problem;
-  std::unique_ptr<AnyMatrix> storage;
-  const AnyMatrix& X;
-  std::vector<double> omega;      // (n,), sum 1
-  std::vector<double> root;       // sqrt(omega), (n,)
-  std::vector<double> t;          // quadratic loss: y - offset, centred; else 0
+// What sums over the rows tell of a problem: all that Gram mode needs beside X'X.
+struct Sums {
   double t_mean = 0.0, tt = 0.0;  // tt = sum omega t^2
   double t_square = 0.0;          // sum omega (y - offset)^2, before centring
   Statistics stats;
+
+  explicit Sums(Index p) : stats(p) {}
+
+  // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
+  // square = sum_i u_i^2 / omega_i
+  double gradient_size(double square) const {
+    double spread = 0.0, centre = 0.0;
+    for (std::size_t j = 0; j < stats.inv.size(); ++j)
+      if (stats.norm(j) > 0.0) {
+        spread = std::max(spread, stats.norm(j));
+        centre = std::max(centre, std::fabs(stats.mean[j]));
+      }
+    return std::hypot(spread, centre) * std::sqrt(square);
+  }
+};
+
+struct Design : Sums {
+  const Problem& problem;
+  std::unique_ptr<AnyMatrix> storage;
+  const AnyMatrix& X;
+  std::vector<double> omega;  // (n,), sum 1
+  std::vector<double> root;   // sqrt(omega), (n,)
+  std::vector<double> t;      // quadratic loss: y - offset, centred; else 0
   const Blas& blas;
   int n_threads;
 
@@ -30,13 +48,13 @@ struct Design {
 
   // X behind a door of another kind, such as one that shares its readings
   Design(const Problem& given, const Blas& table, int threads, std::unique_ptr<AnyMatrix> door)
-      : problem(given),
+      : Sums(door->p),
+        problem(given),
         storage(std::move(door)),
         X(*storage),
         omega(std::size_t(X.n), 1.0 / double(X.n)),
         root(std::size_t(X.n)),
         t(std::size_t(X.n), 0.0),
-        stats(X.p),
         blas(table),
         n_threads(threads) {
     set_weights();
@@ -101,18 +119,6 @@ struct Design {
     for (std::size_t i = 0; i < omega.size(); ++i)
       if (omega[i] > 0.0) sum += u[i] * u[i] / omega[i];
     return sum;
-  }
-
-  // Cauchy's bound of max_j sum_i |x_ij| |u_i| over the features that may enter, with
-  // square = sum_i u_i^2 / omega_i
-  double gradient_size(double square) const {
-    double spread = 0.0, centre = 0.0;
-    for (std::size_t j = 0; j < stats.inv.size(); ++j)
-      if (stats.norm(j) > 0.0) {
-        spread = std::max(spread, stats.norm(j));
-        centre = std::max(centre, std::fabs(stats.mean[j]));
-      }
-    return std::hypot(spread, centre) * std::sqrt(square);
   }
 
   void read_statistics(Report& report) {

@@ -1,6 +1,8 @@
 // The modes of one problem: what each would cost, the choice, and the path in it.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "newton_path.hpp"
@@ -88,8 +90,8 @@ inline Mode choose_mode(const Problem& problem, const AnyMatrix& X, const Option
   return mode;
 }
 
-inline bool check_finite(const Design& design, Solution& solution) {
-  solution.bad_column = design.stats.bad_column();
+inline bool check_finite(const Sums& sums, Solution& solution) {
+  solution.bad_column = sums.stats.bad_column();
   if (solution.bad_column >= 0) solution.failure = Failure::not_finite;
   return solution.bad_column < 0;
 }
@@ -113,28 +115,32 @@ inline bool read_gram(Design& design, std::vector<double>& M, StopSign& stop, Re
   return true;
 }
 
-// M: X'X scaled, (P x P); the problem may differ from the design's in its penalty.
-inline void gram_path(const Design& design, const Problem& problem, const double* M,
+// M: X'X scaled, (P x P). The rows are asked for where X'X is too blunt alone, by a design whose
+// problem may differ in its penalty.
+inline void gram_path(const Sums& sums, const std::function<const Design&()>& rows,
+                      const Problem& problem, const double* M, const Blas& blas, int n_threads,
                       const Options& options, Monitor& monitor, Solution& solution) {
   Report& report = solution.report;
-  GramModel model(M, design.X.p + 2, design.X.p, design.stats.q.data(), design.tt);
-  model.n_threads = design.n_threads;
+  const Index p = problem.X.p;
+  GramModel model(M, p + 2, p, sums.stats.q.data(), sums.tt);
+  model.n_threads = n_threads;
   FromX from_x;
   from_x.square = [&](const std::vector<double>& b) {
-    return design.square(design.residual(b, report));
+    return rows().square(rows().residual(b, report));
   };
   Spanned spanned;
   auto span_of = [&](const std::vector<Index>& U) -> const Basis& {
-    if (U != spanned.features) spanned.basis.span(design, U, report);
+    if (U != spanned.features) spanned.basis.span(rows(), U, report);
     spanned.features = U;
     return spanned.basis;
   };
   from_x.rank = [&](const std::vector<Index>& U) {
-    const double bytes = 8.0 * double(design.X.n) * double(U.size());
+    const double bytes = 8.0 * double(problem.X.n) * double(U.size());
     return bytes > 1e9 ? Index{-1} : span_of(U).rank();
   };
   from_x.project = [&](const std::vector<double>& b, const std::vector<Index>& U,
                        std::vector<double>& c, double& ut, double& uu) {
+    const Design& design = rows();
     std::vector<double> u = design.residual(b, report);
     span_of(U).project(design.blas, design.root, u);
     design.correlate(u.data(), 1, c, report);
@@ -143,20 +149,42 @@ inline void gram_path(const Design& design, const Problem& problem, const double
     uu = design.square(u);
   };
   from_x.solve_null = [&](const ElasticNet& null, std::vector<double>& b, std::vector<double>& c) {
+    const Design& design = rows();
     const std::vector<double> r = solve_unpenalised(design, null, b, report, &spanned);
     design.correlate(design.weighted(r).data(), 1, c, report);
     return dot_dense(r.data(), r.data(), design.X.n);
   };
   auto go = [&](auto penalty) {
-    GramPath<decltype(penalty)> path(problem, options, design.blas, design.stats, penalty, model,
-                                     design.t_square, design.gradient_size(design.t_square), from_x,
+    GramPath<decltype(penalty)> path(problem, options, blas, sums.stats, penalty, model,
+                                     sums.t_square, sums.gradient_size(sums.t_square), from_x,
                                      monitor, solution);
-    path.run(design.t_mean);
+    path.run(sums.t_mean);
   };
   if (problem.custom)
-    go(function_penalty(problem, design.stats));
+    go(function_penalty(problem, sums.stats));
   else
-    go(elastic_net(problem, design.stats));
+    go(elastic_net(problem, sums.stats));
+}
+
+inline void gram_path(const Design& design, const Problem& problem, const double* M,
+                      const Options& options, Monitor& monitor, Solution& solution) {
+  const auto rows = [&]() -> const Design& { return design; };
+  gram_path(design, rows, problem, M, design.blas, design.n_threads, options, monitor, solution);
+}
+
+// By sums alone, while X'X is sharp enough: rows are laid out when they are asked for.
+inline void gram_path(const Sums& sums, const Problem& problem, const double* M, const Blas& blas,
+                      const Options& options, Solution& solution) {
+  std::unique_ptr<Design> design;
+  const auto rows = [&]() -> const Design& {
+    if (!design) {
+      design = std::make_unique<Design>(problem, blas, 1);
+      static_cast<Sums&>(*design) = sums;
+    }
+    return *design;
+  };
+  Monitor monitor(options, solution);
+  gram_path(sums, rows, problem, M, blas, 1, options, monitor, solution);
 }
 
 inline void gram_mode(Design& design, const Options& options, Monitor& monitor,

@@ -264,15 +264,18 @@ def to_solution(result: dict[str, Any]) -> Solution:
     )
 
 
+def size_of_rows(s: Any, n: int) -> tuple[float, int]:
+    """Sum of the weights of n rows, valid or None, and how many are positive."""
+    return (float(n), n) if s is None else (float(s.sum()), int(np.count_nonzero(s)))
+
+
 def remembered(
-    penalty: Any, loss: Any, sample_weight: Any, n: int, fit_intercept: bool, standardize: bool
+    penalty: Any, loss: Any, size: tuple[float, int], fit_intercept: bool, standardize: bool
 ) -> Problem | None:
     """What a path remembers of its problem: nothing of a user's functions."""
     if isinstance(penalty, CustomPenalty) or not isinstance(loss, Quadratic):
         return None
-    s = _validate.sample_weight(sample_weight, n)
-    total, used = (float(n), n) if s is None else (float(s.sum()), int(np.count_nonzero(s)))
-    return Problem(penalty, bool(fit_intercept), bool(standardize), total, used)
+    return Problem(penalty, bool(fit_intercept), bool(standardize), *size)
 
 
 def to_path(

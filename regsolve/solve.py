@@ -13,6 +13,7 @@ from ._call import (
     make_ready,
     remembered,
     run,
+    size_of_rows,
     to_path,
     to_solution,
     warn_unproven,
@@ -183,9 +184,10 @@ def path(
             "stop_at_deviance", stop_at_deviance
         )
     (result,), error = run([ready], callback, **options)
+    size = size_of_rows(_validate.sample_weight(sample_weight, n), n)
     out = to_path(
         result,
-        remembered(penalty, loss, sample_weight, n, fit_intercept, standardize),
+        remembered(penalty, loss, size, fit_intercept, standardize),
         _validate.feature_names(X),
     )
     if error is not None:

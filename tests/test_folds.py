@@ -432,3 +432,49 @@ def test_errors_are_the_same_bits_on_any_number_of_threads() -> None:
         for n_threads in (1, 2)
     ]  # fmt: skip
     assert np.array_equal(*told)
+
+
+@pytest.mark.parametrize("layout", ["columns", "rows", "csc"])
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"standardize": True}])
+@pytest.mark.parametrize("base", [0.0, 3.0])
+def test_a_fold_trained_on_a_constant_target(
+    layout: str, options: dict[str, Any], base: float
+) -> None:
+    """Its squares are nothing but rounding of the sums over all rows."""
+    X, y = data(SHAPES["gram"], seed=8)
+    splits = list(KFold(3).split(X))
+    y[splits[1][0]] = base
+    check(LAYOUTS[layout](X), X, y, splits, **options)
+
+
+@pytest.mark.parametrize("n_unpenalised", [2, 9])
+def test_folds_in_which_unpenalised_features_depend_on_each_other(n_unpenalised: int) -> None:
+    """X itself is asked, by the rows of the fold, where X'X is too blunt."""
+    X, y = data(SHAPES["gram"], seed=9)
+    X[:, 1], X[:, 7] = X[:, 0], X[:, 5] + X[:, 6]
+    y += 1e4 * X[:, 0]
+    factors = np.repeat([0.0, 1.0], [n_unpenalised, X.shape[1] - n_unpenalised])
+    penalty = L1(1.0, weights=factors)
+    splits = list(KFold(3).split(X))
+    found = fold_paths(X, y, splits, penalties=[penalty], n_alphas=8, tol=1e-8)[0]
+    trained = [np.arange(len(y)), *(train for train, _ in splits)]
+    for rows, path in zip(trained, [found.path, *found.folds], strict=True):
+        assert path.report.mode == "gram"
+        assert path.statuses == ["optimal"] * 8
+        for k, alpha in enumerate(path.alphas):
+            coef = path.coefs[:, [k]].toarray().ravel()
+            judged = verify(
+                X[rows], y[rows], coef, path.intercepts[k], penalty=L1(alpha, weights=factors)
+            )
+            assert judged.relative_gap <= 1e-8
+            assert path.certificate_of(k).primal == pytest.approx(judged.primal, rel=1e-9)
+
+
+def test_rows_held_out_twice_or_never() -> None:
+    """As many rows as X has are held out, but not each of them once."""
+    X, y = data(SHAPES["gram"], seed=10)
+    held = [np.r_[0, 2:80], np.r_[0, 80:160], np.arange(160, 240)]
+    everything = np.arange(len(y))
+    check(X, X, y, [(np.setdiff1d(everything, test), test) for test in held])
+    late = np.r_[1:240]
+    check(X, X, y, [(late[80:], np.r_[0, late[:79]]), (late[:160], late[160:])])
