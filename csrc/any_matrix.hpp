@@ -38,6 +38,11 @@ class Door final : public AnyMatrix {
   }
   void add(Index j, double a, double* z) const override { kind_.add(j, a, z); }
   void gather(Index j, double* out) const override { kind_.gather(j, out); }
+  void gather_rows([[maybe_unused]] Index j, [[maybe_unused]] const std::vector<Index>& rows,
+                   [[maybe_unused]] double* out) const override {
+    if constexpr (!Kind::sparse)
+      for (std::size_t i = 0; i < rows.size(); ++i) out[i] = kind_.at(rows[i], j);
+  }
   bool sparse() const override { return Kind::sparse; }
   Index length([[maybe_unused]] Index j) const override {
     if constexpr (Kind::sparse) return kind_.offsets.length(j);

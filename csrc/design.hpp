@@ -42,6 +42,7 @@ struct Design : Sums {
   std::vector<double> t;      // quadratic loss: y - offset, centred; else 0
   const Blas& blas;
   int n_threads;
+  bool has_statistics = false;  // what a reading that others shared told
 
   Design(const Problem& given, const Blas& table, int threads)
       : Design(given, table, threads, open(given.X)) {}
@@ -122,12 +123,21 @@ struct Design : Sums {
   }
 
   void read_statistics(Report& report) {
-    std::vector<double> omega_t(std::size_t(X.n));
-    for (Index i = 0; i < X.n; ++i)
-      omega_t[std::size_t(i)] = omega[std::size_t(i)] * t[std::size_t(i)];
+    if (has_statistics) return;
+    const std::vector<double> omega_t = weighted_target();
     report.x_bytes += X.statistics({{omega.data(), omega_t.data(), centred(), &stats}},
                                    worthwhile(n_threads, reading_work(X, 1)));
     report.n_rhs += 1;
+  }
+  void take_statistics(Statistics known) {
+    stats = std::move(known);
+    has_statistics = true;
+  }
+  // omega t, (n,)
+  std::vector<double> weighted_target() const {
+    std::vector<double> out(t);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= omega[i];
+    return out;
   }
 
  private:

@@ -122,7 +122,7 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   if (!first.X.sums(first.root.data(), first.t.data(), first.centred(), cells, blas,
                     first.n_threads, M.data() + size, pilot, stop)) {
     poll.stop = poll.cut = reading.status == Status::interrupted;
-    if (grids.wanted()) set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
+    if (grids.wanted()) set_by_statistics(grids, first, options[0], solutions[0]);
     one_by_one(problems, grids.all(), blas, poll, solutions);
     return;
   }

@@ -223,6 +223,9 @@ class Companion final : public AnyMatrix {
   }
   void add(Index j, double a, double* z) const override { X_.add(j, a, z); }
   void gather(Index j, double* out) const override { X_.gather(j, out); }
+  void gather_rows(Index j, const std::vector<Index>& rows, double* out) const override {
+    X_.gather_rows(j, rows, out);
+  }
   bool sparse() const override { return X_.sparse(); }
   Index length(Index j) const override { return X_.length(j); }
   void stored(Index j, std::vector<std::int32_t>& rows,

@@ -259,10 +259,8 @@ inline void run_mode(Mode mode, Design& design, const Options& options, Monitor&
     residual_mode(design, options, monitor, solution);
 }
 
-inline void path(const Problem& problem, const Options& options, const Blas& blas,
-                 Solution& solution) {
-  Monitor monitor(options, solution);
-  Design design(problem, blas, options.n_threads);
+inline void path(Design& design, const Options& options, Monitor& monitor, Solution& solution) {
+  const Problem& problem = design.problem;
   if (solution.report.x_size == 0.0) solution.report.x_size = design.X.size();
   if (!problem.loss.quadratic) {
     newton_mode(design, options, monitor, solution);
@@ -270,6 +268,13 @@ inline void path(const Problem& problem, const Options& options, const Blas& bla
   }
   const Mode mode = choose_mode(problem, design.X, options, solution.report);
   run_mode(mode, design, options, monitor, solution);
+}
+
+inline void path(const Problem& problem, const Options& options, const Blas& blas,
+                 Solution& solution) {
+  Monitor monitor(options, solution);
+  Design design(problem, blas, options.n_threads);
+  path(design, options, monitor, solution);
 }
 
 }  // namespace REGSOLVE_TARGET

@@ -14,9 +14,8 @@ namespace REGSOLVE_TARGET {
 
 class Proofs {
  public:
-  static constexpr Index kMost = 25;    // answers that wait for one reading
-  static constexpr Index kInDoubt = 4;  // the same where most features are in doubt
-  double strength = 1.0;                // usual l1 factor of a feature, the unit of what matters
+  static constexpr Index kMost = 25;  // answers that wait for one reading
+  double strength = 1.0;              // usual l1 factor of a feature, the unit of what matters
 
   Proofs(const Design& design, ElasticNet& penalty, WorkingSet& W, Directions& directions,
          Screener& screener, Report& report)

@@ -118,6 +118,8 @@ class AnyMatrix {
   virtual void axpy(Index j, double a, const double* omega, double* u) const = 0;
   virtual void add(Index j, double a, double* z) const = 0;
   virtual void gather(Index j, double* out) const = 0;
+  // of a dense kind: the same in some rows
+  virtual void gather_rows(Index j, const std::vector<Index>& rows, double* out) const = 0;
   virtual bool sparse() const = 0;
   // of a sparse kind: how many values column j stores, at most; appends them and their rows
   virtual Index length(Index j) const = 0;

@@ -58,13 +58,14 @@ class SharedGrids {
   std::vector<std::vector<double>> grids_;
 };
 
-// alpha_max of the first problem, from one reading of X and no Gram matrix.
-inline void set_by_reading(SharedGrids& grids, const Problem& problem, Options options,
-                           const Blas& blas, Solution& solution) {
+// alpha_max of the first problem from its statistics, which are read where they are not known.
+inline void set_by_statistics(SharedGrids& grids, Design& first, Options options,
+                              Solution& solution) {
   Solution null;
   options.n_alphas = 0;
   options.solver = Solver::working_set;
-  path(problem, options, blas, null);
+  Monitor monitor(options, null);
+  path(first, options, monitor, null);
   grids.set(null.alpha_max);
   solution.failure = null.failure;
   solution.bad_column = null.bad_column;

@@ -20,12 +20,17 @@ class SomeRows final : public AnyMatrix {
         rows_(std::move(rows)),
         place_(std::size_t(whole_->n), -1) {
     for (Index i = 0; i < n; ++i) place_[std::size_t(rows_[std::size_t(i)])] = std::int32_t(i);
+    constexpr Index line = 16;  // rows whose values come from memory together, at most
+    Index lines = 0;
+    for (Index i = 0; i < n; ++i)
+      lines += i == 0 || rows_[std::size_t(i)] / line != rows_[std::size_t(i - 1)] / line;
+    if (!whole_->sparse()) touched_ = std::min(1.0, double(lines * line) / double(whole_->n));
   }
 
   int together() const override { return whole_->together(); }
   int share() const override { return whole_->share(); }
   double size() const override { return whole_->size(); }
-  double column_bytes(Index j) const override { return whole_->column_bytes(j); }
+  double column_bytes(Index j) const override { return touched_ * whole_->column_bytes(j); }
   double gram_seconds() const override { return whole_->gram_seconds(); }
   bool sparse() const override { return whole_->sparse(); }
 
@@ -46,8 +51,17 @@ class SomeRows final : public AnyMatrix {
     visit_column(j, [&](Index i, double x) { z[i] += a * x; });
   }
   void gather(Index j, double* out) const override {
+    if (!sparse()) {
+      whole_->gather_rows(j, rows_, out);
+      return;
+    }
     std::fill(out, out + n, 0.0);
     visit_column(j, [&](Index i, double x) { out[i] = x; });
+  }
+  void gather_rows(Index j, const std::vector<Index>& rows, double* out) const override {
+    std::vector<Index> of_whole;
+    for (Index i : rows) of_whole.push_back(rows_[std::size_t(i)]);
+    whole_->gather_rows(j, of_whole, out);
   }
   Index length(Index j) const override { return whole_->length(j); }
   void stored(Index j, std::vector<std::int32_t>& rows,
@@ -111,9 +125,9 @@ class SomeRows final : public AnyMatrix {
       for (std::size_t k = 0; k < rows.size(); ++k) visit(Index(rows[k]), values[k]);
       return;
     }
-    std::vector<double> column(std::size_t(whole_->n));
-    whole_->gather(j, column.data());
-    for (Index i = 0; i < n; ++i) visit(i, column[std::size_t(rows_[std::size_t(i)])]);
+    std::vector<double> column(static_cast<std::size_t>(n));
+    whole_->gather_rows(j, rows_, column.data());
+    for (Index i = 0; i < n; ++i) visit(i, column[std::size_t(i)]);
   }
 
   void spread(const double* v, double* out) const {
@@ -139,10 +153,12 @@ class SomeRows final : public AnyMatrix {
   std::unique_ptr<AnyMatrix> whole_;
   std::vector<Index> rows_;
   std::vector<std::int32_t> place_;  // of each row of the whole, -1: left out
+  double touched_ = 1.0;             // share of a column's bytes that its rows here are read with
 };
 
-// A problem and its rows of positive weight, with y, offset and weights for those alone where at
-// least a quarter of the rows are left out; else the problem as it is, and no rows.
+// A problem and its rows of positive weight, with y, offset and weights for those alone where more
+// than a tenth of the rows are left out, on sparse X a quarter, whose values do without copies;
+// else the problem as it is, and no rows.
 struct Restricted {
   Problem problem;
   std::vector<Index> rows;
@@ -151,7 +167,8 @@ struct Restricted {
     const Index n = given.X.n;
     for (Index i = 0; given.sample_weight && i < n; ++i)
       if (given.sample_weight[i] > 0.0) rows.push_back(i);
-    if (4 * Index(rows.size()) > 3 * n) rows.clear();
+    const double most = given.X.storage == Storage::csc ? 0.75 : 0.9;
+    if (double(rows.size()) > most * double(n)) rows.clear();
     if (rows.empty()) return;
     problem.X.n = Index(rows.size());
     problem.y = restricted(given.y, y_);

@@ -63,11 +63,40 @@ inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, doubl
   return std::max<Index>(1, std::min<Index>(16, Index(room / each)));
 }
 
+// The statistics of as many problems of the first round as are solved together, from one reading of
+// X, and by them the grids of all rounds where none are given. Problem k of a round has the rows
+// and the target of problem k of any other.
+inline std::vector<Statistics> read_round(const AnyMatrix& X, const std::vector<Problem>& problems,
+                                          const std::vector<Options>& options, Index per_round,
+                                          SharedGrids& grids, const Blas& blas,
+                                          Solution& solution) {
+  const Index most = lockstep_members(X, problems[0].X, options[0].max_bytes),
+              count = std::min(per_round, most);
+  std::vector<std::unique_ptr<Design>> designs;
+  std::vector<std::vector<double>> targets;
+  std::vector<Statistics> out(std::size_t(count), Statistics(X.p));
+  std::vector<Moments> wanted;
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    designs.push_back(std::make_unique<Design>(problems[k], blas, options[0].n_threads));
+    targets.push_back(designs[k]->weighted_target());
+    wanted.push_back({designs[k]->omega.data(), targets[k].data(), designs[k]->centred(), &out[k]});
+  }
+  solution.report.x_bytes +=
+      X.statistics(wanted, worthwhile(options[0].n_threads, reading_work(X, int(count))));
+  solution.report.n_rhs += count;
+  designs[0]->take_statistics(out[0]);
+  designs.resize(1);
+  if (grids.wanted()) set_by_statistics(grids, *designs[0], options[0], solution);
+  return out;
+}
+
 // Problems that share X and a mode, and differ in their targets, or in their penalties and the rows
-// they are trained on.
+// they are trained on. known: the statistics of each, null where they are to be read.
 inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& problems,
-                     const std::vector<Options>& options, const Cells& cells, SharedGrids& grids,
-                     const Blas& blas, GroupPoll& poll, std::vector<Solution>& solutions) {
+                     const std::vector<Options>& options,
+                     const std::vector<const Statistics*>& known, const Cells& cells,
+                     SharedGrids& grids, const Blas& blas, GroupPoll& poll,
+                     std::vector<Solution>& solutions) {
   bool same_rows = true;
   for (const Problem& problem : problems)
     same_rows = same_rows && problem.sample_weight == problems[0].sample_weight;
@@ -89,13 +118,13 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
     SharedReading reading(X, members, options[0].n_threads);
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
-      const int ahead = int(Proofs::kInDoubt) + 1;  // the answers that wait, and a tangent
-      const int share = X.together() > 8 ? ahead : !cells.of ? 4 : share_of(m, members, 2);
+      const int share = X.together() > 8 ? X.share() : !cells.of ? 4 : share_of(m, members, 2);
       auto companion = std::make_unique<Companion>(X, reading, m, share);  // leaves on any error
       Options own = poll.member(grids.of(k), members);
       Monitor monitor(own, solutions[k]);
       const Restricted own_rows(problems[k]);
       Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
+      if (known[k]) design.take_statistics(*known[k]);
       run_mode(mode, design, own, monitor, solutions[k]);
     });
   }
@@ -124,27 +153,36 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
   }
   SharedGrids grids(problems, options, per_round);
   const bool all_by_cells = cell && of_mode[std::size_t(Mode::gram)].size() == problems.size();
-  if (grids.wanted() && !all_by_cells) {
-    set_by_reading(grids, problems[0], options[0], blas, solutions[0]);
+  const bool on_x = !of_mode[std::size_t(Mode::working_set)].empty() ||
+                    !of_mode[std::size_t(Mode::residual)].empty();
+  std::vector<Statistics> read;
+  if (per_round > 0 && !all_by_cells && (on_x || grids.wanted())) {
+    read = read_round(*X, problems, options, per_round, grids, blas, solutions[0]);
     if (solutions[0].failure != Failure::none) return;
   }
+  std::vector<const Statistics*> known(problems.size(), nullptr);
+  for (std::size_t k = 0; !read.empty() && k < known.size(); ++k)
+    if (const std::size_t fold = k % std::size_t(per_round); fold < read.size())
+      known[k] = &read[fold];
   for (std::size_t mode = 0; mode < of_mode.size(); ++mode) {
     const std::vector<std::size_t>& which = of_mode[mode];
     if (which.empty()) continue;
     if (which.size() == problems.size()) {
-      paths_in(Mode(mode), *X, problems, options, cells, grids, blas, poll, solutions);
+      paths_in(Mode(mode), *X, problems, options, known, cells, grids, blas, poll, solutions);
       return;
     }
     std::vector<Problem> own;
     std::vector<Options> own_options;
+    std::vector<const Statistics*> own_known;
     std::vector<Solution> found;
     for (std::size_t k : which) {
       own.push_back(problems[k]);
       own_options.push_back(grids.of(k));
+      own_known.push_back(known[k]);
       found.push_back(std::move(solutions[k]));
     }
     SharedGrids set(own, own_options, 0);
-    paths_in(Mode(mode), *X, own, own_options, cells, set, blas, poll, found);
+    paths_in(Mode(mode), *X, own, own_options, own_known, cells, set, blas, poll, found);
     for (std::size_t i = 0; i < which.size(); ++i) solutions[which[i]] = std::move(found[i]);
   }
 }

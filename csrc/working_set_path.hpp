@@ -8,6 +8,7 @@
 // alpha found to lack a feature is solved again from there.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -180,6 +181,15 @@ class WorkingSetPath {
   // path are of high rank there, and each of them needs a direction of its own.
   bool many_in_doubt() const { return double(now_.uncertain) > kDoubt * double(design_.X.p); }
 
+  // How many answers wait where most features are in doubt, that at grid_[k] among them. What joins
+  // in vain meanwhile costs the more the larger W is, and on sparse X, where readings cost little,
+  // always too much. The last answer has no reading of its own.
+  Index most_in_doubt(std::size_t k) const {
+    const Index most =
+        design_.X.sparse() ? 4 : std::clamp<Index>(5 * design_.X.n / (W_.size() + 1), 4, 6);
+    return k + 2 == grid_.size() ? most + 1 : most;
+  }
+
   // On the way between alphas: a reading only where most features are in doubt. What it finds
   // joins.
   void look() {
@@ -197,7 +207,7 @@ class WorkingSetPath {
     const bool last = k + 1 == grid_.size() || ends(answer);
     proofs_.push(std::move(answer));
     const bool doubtful = now_.violating > 0 || grown_ > 25 + W_.size() / 5 ||
-                          (many_in_doubt() && proofs_.size() >= Proofs::kInDoubt);
+                          (many_in_doubt() && proofs_.size() >= most_in_doubt(k));
     if (last || doubtful || proofs_.size() >= Proofs::kMost) return verify(k + 1);
     accept_certified();
     return k + 1;

@@ -478,3 +478,16 @@ def test_rows_held_out_twice_or_never() -> None:
     check(X, X, y, [(np.setdiff1d(everything, test), test) for test in held])
     late = np.r_[1:240]
     check(X, X, y, [(late[80:], np.r_[0, late[:79]]), (late[:160], late[160:])])
+
+
+@pytest.mark.parametrize("layout", ["columns", "rows", "csc"])
+def test_a_grid_of_their_own_costs_no_reading(layout: str) -> None:
+    """alpha_max comes of the statistics of all folds, which one reading gives."""
+    X, y = data(SHAPES["working_set"], seed=11)
+    stored = LAYOUTS[layout](X)
+    splits = list(KFold(5).split(X))
+    nets = [L1(), ElasticNet(1.0, 0.5)]
+    own = fold_paths(stored, y, splits, penalties=nets, n_alphas=15, alpha_min_ratio=0.05)
+    grids = [one.path.alphas for one in own]
+    given = fold_paths(stored, y, splits, penalties=nets, alphas=grids)
+    assert readings(own) == pytest.approx(readings(given))
