@@ -65,8 +65,8 @@ def solve(
     offset : (n,), optional
         A known part of the linear predictor.
     standardize : bool
-        The penalty acts on s_j w_j, s_j the weighted standard deviation of column j; coef stays
-        in X's units and a constant column gets 0.
+        The penalty acts on s_j w_j, s_j the weighted standard deviation of column j, about 0
+        without an intercept; coef stays in X's units and a column with s_j = 0 gets 0.
     coef_init : (p,), optional
         Where to start.
     tol : float

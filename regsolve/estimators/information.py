@@ -78,7 +78,7 @@ class ElasticNetIC(AlphaChooser):
     lower, upper : float or (p,), optional
         Bounds on w, lower <= 0 <= upper. A coefficient at one is no degree of freedom.
     standardize : bool, default False
-        e_j is the standard deviation of column j, not 1.
+        e_j is the standard deviation of column j, about 0 without an intercept, not 1.
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
     max_time : float, optional

@@ -63,6 +63,7 @@ class ElasticNet(MultiOutputMixin, LinearPredictor):  # type: ignore[misc]
     lower, upper : float or (p,), optional
         Bounds on w, lower <= 0 <= upper.
     standardize : bool, default False
+        e_j is the standard deviation of column j, about 0 without an intercept, not 1.
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set, as
         joblib's loky does in its workers. The answer does not depend on it.

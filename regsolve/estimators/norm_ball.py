@@ -34,6 +34,7 @@ class NormBallRegression(LinearPredictor):
     fit_intercept : bool, default True
         The intercept is free.
     standardize : bool, default False
+        e_j is the standard deviation of column j, about 0 without an intercept, not 1.
     tol : float, default 1e-6
         On the duality gap over the objective at w = 0; over the norm reached with ``residual``.
     n_threads : int, optional

@@ -97,6 +97,7 @@ class Ridge(LinearPredictor):
     lower, upper : float or (p,), optional
         Bounds on w, lower <= 0 <= upper.
     standardize : bool, default False
+        e_j is the standard deviation of column j, about 0 without an intercept, not 1.
     n_threads : int, optional
         Default: the cores that the process may use.
     max_time : float, optional

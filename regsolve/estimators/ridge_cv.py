@@ -72,7 +72,8 @@ class RidgeCV(LinearPredictor):
     alpha_per_target : bool, default False
         Choose for every target; not with a splitter.
     standardize : bool, default False
-        The penalty acts on coefficients times the deviations of their columns.
+        The penalty acts on coefficients times the deviations of their columns, which are about 0
+        without an intercept.
     n_threads : int, optional
     tol : float, default 1e-6
         On the duality gap of the final fit.

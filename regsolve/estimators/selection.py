@@ -81,7 +81,7 @@ class ElasticNetCV(AlphaChooser):
     lower, upper : float or (p,), optional
         Bounds on w, lower <= 0 <= upper.
     standardize : bool, default False
-        e_j is the standard deviation of column j, not 1.
+        e_j is the standard deviation of column j, about 0 without an intercept, not 1.
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
         The answer does not depend on it.

@@ -87,7 +87,8 @@ class StabilitySelection(SelectorMixin, BaseEstimator):  # type: ignore[misc]
     positive : bool, default False
         Constrain w >= 0.
     standardize : bool, default False
-        e_j is the standard deviation of column j in the subset, not 1.
+        e_j is the standard deviation of column j in the subset, about 0 without an intercept, not
+        1.
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
     max_time : float, optional

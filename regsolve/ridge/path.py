@@ -114,7 +114,7 @@ def ridge_path(
     fit_intercept : bool
         b is never penalised.
     standardize : bool
-        e_j is the deviation of column j, else 1.
+        e_j is the deviation of column j, about 0 without an intercept, else 1.
     criteria : bool
         Also degrees of freedom, GCV, exact leave-one-out and evidence.
     solver : "auto", "cholesky", "tridiagonal", "eigen", "svd", "krylov", "conjugate_gradients"

@@ -115,7 +115,7 @@ def fit_norm_ball(
     fit_intercept : bool
         b is free.
     standardize : bool
-        The norm is of e_j w_j, e_j the deviation of column j.
+        The norm is of e_j w_j, e_j the deviation of column j, about 0 without an intercept.
     tol : float
         On the relative gap of the certificate.
     n_threads : int, optional
