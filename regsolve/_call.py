@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,14 @@ def budget(
         "n_threads": _validate.threads(n_threads),
         "solver": solver,
     }
+
+
+def grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[str, Any]:
+    """Options of the core for alphas in equal ratios from alpha_max; errors name the argument."""
+    if any(getattr(penalty, "l1_ratio", 1.0) == 0.0 for penalty in penalties):
+        raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
+    ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)  # at 1 all alphas are alpha_max
+    return {"n_alphas": _validate.positive_integer("n_alphas", n_alphas), "alpha_min_ratio": ratio}
 
 
 def _memory(max_memory: Any) -> float:

@@ -57,6 +57,8 @@ from . import _validate
 from .leverage import Fits, examine, free_features, least_squares
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .solution import Path, Problem
@@ -156,33 +158,69 @@ def select(
         weights that sum to one or less; a path without alphas, of a user's penalty or loss, or
         mixed with refits; fewer threads than one.
     """
+    (found,) = select_among(
+        [path],
+        criterion,
+        X,
+        y,
+        sample_weight=sample_weight,
+        offset=offset,
+        noise_variance=noise_variance,
+        gamma=gamma,
+        n_threads=n_threads,
+    )
+    return found
+
+
+def select_among(
+    paths: Sequence[Path],
+    criterion: str,
+    X: Any = None,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+    noise_variance: float | None = None,
+    gamma: float = 1.0,
+    n_threads: int | None = None,
+) -> list[Selection]:
+    """:func:`select` on paths of one problem that differ in l1_ratio, with one noise variance.
+
+    The fit of least ``aicc``, where it tells the variance, is that of all paths, so that their
+    values may be compared.
+    """
     check_parameters(criterion, gamma, noise_variance)
-    problem = _problem_of(path)
+    problems = [_problem_of(path) for path in paths]
     if (X is None) != (y is None):
         raise ValueError("X and y belong together: give both or neither")
-    counted = _counted(path, problem)
+    counted = [_counted(path, problem) for path, problem in zip(paths, problems, strict=True)]
+    each = list(zip(paths, problems, counted, strict=True))
     target, s, threads = None, None, _validate.threads(n_threads)
     if X is None:
-        fits = _without_data(path, problem, criterion, counted)
+        fits = [_without_data(path, problem, criterion, found) for path, problem, found in each]
     else:
-        X = _validate.of_path(X, path.coefs.shape[0])
+        X = _validate.of_path(X, paths[0].coefs.shape[0])
         n_rows = X.shape[0]
         target = _validate.target(y, n_rows)
         if offset is not None:
             target = target - _validate.vector("offset", offset, n_rows)
         s = _validate.sample_weight(sample_weight, n_rows)
-        leave_out = criterion == "alo"
-        fits = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
-        fits = _completed(path, problem, fits, target)
+        fits = []
+        for path, problem, _ in each:
+            leave_out = criterion == "alo"
+            seen = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
+            fits.append(_completed(path, problem, seen, target))
     variance = None
     if criterion in NEED_VARIANCE:
         variance = noise_variance
         if variance is None:
-            variance = _noise_variance(path, problem, fits, X, target, s, threads)
-    values = _values(criterion, problem, fits, counted, variance, gamma)
-    index = int(np.argmin(values))
-    alphas = path.alphas
-    return Selection(criterion, float(alphas[index]), index, alphas, values, fits.df, variance)
+            variance = _noise_variance(paths, problems, fits, X, target, s, threads)
+    out = []
+    for (path, problem, found), fit in zip(each, fits, strict=True):
+        values = _values(criterion, problem, fit, found, variance, gamma)
+        k, alphas = int(np.argmin(values)), path.alphas
+        out.append(Selection(criterion, float(alphas[k]), k, alphas, values, fit.df, variance))
+    return out
 
 
 def check_parameters(criterion: Any, gamma: Any, noise_variance: Any) -> None:
@@ -263,9 +301,16 @@ def _completed(path: Path, problem: Problem, fits: Fits, y: Vector) -> Fits:
 
 
 def _noise_variance(
-    path: Path, problem: Problem, fits: Fits, X: Any, y: Any, s: Any, n_threads: int
+    paths: Sequence[Path],
+    problems: Sequence[Problem],
+    fits: Sequence[Fits],
+    X: Any,
+    y: Any,
+    s: Any,
+    n_threads: int,
 ) -> float:
     """Least squares where it leaves half of the degrees of freedom, else the fit of least aicc."""
+    path, problem = paths[0], problems[0]
     n, b = problem.n_samples, int(problem.fit_intercept)
     factors = problem.penalty.factors(path.coefs.shape[0])
     features = np.flatnonzero(np.isfinite(factors))
@@ -275,8 +320,10 @@ def _noise_variance(
         )
         over = n - rank - b
     else:
-        k = int(np.argmin(_aicc(n, fits.df + b, fits.rss)))
-        rss, over = fits.rss[k], max(n - fits.df[k] - b, 1.0)
+        df = np.concatenate([fit.df for fit in fits])
+        squares = np.concatenate([fit.rss for fit in fits])
+        k = int(np.argmin(_aicc(n, df + b, squares)))
+        rss, over = squares[k], max(n - df[k] - b, 1.0)
     rounding = float(np.finfo(np.float64).eps) ** 2 * 2.0 * problem.n_samples * path.null_objective
     return float(max(rss / over, rounding / n, np.finfo(np.float64).tiny))
 

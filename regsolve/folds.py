@@ -17,6 +17,7 @@ from . import _validate
 from ._call import (
     Callback,
     budget,
+    grid,
     make_ready,
     remembered,
     run,
@@ -116,12 +117,12 @@ def fold_paths(
         for penalty, weight in zip(each, weights, strict=True)
     ]
     if alphas is None:
-        options |= _grid([each[0] for each in own], n_alphas, alpha_min_ratio)
+        options |= grid([each[0] for each in own], n_alphas, alpha_min_ratio)
         if fit_intercept and np.ptp(y) == 0.0:  # nothing to explain: every alpha has one answer
             alphas = [np.full(n_alphas, np.finfo(np.float64).resolution)] * len(penalties)
     told = None
     if alphas is not None:
-        told = [grid for given in alphas for grid in [_validate.descending(given)] * rounds]
+        told = [one for given in alphas for one in [_validate.descending(given)] * rounds]
     options |= {"cells": cells, "n_cells": 0 if cells is None else len(splits)}
     results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
     top = max(result["alpha_max"] for result in results[:rounds])
@@ -148,14 +149,6 @@ def fold_paths(
     for result in results:
         warn_unproven(result, options["tol"])
     return out
-
-
-def _grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[str, Any]:
-    """Of grids in equal ratios from alpha_max on all rows."""
-    if any(penalty.l1_ratio == 0.0 for penalty in penalties):
-        raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
-    ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)  # at 1 all alphas are alpha_max
-    return {"n_alphas": _validate.positive_integer("n_alphas", n_alphas), "alpha_min_ratio": ratio}
 
 
 def _masks(train: Any, test: Any, n: int) -> Masks:

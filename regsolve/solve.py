@@ -10,6 +10,7 @@ from . import _validate
 from ._call import (
     Callback,
     budget,
+    grid,
     make_ready,
     remembered,
     run,
@@ -172,11 +173,8 @@ def path(
     if alphas is not None:
         options["alphas"] = _validate.descending(alphas)
     else:
-        if getattr(penalty, "l1_ratio", 1.0) == 0.0:
-            raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
         ratio = (1e-2 if n < p else 1e-3) if alpha_min_ratio is None else alpha_min_ratio
-        options["alpha_min_ratio"] = _validate.share("alpha_min_ratio", ratio)
-        options["n_alphas"] = _validate.positive_integer("n_alphas", n_alphas)
+        options |= grid([penalty], n_alphas, ratio)
     if dfmax is not None:
         options["dfmax"] = _validate.positive_integer("dfmax", dfmax, least=0)
     if stop_at_deviance is not None:

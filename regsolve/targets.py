@@ -1,4 +1,4 @@
-"""Several targets on one X: independent problems, solved in lockstep, each reading for all."""
+"""Several targets, or penalties, on one X: problems solved in lockstep, each reading for all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate
-from ._call import Callback, Ready, budget, make_ready, run, to_path, to_solution, warn_unproven
+from ._call import (
+    Callback,
+    Ready,
+    budget,
+    grid,
+    make_ready,
+    remembered,
+    run,
+    size_of_rows,
+    to_path,
+    to_solution,
+    warn_unproven,
+)
 from .solution import Interrupted, Path, Solution
 from .solve import QUADRATIC
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .penalties import L1, L2, ElasticNet
 
 
@@ -122,11 +136,65 @@ def path_targets(
         ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)
         top = top if top > 0.0 else float(np.finfo(np.float64).eps)
         alphas = top * np.geomspace(1.0, ratio, number) if number > 1 else [top]
-    grid = _validate.descending(alphas)
-    results, error = run(ready, callback, alphas=grid, **options)
+    told = _validate.descending(alphas)
+    results, error = run(ready, callback, alphas=told, **options)
     fitted = [to_path(result) for result in results]
     if error is not None:
         raise Interrupted(fitted if len(ready) > 1 else fitted[0]) from error
     for result in results:
         warn_unproven(result, options["tol"])
     return fitted
+
+
+def path_penalties(
+    X: Any,
+    y: Any,
+    *,
+    penalties: Sequence[L1 | L2 | ElasticNet],
+    alphas: Any = None,
+    n_alphas: int = 100,
+    alpha_min_ratio: float = 1e-3,
+    sample_weight: Any = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    callback: Callback | None = None,
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    max_time: float | None = None,
+    max_memory: float | None = None,
+    n_threads: int | None = None,
+    solver: str = "auto",
+) -> list[Path]:
+    """:func:`regsolve.path` for each penalty, readings of X shared.
+
+    Without ``alphas`` each has a grid of its own from its alpha_max. A report counts the penalty's
+    part of each reading that it shared; raises and warns as ``path``, ``max_time`` is for all
+    together, and ``Interrupted.result`` is the list, or its only element for one penalty.
+    """
+    design = _validate.design(X)
+    n = design.shape[0]
+    weight = _validate.sample_weight(sample_weight, n)
+    target = _validate.target(y, n)
+    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    if alphas is None:
+        options |= grid(penalties, n_alphas, alpha_min_ratio)
+    else:
+        options["alphas"] = _validate.descending(alphas)
+    shared = replace(design, bytes_read=design.bytes_read / len(penalties))
+    ready = [
+        make_ready(
+            X, target, one, QUADRATIC, weight, None, fit_intercept, standardize, shared, True
+        )
+        for one in penalties
+    ]
+    results, error = run(ready, callback, **options)
+    size, names = size_of_rows(weight, n), _validate.feature_names(X)
+    paths = [
+        to_path(result, remembered(one, QUADRATIC, size, fit_intercept, standardize), names)
+        for result, one in zip(results, penalties, strict=True)
+    ]
+    if error is not None:
+        raise Interrupted(paths if len(paths) > 1 else paths[0]) from error
+    for result in results:
+        warn_unproven(result, options["tol"])
+    return paths

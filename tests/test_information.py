@@ -25,7 +25,15 @@ from regsolve.criteria import CRITERIA
 from regsolve.penalties import ElasticNet as Penalty
 
 
-@parametrize_with_checks([LassoIC(), ElasticNetIC("bic"), LassoIC("alo"), ElasticNetIC("gcv")])
+@parametrize_with_checks(
+    [
+        LassoIC(),
+        ElasticNetIC("bic"),
+        LassoIC("alo"),
+        ElasticNetIC("gcv"),
+        ElasticNetIC(l1_ratio=[0.5, 1.0]),
+    ]
+)
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -108,6 +116,85 @@ def test_own_parameters_reach_the_solver() -> None:
     assert len(few.alphas_) == len(few.criterion_) < 100
 
 
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("shape", [(80, 12), (50, 150)], ids=str)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csc_matrix])
+def test_l1_ratios_are_compared_at_one_noise_variance(
+    criterion: str, shape: tuple[int, int], kind: Any
+) -> None:
+    X, y = regression(*shape, seed=4)
+    A, s, ratios = kind(X), np.random.default_rng(1).uniform(0.5, 2.0, len(y)), [0.2, 0.6, 1.0]
+    model = ElasticNetIC(criterion, l1_ratio=ratios, tol=1e-9).fit(A, y, s)
+    each = [ElasticNetIC(criterion, l1_ratio=ratio, tol=1e-9).fit(A, y, s) for ratio in ratios]
+    least_aicc = [ElasticNetIC("aicc", l1_ratio=ratio, tol=1e-9).fit(A, y, s) for ratio in ratios]
+    if model.noise_variance_ is not None:
+        best = min(range(3), key=lambda r: least_aicc[r].criterion_.min())
+        assert model.noise_variance_ == pytest.approx(each[best].noise_variance_, rel=1e-6)
+    assert model.criterion_.shape == model.df_.shape == model.alphas_.shape == (3, 100)
+    for r, one in enumerate(each):
+        np.testing.assert_allclose(model.alphas_[r], one.alphas_, rtol=1e-10)
+        alone = one.path_.select(
+            criterion, A, y, sample_weight=s, noise_variance=model.noise_variance_
+        )
+        finite = np.isfinite(alone.values)
+        np.testing.assert_array_equal(np.isfinite(model.criterion_[r]), finite)
+        np.testing.assert_allclose(model.criterion_[r][finite], alone.values[finite], rtol=1e-5)
+    r, k = np.unravel_index(np.argmin(model.criterion_), (3, 100))
+    assert model.l1_ratio_ == ratios[r]
+    assert model.alpha_ == model.alphas_[r, k] == model.path_.alphas[k]
+    penalty = Penalty(model.alpha_, model.l1_ratio_)
+    judged = verify(A, y, model.coef_, model.intercept_, penalty=penalty, sample_weight=s)
+    assert judged.relative_gap <= 1e-9
+
+
+def test_l1_ratios_share_readings(capsys: Any) -> None:
+    X, y = regression(60, 600, seed=5)
+    ratios = [0.3, 0.5, 0.8, 1.0]
+    model = ElasticNetIC("bic", l1_ratio=ratios, verbose=True).fit(X, y)
+    assert re.search(r"alpha .*, l1_ratio .* by bic, .* by all paths", capsys.readouterr().err)
+    alone = sum(ElasticNetIC("bic", l1_ratio=r).fit(X, y).report_.n_passes for r in ratios)
+    assert model.report_.n_passes < 0.7 * alone
+    given = ElasticNetIC("bic", l1_ratio=ratios, alphas=[0.3, 0.1]).fit(X, y)
+    np.testing.assert_array_equal(given.alphas_, [0.3, 0.1])
+    assert given.criterion_.shape == (4, 2)
+    curve = model.plot().get_lines()[0]
+    chosen = ratios.index(model.l1_ratio_)
+    np.testing.assert_array_equal(curve.get_ydata(), model.criterion_[chosen])
+
+
+def test_one_l1_ratio_in_a_list_is_that_number() -> None:
+    X, y = regression(40, 60, seed=6)
+    one, listed = (ElasticNetIC("ebic", l1_ratio=r).fit(X, y) for r in (0.4, [0.4]))
+    np.testing.assert_array_equal(one.coef_, listed.coef_)
+    np.testing.assert_array_equal(one.criterion_, listed.criterion_)
+    assert one.criterion_.shape == one.alphas_.shape == (100,)
+    assert one.l1_ratio_ == listed.l1_ratio_ == 0.4
+    assert not hasattr(LassoIC().fit(X, y), "l1_ratio_")
+
+
+def test_paths_of_l1_ratios_that_are_stopped_are_cut_to_the_shortest() -> None:
+    X, y = regression(40, 200, seed=7)
+    stop = ElasticNetIC(l1_ratio=[0.5, 1.0], callback=lambda progress: progress.step >= 10)
+    model = stop.fit(X, y)
+    m = model.alphas_.shape[1]
+    assert model.criterion_.shape == model.df_.shape == model.alphas_.shape == (2, m)
+    assert 1 <= m < 100
+    assert model.status_ == "interrupted"
+    assert model.plot().get_lines()[0].get_xdata().shape == (m,)
+
+
+def test_an_interrupted_choice_among_l1_ratios_keeps_the_paths(monkeypatch: Any) -> None:
+    X, y = regression(60, 20)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("regsolve.criteria.examine", interrupted)
+    with pytest.raises(regsolve.Interrupted) as stop:
+        ElasticNetIC("bic", l1_ratio=[0.5, 1.0]).fit(X, y)
+    assert [len(path.alphas) for path in stop.value.result] == [100, 100]
+
+
 def test_an_interrupted_criterion_keeps_the_path(monkeypatch: Any) -> None:
     X, y = regression(60, 20)
     wanted = LassoIC("bic").fit(X, y).path_
@@ -153,6 +240,10 @@ def test_at_eps_of_one_all_alphas_are_the_largest() -> None:
         ({"l1_ratio": "half"}, TypeError, "l1_ratio"),
         ({"l1_ratio": 2.0}, ValueError, "l1_ratio"),
         ({"l1_ratio": 0.0}, ValueError, "l1_ratio=0"),
+        ({"l1_ratio": [0.5, 0.0]}, ValueError, "l1_ratio=0"),
+        ({"l1_ratio": [0.5, "half"]}, TypeError, "l1_ratio='half'"),
+        ({"l1_ratio": []}, ValueError, "l1_ratio=\\[\\]: expected a number or a list"),
+        ({"l1_ratio": [[0.5]]}, ValueError, "l1_ratio=.*: expected a number or a list"),
         ({"alphas": 0}, ValueError, "alphas"),
         ({"eps": 0.0}, ValueError, "^eps=0"),
         ({"eps": 2.0}, ValueError, r"^eps=2.0: expected a number in \(0, 1\]"),

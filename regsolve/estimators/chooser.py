@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -67,3 +68,14 @@ class AlphaChooser(LinearPredictor):
         self.dual_gap_ = self.certificate_.gap
         steps = path.report.n_solves + path.report.n_epochs
         self.n_iter_ = max(1, round(steps / len(path.alphas)))
+
+    def _tell(self, by: str = "", read_by: str = "") -> None:
+        """Say on standard error what was chosen, by what criterion, and by whom X was read."""
+        also = [name for name in ("l1_ratio_", "gamma_") if hasattr(self, name)]
+        said = "".join(f", {name[:-1]} {getattr(self, name):g}" for name in also)
+        sys.stderr.write(
+            f"{type(self).__name__}: alpha {self.alpha_:.6g}{said}{by}, "
+            f"{np.count_nonzero(self.coef_)} non-zeros, "
+            f"relative gap {self.certificate_.relative_gap:.2e}, "
+            f"{self.report_.n_passes:.3g} readings of X{read_by}, {self.report_.seconds:.3g} s\n"
+        )

@@ -1,46 +1,47 @@
-"""LassoIC and ElasticNetIC: alpha by a criterion that needs no folds, at the price of one path.
+"""LassoIC and ElasticNetIC: alpha, and l1_ratio, by a criterion that needs no folds.
 
-They state the problem and keep the choice; the path comes from :func:`regsolve.path`, the
-criterion from :mod:`regsolve.criteria`.
+They state the problem and keep the choice; paths come from :mod:`regsolve.targets`, the criterion
+from :mod:`regsolve.criteria`.
 """
 
 from __future__ import annotations
 
-import sys
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..criteria import TITLES, check_parameters
-from ..solution import keeping
-from ..solve import path as fit_path
+from ..criteria import TITLES, check_parameters, select_among
+from ..solution import keeping, together
+from ..targets import path_penalties
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import parameters_of
 from .predictor import row_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
-    from ..solution import Progress
+    from ..criteria import Selection
+    from ..solution import Path, Progress
 
 
 class ElasticNetIC(AlphaChooser):
-    """:class:`ElasticNet` with alpha chosen by a criterion that needs no folds.
+    """:class:`ElasticNet` with alpha, and l1_ratio, chosen by a criterion that needs no folds.
 
-    The path minimises, at each alpha,
+    A path minimises, at each alpha,
 
         sum_i s_i (y_i - x_i'w - b)^2 / (2 sum_i s_i)
             + alpha sum_j f_j [l1_ratio |e_j w_j| + (1 - l1_ratio) (e_j w_j)^2 / 2],
 
-    and ``alpha_`` is where the criterion is least. With the degrees of freedom df, the weighted sum
-    of squared residuals RSS, n = sum_i s_i and the noise's variance v, aic is
-    n log(2 pi v) + RSS / v + 2 df and bic has log(n) for 2; all formulas are in
-    :mod:`regsolve.criteria`. Weights count rows: one of 2 is that row twice.
+    and ``alpha_`` is where the criterion is least; paths of several l1_ratios share each reading of
+    X, and one noise variance. With the degrees of freedom df, the weighted sum of squared residuals
+    RSS, n = sum_i s_i and the noise's variance v, aic is n log(2 pi v) + RSS / v + 2 df and bic has
+    log(n) for 2; all formulas are in :mod:`regsolve.criteria`. Weights count rows: one of 2 is that
+    row twice.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class ElasticNetIC(AlphaChooser):
         Akaike's, its correction for few rows, the Bayesian, its extension to many features,
         Mallows' Cp (which chooses as aic does), generalised cross-validation, and the error of
         leaving one row out with the active set held fixed.
-    l1_ratio : float in [0, 1], default 0.5
+    l1_ratio : float in [0, 1] or list of them, default 0.5
     fit_intercept : bool, default True
         The intercept is never penalised.
     verbose : bool or int, default False
@@ -56,7 +57,7 @@ class ElasticNetIC(AlphaChooser):
     precompute : "auto", bool or (p, p), default "auto"
         A Gram matrix is compared with X, then left alone: the solver takes its own products.
     max_iter : int, optional
-        Most direct solves or epochs of the path; None: no limit.
+        Most direct solves or epochs of a path; None: no limit.
     eps : float, default 1e-3
         Least alpha over the largest, where ``alphas`` is a number.
     copy_X
@@ -67,7 +68,8 @@ class ElasticNetIC(AlphaChooser):
         For aic, bic, ebic and cp. Default: least squares' where that leaves half of the degrees of
         freedom, else that of the fit of least aicc, which holds for n < p too.
     alphas : int or (m,), default 100
-        How many, in equal ratios from alpha_max, or which; an l1_ratio of 0 has no alpha_max.
+        How many, in equal ratios from alpha_max of each l1_ratio, or which; an l1_ratio of 0 has no
+        alpha_max.
     tol : float, default 1e-6
         On every duality gap over the objective of the null model; 0 is missed with a warning,
         unless a gap rounds to nothing.
@@ -82,35 +84,37 @@ class ElasticNetIC(AlphaChooser):
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set.
     max_time : float, optional
-        Seconds of the path, after which the choice is among the alphas that are finished, with a
+        Seconds of all paths, after which the choice is among the alphas that are finished, with a
         ConvergenceWarning. The criterion is evaluated after that, at all of them, and may take
         longer than the path: a factorisation of the free features' products an alpha.
     callback : function of Progress, optional
-        A true return ends the path; the choice is among the alphas that are finished.
+        A true return ends the paths; the choice is among the alphas that are finished.
 
     Attributes
     ----------
-    alpha_ : float
+    alpha_, l1_ratio_ : float
+        What was chosen; no ``l1_ratio_`` in LassoIC.
     coef_ : (p,) float64
     intercept_ : float
-    criterion_ : (m,)
+    criterion_ : (m,), or (n_l1_ratio, m) of several
         The criterion at ``alphas_``, infinite where it has no sound value.
-    alphas_ : (m,) descending
-    df_ : (m,)
+    alphas_ : (m,) descending, or (n_l1_ratio, m) where each l1_ratio has its own
+    df_ : like ``criterion_``
         Degrees of freedom, the intercept's apart.
     noise_variance_ : float or None
         None where the criterion needs none.
     path_ : Path
+        At l1_ratio_.
     dual_gap_ : float
         Primal less dual objective of ``coef_``.
     n_iter_ : int
-        Direct solves and epochs of the path, over its alphas.
+        Direct solves and epochs of ``path_``, over its alphas.
     status_ : str
         Of ``coef_``'s proof; "time_limit" or "interrupted" where alphas of the grid are missing.
     certificate_ : Certificate
         Of ``coef_``.
     report_ : Report
-        Of the path.
+        Of all paths together.
     n_features_in_, feature_names_in_
 
     Raises
@@ -125,7 +129,7 @@ class ElasticNetIC(AlphaChooser):
         self,
         criterion: str = "aic",
         *,
-        l1_ratio: float = 0.5,
+        l1_ratio: float | Sequence[float] = 0.5,
         fit_intercept: bool = True,
         verbose: bool | int = False,
         precompute: Any = "auto",
@@ -173,9 +177,7 @@ class ElasticNetIC(AlphaChooser):
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
-        ratio = getattr(self, "l1_ratio", 1.0)
-        if isinstance(ratio, bool) or not isinstance(ratio, Real):
-            raise TypeError(f"l1_ratio={ratio!r}: expected a number")
+        ratios = self._ratios()
         check_parameters(self.criterion, self.gamma, self.noise_variance)
         check_grid(self.alphas, self.eps)
         X, y = self._checked(X, y)
@@ -187,10 +189,10 @@ class ElasticNetIC(AlphaChooser):
         grid: dict[str, Any] = {"alphas": self.alphas}
         if isinstance(self.alphas, Integral):
             grid = {"n_alphas": self.alphas, "alpha_min_ratio": self.eps}
-        path = fit_path(
+        paths = path_penalties(
             X,
             y,
-            penalty=self._penalty(float(ratio)),
+            penalties=[self._penalty(ratio) for ratio in ratios],
             sample_weight=sample_weight,
             fit_intercept=self.fit_intercept,
             standardize=self.standardize,
@@ -201,8 +203,9 @@ class ElasticNetIC(AlphaChooser):
             callback=self.callback,
             **grid,
         )
-        with keeping(path):
-            chosen = path.select(
+        with keeping(paths if len(paths) > 1 else paths[0]):
+            found = select_among(
+                paths,
                 self.criterion,
                 X,
                 y,
@@ -211,27 +214,48 @@ class ElasticNetIC(AlphaChooser):
                 gamma=self.gamma,
                 n_threads=self.n_threads,
             )
-        self.alphas_ = path.alphas
-        self._criterion, self.criterion_, self.df_ = self.criterion, chosen.values, chosen.df
-        self.noise_variance_ = chosen.noise_variance
-        self._keep(path, chosen.index, path.stopped)
-        self.report_ = path.report
+        self._choose(found, paths, ratios)
         if self.verbose:
-            sys.stderr.write(
-                f"{type(self).__name__}: alpha {self.alpha_:.6g} by {self.criterion}, "
-                f"{np.count_nonzero(self.coef_)} non-zeros, "
-                f"relative gap {self.certificate_.relative_gap:.2e}, "
-                f"{self.report_.n_passes:.3g} readings of X by the path, "
-                f"{self.report_.seconds:.3g} s\n"
-            )
+            readers = "the path" if len(paths) == 1 else "all paths"
+            self._tell(f" by {self.criterion}", f" by {readers}")
+
+    def _ratios(self) -> list[float]:
+        """What l1_ratio lists, 1 without it; TypeErrors and ValueErrors name it."""
+        ratios = np.atleast_1d(np.asarray(getattr(self, "l1_ratio", 1.0), dtype=object))
+        if ratios.ndim > 1 or len(ratios) == 0:
+            raise ValueError(f"l1_ratio={self.l1_ratio!r}: expected a number or a list of numbers")
+        for ratio in ratios:
+            if isinstance(ratio, bool) or not isinstance(ratio, Real):
+                raise TypeError(f"l1_ratio={ratio!r}: expected a number")
+        return [float(ratio) for ratio in ratios]
+
+    def _choose(self, found: list[Selection], paths: list[Path], ratios: list[float]) -> None:
+        """Keep the path and the alpha of least value: of equals those that come first."""
+        m = min(len(path.alphas) for path in paths)
+        values = np.array([one.values[:m] for one in found])
+        df = np.array([one.df[:m] for one in found])
+        grids = np.array([one.alphas[:m] for one in found])
+        r, k = divmod(int(np.argmin(values)), m)
+        several = len(ratios) > 1
+        self.alphas_ = grids if several and isinstance(self.alphas, Integral) else grids[0]
+        self.criterion_ = values if several else values[0]
+        self.df_ = df if several else df[0]
+        self.noise_variance_ = found[r].noise_variance
+        self._criterion, self._chosen_path = self.criterion, r
+        if hasattr(self, "l1_ratio"):
+            self.l1_ratio_ = ratios[r]
+        self._keep(paths[r], k, next((path.stopped for path in paths if path.stopped), None))
+        self.report_ = together([path.report for path in paths])
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
-        """Draw the criterion along the path; see :func:`regsolve.plots.criterion_curve`."""
+        """Draw the criterion along ``path_``; see :func:`regsolve.plots.criterion_curve`."""
         from ..plots import criterion_curve
 
         check_is_fitted(self)
-        options = {"df": self.path_.df, "ylabel": TITLES[self._criterion], **options}
-        return criterion_curve(self.alphas_, self.criterion_, ax, **options)
+        values = np.atleast_2d(self.criterion_)[self._chosen_path]
+        alphas, df = self.path_.alphas[: len(values)], self.path_.df[: len(values)]
+        options = {"df": df, "ylabel": TITLES[self._criterion], **options}
+        return criterion_curve(alphas, values, ax, **options)
 
 
 class LassoIC(ElasticNetIC):

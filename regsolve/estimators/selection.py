@@ -5,7 +5,6 @@ They split, score and choose; the paths come from :mod:`regsolve.folds`, in lock
 
 from __future__ import annotations
 
-import sys
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -326,17 +325,6 @@ class ElasticNetCV(AlphaChooser):
     def _chosen(self, errors: NDArray[np.float64]) -> tuple[int, int]:
         """Which of the paths found, and which alpha, the errors (R, m, K) speak for."""
         return chosen(errors, self.selection_rule)
-
-    def _tell(self) -> None:
-        """Say on standard error what was chosen."""
-        also = [name for name in ("l1_ratio_", "gamma_") if hasattr(self, name)]
-        said = "".join(f", {name[:-1]} {getattr(self, name):g}" for name in also)
-        sys.stderr.write(
-            f"{type(self).__name__}: alpha {self.alpha_:.6g}{said}, "
-            f"{np.count_nonzero(self.coef_)} non-zeros, "
-            f"relative gap {self.certificate_.relative_gap:.2e}, "
-            f"{self.report_.n_passes:.3g} readings of X, {self.report_.seconds:.3g} s\n"
-        )
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw what the choice at ``l1_ratio_`` was by: held-out errors, or scores of ``scoring``.
