@@ -109,7 +109,7 @@ class GramPath {
     solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
-    if (!null_.exact()) start_from(options_.coef_init);
+    if (!null_.exact() && !grid.empty()) start_from(options_.coef_init, grid.front());
     ActiveSet* active = make_active();
     for (double alpha : grid) {
       penalty_.alpha = alpha;
@@ -163,12 +163,16 @@ class GramPath {
     b_ = b;
   }
 
-  void start_from(const double* coef) {
-    if (coef && !cancels(penalty_, stats_, coef, model_.tt))
-      for (Index j = 0; j < model_.p; ++j) {
-        const double b = penalty_.excluded(j) ? 0.0 : coef[j] * stats_.norm(std::size_t(j));
-        b_[std::size_t(j)] = std::isfinite(penalty_.value(j, b)) ? b : 0.0;
-      }
+  void start_from(const double* coef, double alpha) {
+    const std::vector<double> null = b_;
+    penalty_.alpha = alpha;
+    if (coef && !cancels(penalty_, stats_, coef, model_.tt)) {
+      b_ = scaled(penalty_, stats_, coef);
+      model_.refresh(b_.data());
+      const double rounding = 4 * std::numeric_limits<double>::epsilon() * model_.terms(b_.data());
+      if (worth_starting(penalty_, b_, model_.loss(b_.data()), rounding, null_)) return;
+      b_ = null;
+    }
     model_.refresh(b_.data());
   }
 

@@ -174,6 +174,29 @@ bool cancels(const Penalty& penalty, const Statistics& stats, const double* coef
   return !(sum <= 1e5 * std::sqrt(tt));
 }
 
+// Coefficients in X's units as b_j = d_j w_j, zero where the penalty has no value there.
+template <class Penalty>
+std::vector<double> scaled(const Penalty& penalty, const Statistics& stats, const double* coef) {
+  std::vector<double> b(stats.inv.size(), 0.0);
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    const double value = penalty.excluded(Index(j)) ? 0.0 : coef[j] * stats.norm(j);
+    if (std::isfinite(penalty.value(Index(j), value))) b[j] = value;
+  }
+  return b;
+}
+
+// Whether b, of that loss but for `rounding`, is a start to be taken: by a convex penalty only
+// where it is better than the null model, since what a far start loses to rounding stays lost.
+template <class Penalty>
+bool worth_starting(const Penalty& penalty, const std::vector<double>& b, double loss,
+                    double rounding, const NullModel& null) {
+  if (!std::is_same_v<Penalty, ElasticNet>) return true;
+  double objective = loss + rounding;
+  for (std::size_t j = 0; j < b.size(); ++j)
+    if (b[j] != 0.0) objective += penalty.value(Index(j), b[j]);
+  return objective < null.objective;
+}
+
 // A sum and what rounding took from it, Neumaier (1974).
 struct CompensatedSum {
   double sum = 0.0, lost = 0.0;

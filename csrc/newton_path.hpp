@@ -123,10 +123,7 @@ class NewtonPath {
   }
 
   void start_from(const double* coef) {
-    for (std::size_t j = 0; j < b_.size(); ++j) {
-      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm(j);
-      b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
-    }
+    b_ = scaled(penalty_, design_.stats, coef);
     predict();
     if (!std::isfinite(loss_.value(z_))) {
       std::fill(b_.begin(), b_.end(), 0.0);

@@ -82,7 +82,7 @@ class ResidualPath {
   // `most` above 0, false and nothing told where so many epochs do not prove grid[first].
   bool go_on(const std::vector<double>& grid, std::size_t first, const double* coef,
              Index most = 0) {
-    start_from(coef);
+    if (coef && first < grid.size()) start_from(coef, grid[first]);
     for (std::size_t k = first; k < grid.size(); ++k) {
       const double alpha = grid[k];
       penalty_.alpha = alpha;
@@ -121,14 +121,18 @@ class ResidualPath {
     u_.push_back(0.0);
   }
 
-  void start_from(const double* coef) {
-    if (!coef || null_.exact() || cancels(penalty_, design_.stats, coef, design_.tt)) return;
-    for (std::size_t j = 0; j < b_.size(); ++j) {
-      const double b = penalty_.excluded(Index(j)) ? 0.0 : coef[j] * design_.stats.norm(j);
-      b_[j] = std::isfinite(penalty_.value(Index(j), b)) ? b : 0.0;
-    }
+  void start_from(const double* coef, double alpha) {
+    if (null_.exact() || cancels(penalty_, design_.stats, coef, design_.tt)) return;
+    const std::vector<double> null = b_, residual = u_;
+    penalty_.alpha = alpha;
+    b_ = scaled(penalty_, design_.stats, coef);
     refresh();
-    design_.correlate(u_.data(), 1, c_, solution_.report);
+    if (worth_starting(penalty_, b_, 0.5 * design_.square(u_), 0.0, null_)) {
+      design_.correlate(u_.data(), 1, c_, solution_.report);
+    } else {
+      b_ = null;
+      u_ = residual;
+    }
   }
 
   // Chooses what to project off; the basis is made again only when the set changes.

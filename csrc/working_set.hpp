@@ -176,6 +176,13 @@ class WorkingSet {
                            V.begin() + std::ptrdiff_t(n * (l + 1)));
   }
 
+  // P(b) by the residual alone: correlations and the model stay as they are.
+  double objective() {
+    find_residual();
+    residual_square = dot_dense(u_.data(), u_.data(), design_.X.n);
+    return primal();
+  }
+
   double primal() const {
     double sum = 0.5 * residual_square;
     for (std::size_t k = 0; k < b.size(); ++k)

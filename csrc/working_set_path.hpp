@@ -99,12 +99,12 @@ class WorkingSetPath {
     if (support.empty()) return;
     W_.set(support, b);
     W_.penalty.alpha = grid_.front();
-    W_.state();
-    started_ = W_.primal() < start_.null.objective;
+    started_ = W_.objective() < start_.null.objective;
     if (!started_) {
       W_.set(null_support, null_b);
       return;
     }
+    W_.state();
     proofs_.read();
     const std::vector<double> a = screener_.locate(W_.dual).a;
     std::vector<double> c(std::size_t(design_.X.p), 0.0);

@@ -193,6 +193,21 @@ def test_warm_start_reaches_the_same_optimum(solver: str) -> None:
     assert again.report.n_epochs < first.report.n_epochs
 
 
+@pytest.mark.parametrize("solver", ["auto", "gram", "working_set", "cd"])
+@pytest.mark.parametrize("shape", [(60, 10), (30, 80)], ids=str)
+@pytest.mark.parametrize("size", [1e2, 1e6, 1e12, 1e100, 1e300, 1e308])
+def test_a_start_far_from_any_answer_does_no_harm(
+    solver: str, shape: tuple[int, int], size: float
+) -> None:
+    X, y = regression(*shape, seed=9)
+    far = np.full(shape[1], size)
+    for penalty in (L1(0.1), ElasticNet(1e-3, 0.5), L1(1e-4)):
+        found = solve(X, y, penalty=penalty, solver=solver, coef_init=far)
+        assert found.status == "optimal"
+        judged = verify(X, y, found.coef, found.intercept, penalty=penalty)
+        assert judged.relative_gap <= 1e-6
+
+
 def slow_problem() -> tuple[np.ndarray, np.ndarray]:
     """Data on which coordinate descent needs very many epochs."""
     return regression(300, 600, rho=0.999)
