@@ -42,7 +42,14 @@ class NewtonPath {
       base_ = design_.t_mean;
       predict();
     }
-    while (!design_.problem.loss.quadratic && newton_step(null, U, 1e-14) && !monitor_.stopped()) {
+    const auto fit_null = [&](double target) {
+      while (newton_step(null, U, target) && !monitor_.stopped()) {
+      }
+    };
+    if (!design_.problem.loss.quadratic) {
+      fit_null(1e-14);
+      // an exact fit is told by its rounding
+      if (std::fabs(loss_.value(z_)) < 1e-20 * std::fabs(at_zero)) fit_null(1e-17);
     }
     null_.objective = null_.reached = loss_.value(z_);
     null_.unfitted = at_zero;
@@ -61,7 +68,8 @@ class NewtonPath {
     solution_.alpha_max = alpha_max_.value;
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
-    if (options_.coef_init && !null_.exact()) start_from(options_.coef_init);
+    if (options_.coef_init && !null_.exact() && !grid.empty())
+      start_from(options_.coef_init, grid.front());
     for (double alpha : grid) {
       penalty_.alpha = alpha;
       Verdict verdict;
@@ -97,6 +105,7 @@ class NewtonPath {
 
  private:
   static constexpr int most_idle = 100;   // Newton steps
+  static constexpr int most_rounds = 30;  // certificates without a fall of the gap by a tenth
   static constexpr double kFloor = 1e-9;  // of curvature, as a share of the largest
 
   // z = Xw + intercept + offset, from scratch, and u
@@ -122,11 +131,16 @@ class NewtonPath {
     for (std::size_t j = 0; j < c.size(); ++j) c[j] *= design_.stats.inv[j];
   }
 
-  void start_from(const double* coef) {
+  void start_from(const double* coef, double alpha) {
+    const std::vector<double> null = b_;
+    const double base = base_;
+    penalty_.alpha = alpha;
     b_ = scaled(penalty_, design_.stats, coef);
     predict();
-    if (!std::isfinite(loss_.value(z_))) {
-      std::fill(b_.begin(), b_.end(), 0.0);
+    const double loss = loss_.value(z_);
+    if (!std::isfinite(loss) || !worth_starting(penalty_, b_, loss, 0.0, null_)) {
+      b_ = null;
+      base_ = base;
       predict();
     }
     correlate(u_, c_);
@@ -200,9 +214,10 @@ class NewtonPath {
 
   Status solve_at(Verdict& verdict) {
     Index left = options_.max_iter > 0 ? options_.max_iter : std::numeric_limits<Index>::max();
-    double target = 0.3 * options_.tol;
+    double target = 0.3 * options_.tol, least = infinity;
     std::vector<Index> before;
-    for (int same = 0;;) {
+    std::size_t widest = 0;
+    for (int same = 0, idle = 0;;) {
       const auto [W, complete] = choose_working_set(penalty_, b_, c_);
       solution_.report.working_set = std::max(solution_.report.working_set, Index(W.size()));
       bool moving = true;
@@ -223,7 +238,12 @@ class NewtonPath {
       if (left <= 0) return Status::max_iter;
       same = W == before ? same + 1 : 0;
       if (same > 0) target *= 0.1;
-      if (same > 8) return Status::stalled;
+      // near an exact fit sets may take turns by rounding for ever
+      const double missed = std::isnan(verdict.gap) ? verdict.kkt : verdict.gap;
+      idle = missed < 0.9 * least || W.size() > widest ? 0 : idle + 1;
+      if (same > 8 || idle > most_rounds) return Status::stalled;
+      least = std::min(least, missed);
+      widest = std::max(widest, W.size());
       before = W;
     }
   }

@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from . import _validate
-from .folds import Split, chosen, fold_paths, fold_weights
+from .folds import Split, chosen, fold_paths, fold_weights, rows_of
 from .penalties import L1, L2
 from .solution import Report, together
 
@@ -191,5 +191,5 @@ def _within(splits: Sequence[Split], k: int, weight: Array) -> list[Split]:
 
 def _mask(rows: Any, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     out = np.zeros(len(among), dtype=bool)
-    out[rows] = True
+    out[rows_of(rows, len(among))] = True
     return out & among

@@ -64,7 +64,8 @@ class ElasticNet(Separable):
     ------
     ValueError
         alpha negative or not finite, l1_ratio outside [0, 1], negative or NaN weights, bounds
-        that are NaN or exclude 0; and, once p is known, arrays of another length.
+        that are NaN or exclude 0, positive neither True nor False; and, once p is known, arrays of
+        another length.
 
     References
     ----------

@@ -24,7 +24,7 @@ def checked_alpha(alpha: Any) -> float:
     """Finite alpha >= 0 as a float, or ValueError."""
     try:
         value = math.nan if isinstance(alpha, bool) else float(alpha)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not (math.isfinite(value) and value >= 0.0):
         raise ValueError(f"alpha={alpha!r}: expected a finite number >= 0")
@@ -91,12 +91,15 @@ class Separable:
     has_subdiff_distance: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.l1_ratio, Real) and 0.0 <= self.l1_ratio <= 1.0):
+        known = isinstance(self.l1_ratio, Real) and not isinstance(self.l1_ratio, bool)
+        if not (known and 0.0 <= self.l1_ratio <= 1.0):
             raise ValueError(f"l1_ratio={self.l1_ratio!r}: expected a number in [0, 1]")
         checked = {"alpha": checked_alpha(self.alpha), "weights": checked_weights(self.weights)}
         for name in ("lower", "upper"):
             given = getattr(self, name)
             checked[name] = None if given is None else _scalar_or_vector(name, given)
+        if self.positive not in (True, False):
+            raise ValueError(f"positive={self.positive!r}: expected True or False")
         if self.positive:
             if checked["lower"] is not None and np.any(checked["lower"]):
                 raise ValueError("positive=True means lower=0: give one of positive and lower")

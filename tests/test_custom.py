@@ -361,6 +361,35 @@ def test_loss_without_conjugate_is_judged_by_its_gradient(data: Any) -> None:
     assert a.certificate.primal == pytest.approx(b.certificate.primal, rel=1e-7)
 
 
+@pytest.mark.parametrize("name", ["quadratic", "huber"])
+@pytest.mark.parametrize("positive", [False, True])
+def test_an_exact_fit_without_penalty_ends(name: str, positive: bool) -> None:
+    """Eight features without penalty fit five rows: what is left of the loss is rounding."""
+    for seed in (26, 93, 2, 55):
+        rng = np.random.default_rng(seed)
+        X, y = rng.standard_normal((5, 20)), rng.standard_normal(5)
+        penalty = L1(1.0, weights=np.r_[np.zeros(8), np.ones(12)], positive=positive)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = solve(X, y, penalty=penalty, loss=losses.Custom(*LOSSES[name]), max_time=20.0)
+        assert found.status != "time_limit"
+        if not positive:
+            assert found.certificate.primal < 1e-25
+
+
+def test_a_far_start_of_a_loss_does_no_harm() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((10, 20))
+    y = (X[:, 0] + rng.standard_normal(10) > 0.0).astype(float)
+    loss = losses.Custom(*LOSSES["logistic"])
+    cold = solve(X, y, penalty=L1(0.05), loss=loss)
+    for size in (30.0, 1e4, 1e100, 1e308):
+        start = size * rng.standard_normal(20).clip(-1.0, 1.0)
+        warm = solve(X, y, penalty=L1(0.05), loss=loss, coef_init=start)
+        assert warm.status == "optimal"
+        assert warm.certificate.primal == pytest.approx(cold.certificate.primal, abs=1e-6)
+
+
 SCRIPT = """
 import sys, time
 sys.path[:0] = {folders!r}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from regsolve import _validate, ridge_path
+from regsolve import NormBallRegression, _validate, ridge_path
 from regsolve.ridge.design import Design, targets
 from regsolve.ridge.normal import Normal
 from regsolve.ridge.projected import Projected
@@ -127,3 +127,16 @@ def test_a_dear_spectrum_is_not_asked_for() -> None:
     assert time.perf_counter() - begun < 20.0  # its spectrum takes more than a minute
     assert fit.status == "optimal"
     assert fit.radius == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("free", [0.0, 16_000.0])
+def test_a_ball_needs_no_free_memory(free: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 8)), rng.standard_normal(20)
+    S = sp.random(500, 2000, 0.01, format="csc", rng=rng)
+    t = S @ np.ones(2000) + rng.standard_normal(500)
+    for module in ("regsolve.views.within_l2", "regsolve.ridge.costs"):
+        monkeypatch.setattr(f"{module}.available_memory", lambda: free)
+    for A, target in ((X, y), (S, t)):
+        found = NormBallRegression(1.0, norm="l2").fit(A, target)
+        assert found.certificate_.relative_gap <= 1e-6

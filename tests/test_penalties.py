@@ -313,6 +313,7 @@ def test_custom_says_what_it_has() -> None:
         ({"alpha": INF}, "alpha=inf"),
         ({"alpha": "1e"}, "alpha='1e'"),
         ({"alpha": None}, "alpha=None"),
+        ({"alpha": 10**400}, "alpha=10"),
         ({"weights": [1.0, -1.0]}, "weights holds a negative factor"),
         ({"weights": [math.nan]}, "weights holds NaN"),
         ({"weights": np.ones((2, 2))}, "weights has shape"),
@@ -322,6 +323,8 @@ def test_custom_says_what_it_has() -> None:
         ({"lower": math.nan}, "lower holds NaN"),
         ({"upper": [1.0, math.nan]}, "upper holds NaN"),
         ({"positive": True, "lower": -1.0}, "one of positive and lower"),
+        ({"positive": "no"}, "positive='no'"),
+        ({"positive": None}, "positive=None"),
     ],
 )
 def test_bad_parameters(make: Any, options: dict[str, Any], message: str) -> None:
@@ -329,7 +332,7 @@ def test_bad_parameters(make: Any, options: dict[str, Any], message: str) -> Non
         make(**options)
 
 
-@pytest.mark.parametrize("ratio", [-0.1, 1.1, math.nan, "half", None])
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, math.nan, "half", None, True])
 def test_bad_l1_ratio(ratio: Any) -> None:
     with pytest.raises(ValueError, match="l1_ratio="):
         ElasticNet(0.1, ratio)

@@ -12,6 +12,7 @@ from problems import regression
 from scipy import sparse
 from sklearn import config_context, linear_model
 from sklearn.base import clone
+from sklearn.datasets import load_diabetes
 from sklearn.feature_selection import SelectFromModel
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import (
@@ -458,3 +459,26 @@ def test_scorers_see_a_model_of_these_parameters(data: Any) -> None:
     assert {(one["alpha"], one["fit_intercept"], one["positive"]) for one in seen} == {
         (0.1, False, True)
     }
+
+
+def test_paths_of_data_frames_know_their_columns() -> None:
+    frame, y = load_diabetes(return_X_y=True, as_frame=True)
+    names = list(frame.columns)
+    for model in (LassoCV(alphas=5), regsolve.LassoIC(alphas=5), regsolve.AdaptiveLasso(alphas=5)):
+        assert model.fit(frame, y).path_.feature_names == names
+        assert model.fit(frame.to_numpy(), y).path_.feature_names is None
+    cv = LassoCV(alphas=5).fit(frame, y)
+    assert all(fold.feature_names == names for fold in cv.fold_paths_)
+
+
+def test_rows_of_a_split_may_be_tuples() -> None:
+    X, y = regression(60, 5)
+    halves = np.arange(60).reshape(2, 30)
+    listed = [(halves[0], halves[1]), (halves[1], halves[0])]
+    tuples = [(tuple(map(int, a)), tuple(map(int, b))) for a, b in listed]
+    for make in (
+        lambda cv: LassoCV(cv=cv, scoring="r2"),
+        lambda cv: regsolve.AdaptiveLasso(cv=cv),
+        lambda cv: regsolve.RelaxedLasso(cv=cv),
+    ):
+        np.testing.assert_array_equal(make(tuples).fit(X, y).coef_, make(listed).fit(X, y).coef_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,14 @@ class AlphaChooser(LinearPredictor):
             positive=_validate.boolean("positive", self.positive),
         )
 
+    def _named(self, path: Path) -> Path:
+        """The path with the titles of X's columns, where X was a data frame."""
+        names = getattr(self, "feature_names_in_", None)
+        return path if names is None else replace(path, feature_names=[str(name) for name in names])
+
     def _keep(self, path: Path, k: int, stopped: str | None) -> None:
         """Hold the path and what it is at its alpha number k; ``stopped``: why some are missing."""
-        self.path_, self.alpha_ = path, float(path.alphas[k])
+        self.path_, self.alpha_ = self._named(path), float(path.alphas[k])
         self.coef_ = path.coefs[:, [k]].toarray().ravel()
         self.intercept_ = float(path.intercepts[k])
         self.status_ = stopped or path.statuses[k]

@@ -16,7 +16,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from ..folds import FoldPaths, chosen, fold_paths
+from ..folds import FoldPaths, chosen, fold_paths, rows_of
 from ..solution import keeping, together
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
@@ -317,7 +317,7 @@ class ElasticNetCV(AlphaChooser):
         self.alphas_ = grids if own else grids[0]
         if hasattr(self, "l1_ratio"):
             self.l1_ratio_ = ratios[r]
-        self.fold_paths_ = found[r].folds
+        self.fold_paths_ = [self._named(one) for one in found[r].folds]
         every = [path for one in found for path in (one.path, *one.folds)]
         self._keep(path, k, next((each.stopped for each in every if each.stopped), None))
         self.report_ = together([each.report for each in every])
@@ -352,7 +352,8 @@ class ElasticNetCV(AlphaChooser):
         """Scores (m, K) of the rows that each fold holds out."""
         scorer = self._scorer()
         out = np.empty((m, len(splits)))
-        for fold, (path, (_, test)) in enumerate(zip(one.folds, splits, strict=True)):
+        for fold, (path, (_, part)) in enumerate(zip(one.folds, splits, strict=True)):
+            test = rows_of(part, len(y))
             held, target = X[test], y[test]
             options = on_rows(given, test)
             with config_context(assume_finite=True):

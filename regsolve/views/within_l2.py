@@ -39,6 +39,7 @@ LEAST = 1e-13  # strength over the largest Ritz value below which only a spectru
 PROVEN = 2.5e-13  # gap by recurrences at which a Krylov space is large enough
 MET = 1e-11  # of a norm: how exactly it must be met, from below
 CORRECTIONS = 4
+FEWEST_STEPS = 32  # of a Krylov space, whatever memory is free: a few vectors
 
 
 def within_l2(design: Design, centred: Targets, goal: Goal) -> Found:
@@ -77,7 +78,8 @@ def _on_krylov_space(design: Design, centred: Targets, goal: Goal, plan: Plan) -
     """None where a spectrum is predicted to cost less, or the ball not to bind."""
     normal = Normal(design, centred)
     seconds = GAIN * (math.inf if costs.too_large(design) else plan.seconds)
-    space = Projected(normal, int(0.25 * available_memory() // (8.0 * normal.size)))
+    steps = int(0.25 * available_memory() // (8.0 * normal.size))
+    space = Projected(normal, max(FEWEST_STEPS, steps))
     of_residual, bound = goal.residual is not None, goal.bound
     if of_residual:
         bound *= math.sqrt(design.total)
