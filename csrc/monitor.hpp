@@ -185,12 +185,12 @@ std::vector<double> scaled(const Penalty& penalty, const Statistics& stats, cons
   return b;
 }
 
-// Whether b, of that loss but for `rounding`, is a start to be taken: by a convex penalty only
-// where it is better than the null model, since what a far start loses to rounding stays lost.
+// Whether b, of that loss but for `rounding`, is a start to be taken: by an elastic net only where
+// it is better than the null model, since what a far start loses to rounding stays lost.
 template <class Penalty>
 bool worth_starting(const Penalty& penalty, const std::vector<double>& b, double loss,
                     double rounding, const NullModel& null) {
-  if (!std::is_same_v<Penalty, ElasticNet>) return true;
+  if (!std::is_same_v<Penalty, ElasticNet>) return std::isfinite(loss);
   double objective = loss + rounding;
   for (std::size_t j = 0; j < b.size(); ++j)
     if (b[j] != 0.0) objective += penalty.value(Index(j), b[j]);

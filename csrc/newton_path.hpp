@@ -133,14 +133,11 @@ class NewtonPath {
 
   void start_from(const double* coef, double alpha) {
     const std::vector<double> null = b_;
-    const double base = base_;
     penalty_.alpha = alpha;
     b_ = scaled(penalty_, design_.stats, coef);
     predict();
-    const double loss = loss_.value(z_);
-    if (!std::isfinite(loss) || !worth_starting(penalty_, b_, loss, 0.0, null_)) {
+    if (!worth_starting(penalty_, b_, loss_.value(z_), 0.0, null_)) {
       b_ = null;
-      base_ = base;
       predict();
     }
     correlate(u_, c_);

@@ -87,14 +87,14 @@ class WorkingSetPath {
   void start_from(const double* coef) {
     std::vector<Index> null_support, support;
     std::vector<double> null_b, b;
+    const std::vector<double> given = scaled(penalty_, design_.stats, coef);
     for (Index k = 0; k < W_.size(); ++k) {
       const Index j = W_.features[std::size_t(k)];
       null_support.push_back(k);
       null_b.push_back(W_.b[std::size_t(k)]);
-      const double value = coef[j] * design_.stats.norm(std::size_t(j));
-      if (value == 0.0 || !std::isfinite(penalty_.value(j, value))) continue;
+      if (given[std::size_t(j)] == 0.0) continue;
       support.push_back(k);
-      b.push_back(value);
+      b.push_back(given[std::size_t(j)]);
     }
     if (support.empty()) return;
     W_.set(support, b);

@@ -205,16 +205,15 @@ def select_among(
         if offset is not None:
             target = target - _validate.vector("offset", offset, n_rows)
         s = _validate.sample_weight(sample_weight, n_rows)
-        fits = []
+        fits, leave_out = [], criterion == "alo"
         for path, problem, _ in each:
-            leave_out = criterion == "alo"
             seen = examine(path, problem, X, target, s, leave_out=leave_out, n_threads=threads)
             fits.append(_completed(path, problem, seen, target))
     variance = None
     if criterion in NEED_VARIANCE:
         variance = noise_variance
         if variance is None:
-            variance = _noise_variance(paths, problems, fits, X, target, s, threads)
+            variance = _noise_variance(paths[0], problems[0], fits, X, target, s, threads)
     out = []
     for (path, problem, found), fit in zip(each, fits, strict=True):
         values = _values(criterion, problem, fit, found, variance, gamma)
@@ -301,8 +300,8 @@ def _completed(path: Path, problem: Problem, fits: Fits, y: Vector) -> Fits:
 
 
 def _noise_variance(
-    paths: Sequence[Path],
-    problems: Sequence[Problem],
+    path: Path,
+    problem: Problem,
     fits: Sequence[Fits],
     X: Any,
     y: Any,
@@ -310,7 +309,6 @@ def _noise_variance(
     n_threads: int,
 ) -> float:
     """Least squares where it leaves half of the degrees of freedom, else the fit of least aicc."""
-    path, problem = paths[0], problems[0]
     n, b = problem.n_samples, int(problem.fit_intercept)
     factors = problem.penalty.factors(path.coefs.shape[0])
     features = np.flatnonzero(np.isfinite(factors))

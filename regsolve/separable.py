@@ -91,8 +91,8 @@ class Separable:
     has_subdiff_distance: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        known = isinstance(self.l1_ratio, Real) and not isinstance(self.l1_ratio, bool)
-        if not (known and 0.0 <= self.l1_ratio <= 1.0):
+        number = isinstance(self.l1_ratio, Real) and not isinstance(self.l1_ratio, bool)
+        if not (number and 0.0 <= self.l1_ratio <= 1.0):
             raise ValueError(f"l1_ratio={self.l1_ratio!r}: expected a number in [0, 1]")
         checked = {"alpha": checked_alpha(self.alpha), "weights": checked_weights(self.weights)}
         for name in ("lower", "upper"):

@@ -265,6 +265,11 @@ class Path:
         return coefficient_path(self, ax=ax, **options)
 
 
+def alone(results: list[Any]) -> Any:
+    """The list, or its only element."""
+    return results if len(results) > 1 else results[0]
+
+
 class Interrupted(KeyboardInterrupt):
     """Raised on Ctrl-C; ``result`` is the certified best iterate, a Solution or a Path.
 

@@ -21,7 +21,7 @@ from ._call import (
     to_solution,
     warn_unproven,
 )
-from .solution import Interrupted, Path, Solution
+from .solution import Interrupted, Path, Solution, alone
 from .solve import QUADRATIC
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def path_targets(
         tops, error = run(ready, None, n_alphas=0, **one_reading)
         if error is not None:
             unsolved = [to_path(result) for result in tops]
-            raise Interrupted(unsolved if len(ready) > 1 else unsolved[0]) from error
+            raise Interrupted(alone(unsolved)) from error
         top = max(result["alpha_max"] for result in tops)
         number = _validate.positive_integer("n_alphas", n_alphas)
         ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)
@@ -140,7 +140,7 @@ def path_targets(
     results, error = run(ready, callback, alphas=told, **options)
     fitted = [to_path(result) for result in results]
     if error is not None:
-        raise Interrupted(fitted if len(ready) > 1 else fitted[0]) from error
+        raise Interrupted(alone(fitted)) from error
     for result in results:
         warn_unproven(result, options["tol"])
     return fitted
@@ -161,9 +161,7 @@ def path_penalties(
     tol: float = 1e-6,
     max_iter: int | None = None,
     max_time: float | None = None,
-    max_memory: float | None = None,
     n_threads: int | None = None,
-    solver: str = "auto",
 ) -> list[Path]:
     """:func:`regsolve.path` for each penalty, readings of X shared.
 
@@ -175,7 +173,7 @@ def path_penalties(
     n = design.shape[0]
     weight = _validate.sample_weight(sample_weight, n)
     target = _validate.target(y, n)
-    options = budget(tol, max_iter, max_time, max_memory, n_threads, solver)
+    options = budget(tol, max_iter, max_time, None, n_threads, "auto")
     if alphas is None:
         options |= grid(penalties, n_alphas, alpha_min_ratio)
     else:
@@ -188,13 +186,13 @@ def path_penalties(
         for one in penalties
     ]
     results, error = run(ready, callback, **options)
-    size, names = size_of_rows(weight, n), _validate.feature_names(X)
+    size = size_of_rows(weight, n)
     paths = [
-        to_path(result, remembered(one, QUADRATIC, size, fit_intercept, standardize), names)
+        to_path(result, remembered(one, QUADRATIC, size, fit_intercept, standardize))
         for result, one in zip(results, penalties, strict=True)
     ]
     if error is not None:
-        raise Interrupted(paths if len(paths) > 1 else paths[0]) from error
+        raise Interrupted(alone(paths)) from error
     for result in results:
         warn_unproven(result, options["tol"])
     return paths

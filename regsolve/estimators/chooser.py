@@ -11,9 +11,12 @@ import numpy as np
 from sklearn.utils import column_or_1d
 
 from .. import _validate, penalties
+from ..solution import together
 from .predictor import LinearPredictor, training_data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..solution import Path
 
 LEAST = float(np.finfo(np.float64).tiny)
@@ -64,16 +67,36 @@ class AlphaChooser(LinearPredictor):
         names = getattr(self, "feature_names_in_", None)
         return path if names is None else replace(path, feature_names=[str(name) for name in names])
 
-    def _keep(self, path: Path, k: int, stopped: str | None) -> None:
-        """Hold the path and what it is at its alpha number k; ``stopped``: why some are missing."""
+    def _keep(
+        self,
+        paths: Sequence[Path],
+        ratios: Sequence[float],
+        m: int,
+        chosen: tuple[int, int],
+        solved: Sequence[Path],
+    ) -> None:
+        """Hold what was chosen, (number of the path, of its alpha), of paths at several l1_ratios.
+
+        ``m`` alphas of each are told; ``solved`` are all paths, which tell why some are missing.
+        """
+        r, k = chosen
+        several = np.size(getattr(self, "l1_ratio", 1.0)) > 1
+        grids = np.array([path.alphas[:m] for path in paths])
+        self.alphas_ = grids if several and isinstance(self.alphas, Integral) else grids[0]
+        if hasattr(self, "l1_ratio"):
+            self.l1_ratio_ = ratios[r]
+        self._chosen_path = r
+        path = paths[r]
         self.path_, self.alpha_ = self._named(path), float(path.alphas[k])
         self.coef_ = path.coefs[:, [k]].toarray().ravel()
         self.intercept_ = float(path.intercepts[k])
+        stopped = next((each.stopped for each in solved if each.stopped), None)
         self.status_ = stopped or path.statuses[k]
         self.certificate_ = path.certificate_of(k)
         self.dual_gap_ = self.certificate_.gap
         steps = path.report.n_solves + path.report.n_epochs
         self.n_iter_ = max(1, round(steps / len(path.alphas)))
+        self.report_ = together([each.report for each in solved])
 
     def _tell(self, by: str = "", read_by: str = "") -> None:
         """Say on standard error what was chosen, by what criterion, and by whom X was read."""

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..criteria import TITLES, check_parameters, select_among
-from ..solution import keeping, together
+from ..solution import alone, keeping
 from ..targets import path_penalties
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
@@ -203,7 +203,7 @@ class ElasticNetIC(AlphaChooser):
             callback=self.callback,
             **grid,
         )
-        with keeping(paths if len(paths) > 1 else paths[0]):
+        with keeping(alone(paths)):
             found = select_among(
                 paths,
                 self.criterion,
@@ -234,18 +234,13 @@ class ElasticNetIC(AlphaChooser):
         m = min(len(path.alphas) for path in paths)
         values = np.array([one.values[:m] for one in found])
         df = np.array([one.df[:m] for one in found])
-        grids = np.array([one.alphas[:m] for one in found])
         r, k = divmod(int(np.argmin(values)), m)
         several = len(ratios) > 1
-        self.alphas_ = grids if several and isinstance(self.alphas, Integral) else grids[0]
         self.criterion_ = values if several else values[0]
         self.df_ = df if several else df[0]
         self.noise_variance_ = found[r].noise_variance
-        self._criterion, self._chosen_path = self.criterion, r
-        if hasattr(self, "l1_ratio"):
-            self.l1_ratio_ = ratios[r]
-        self._keep(paths[r], k, next((path.stopped for path in paths if path.stopped), None))
-        self.report_ = together([path.report for path in paths])
+        self._criterion = self.criterion
+        self._keep(paths, ratios, m, (r, k), paths)
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the criterion along ``path_``; see :func:`regsolve.plots.criterion_curve`."""

@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from ..folds import FoldPaths, chosen, fold_paths, rows_of
-from ..solution import keeping, together
+from ..solution import keeping
 from .chooser import LEAST, AlphaChooser, check_grid
 from .gram import check_precompute
 from .linear import ElasticNet, parameters_of
@@ -309,18 +309,10 @@ class ElasticNetCV(AlphaChooser):
             self._score_name = self.scoring if isinstance(self.scoring, str) else "score"
             errors = -scores
         r, k = self._chosen(errors)
-        self._chosen_path = r
-        path = found[r].path
-        grids = np.array([one.path.alphas[:m] for one in found])
-        own = isinstance(self.alphas, Integral) and np.size(getattr(self, "l1_ratio", 1.0)) > 1
         self.mse_path_ = np.squeeze(mse)
-        self.alphas_ = grids if own else grids[0]
-        if hasattr(self, "l1_ratio"):
-            self.l1_ratio_ = ratios[r]
         self.fold_paths_ = [self._named(one) for one in found[r].folds]
         every = [path for one in found for path in (one.path, *one.folds)]
-        self._keep(path, k, next((each.stopped for each in every if each.stopped), None))
-        self.report_ = together([each.report for each in every])
+        self._keep([one.path for one in found], ratios, m, (r, k), every)
 
     def _chosen(self, errors: NDArray[np.float64]) -> tuple[int, int]:
         """Which of the paths found, and which alpha, the errors (R, m, K) speak for."""
