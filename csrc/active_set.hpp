@@ -181,25 +181,6 @@ class ActiveSet {
     }
   }
 
-  // The last of `moving`, without penalty, depends on others without, along d: they take over its
-  // part, and it goes to zero. An exact step: along a flat direction a fall that is rounding does
-  // not say how far to go.
-  bool leave_to_others(const std::vector<Index>& moving, const std::vector<double>& d) {
-    const Index j = moving.back();
-    if (!penalty_.free(j)) return false;
-    for (Index k : F_)
-      if (penalty_.free(k) && !(std::isinf(penalty_.lo(k)) && std::isinf(penalty_.hi(k))))
-        return false;
-    const double t = -b_[j] / d.back();
-    for (std::size_t k = 0; k < moving.size(); ++k) {
-      if (!penalty_.free(moving[k])) continue;
-      shift(moving[k], t * d[k]);
-    }
-    b_[j] = 0.0;
-    sync();
-    return true;
-  }
-
   void join(Index j, double sign) {
     F_.push_back(j);
     sign_.push_back(sign);
@@ -411,9 +392,12 @@ class ActiveSet {
       for (double& value : d) value = -value;
     fall = backwards ? -fall : fall;
     if (!(fall >= 0.0)) return false;
-    const double flat = std::max(0.0, pivot_);
-    if (v == 0.0 && fall > flat * std::fabs(b_[j]) && leave_to_others(moving, d)) return true;
-    const Index stop = move(moving, d, -fall, flat);
+    double length = 0.0;
+    for (double value : d) length += std::fabs(value);
+    const bool level = fall <= slack() * length;
+    if (v != 0.0 && level) return false;
+    const Index stop = level && penalty_.free(j) ? slide(moving, d)
+                                                 : move(moving, d, -fall, std::max(0.0, pivot_));
     sync();
     const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
     return stop >= 0 || inserted;
@@ -443,6 +427,24 @@ class ActiveSet {
     if (!stop) t = minimum();
     if (!std::isfinite(t)) return -1;
     return step_to(moving, d, t, stop);
+  }
+
+  // b +- t d likewise, where f is flat: a fall that is rounding does not say how far to go, nor
+  // which way. To the nearest stop, at the latest where the last of `moving` comes to zero and the
+  // others have taken over its part.
+  Index slide(const std::vector<Index>& moving, std::vector<double> d) {
+    const double to_zero = std::fabs(b_[moving.back()] / d.back());
+    if (b_[moving.back()] * d.back() > 0.0)
+      for (double& value : d) value = -value;
+    std::vector<double> away(d);
+    for (double& value : away) value = -value;
+    const std::vector<Event> towards_zero = breakpoints(penalty_, b_, moving, d, to_zero),
+                             away_from_it = breakpoints(penalty_, b_, moving, away, to_zero);
+    Event stop{to_zero, moving.size() - 1, 0.0, 0.0};
+    if (!towards_zero.empty()) stop = towards_zero.front();
+    const bool turn = !away_from_it.empty() && away_from_it.front().t < stop.t;
+    if (turn) stop = away_from_it.front();
+    return step_to(moving, turn ? away : d, stop.t, &stop);
   }
 
   Index step_to(const std::vector<Index>& moving, const std::vector<double>& d, double t,

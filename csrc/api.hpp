@@ -121,6 +121,7 @@ enum class Failure { none, not_finite };
 struct Solution {
   std::vector<Point> points;
   double alpha_max = 0.0;
+  double alpha_floor = 0.0;  // what a grid has where alpha_max is 0 or infinite
   double null_objective = 0.0;
   Report report;
   Failure failure = Failure::none;

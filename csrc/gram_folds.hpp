@@ -134,7 +134,7 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
     ask.n_alphas = 0;
     Solution null;
     gram_path(first, problems[0], M.data(), ask, reading, null);
-    grids.set(null.alpha_max);
+    grids.set(null);
   }
   std::atomic<Index> next{0};
   const Index members = Index(problems.size());

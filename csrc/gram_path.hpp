@@ -106,7 +106,7 @@ class GramPath {
   }
 
   void run(double base) {
-    solution_.alpha_max = alpha_max_.value;
+    alpha_max_.report(solution_);
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
     if (!null_.exact() && !grid.empty()) start_from(options_.coef_init, grid.front());

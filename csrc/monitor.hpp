@@ -104,7 +104,9 @@ struct AlphaMax {
   double value = 0.0, floor = std::numeric_limits<double>::epsilon();
 
   AlphaMax() = default;
-  explicit AlphaMax(double known) : value(known) {}
+  // that of another l1_ratio, `times` as large
+  AlphaMax(const Solution& found, double times)
+      : value(found.alpha_max * times), floor(found.alpha_floor * times) {}
   // square: ||t||^2, of which u is what is left
   template <class Penalty>
   AlphaMax(Penalty& penalty, const Statistics& stats, const std::vector<double>& c, double square) {
@@ -121,6 +123,11 @@ struct AlphaMax {
       floor = std::max(floor, 10.0 * largest_alpha(penalty, least));
     else
       value = largest_alpha(penalty, c);
+  }
+
+  void report(Solution& solution) const {
+    solution.alpha_max = value;
+    solution.alpha_floor = floor;
   }
 };
 

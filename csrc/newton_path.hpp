@@ -65,7 +65,7 @@ class NewtonPath {
   }
 
   void run() {
-    solution_.alpha_max = alpha_max_.value;
+    alpha_max_.report(solution_);
     solution_.null_objective = null_.objective;
     const std::vector<double> grid = alpha_grid(options_, alpha_max_);
     if (options_.coef_init && !null_.exact() && !grid.empty())

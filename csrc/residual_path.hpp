@@ -73,7 +73,7 @@ class ResidualPath {
   void run(KernelRidge* kernel = nullptr) {
     kernel_ = kernel;
     descends_ = design_.X.sparse();
-    solution_.alpha_max = alpha_max_.value;
+    alpha_max_.report(solution_);
     solution_.null_objective = null_.objective;
     go_on(alpha_grid(options_, alpha_max_), 0, options_.coef_init);
   }

@@ -24,7 +24,7 @@ inline void one_by_one(const std::vector<Problem>& problems, const std::vector<O
 }
 
 // Options of problem k where none gives alphas: the grid of its round, which is that of the round's
-// first problem, all rows; `top` is alpha_max of the first round.
+// first problem, all rows; `null` knows alpha_max of the first round.
 class SharedGrids {
  public:
   // per_round = 0: problems share nothing
@@ -35,10 +35,10 @@ class SharedGrids {
   bool wanted() const { return per_round_ > 0 && !options_[0].alphas && options_[0].n_alphas > 0; }
 
   // alpha l1_ratio is what alpha_max depends on
-  void set(double top) {
+  void set(const Solution& null) {
     for (std::size_t k = 0; k < problems_.size(); k += std::size_t(per_round_))
       grids_.push_back(
-          alpha_grid(options_[k], AlphaMax(top * problems_[0].l1_ratio / problems_[k].l1_ratio)));
+          alpha_grid(options_[k], AlphaMax(null, problems_[0].l1_ratio / problems_[k].l1_ratio)));
   }
   Options of(std::size_t k) const {
     Options own = options_[k];
@@ -66,7 +66,7 @@ inline void set_by_statistics(SharedGrids& grids, Design& first, Options options
   options.solver = Solver::working_set;
   Monitor monitor(options, null);
   path(first, options, monitor, null);
-  grids.set(null.alpha_max);
+  grids.set(null);
   solution.failure = null.failure;
   solution.bad_column = null.bad_column;
   solution.report.x_bytes += null.report.x_bytes;

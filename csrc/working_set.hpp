@@ -124,7 +124,7 @@ class WorkingSet {
       state_from_correlations();
       return 0.5 * error * error <= goal * scale;
     }
-    if (!direct_.whole()) join_moving(dual.c, 0);
+    if (!direct_.whole()) join_moving(of_residual(), 0);
     for (int round = 0; round < 6; ++round) {
       direct_.solve(alpha, b, max_solves, poll, round == 0);
       found_ = false;
@@ -132,7 +132,7 @@ class WorkingSet {
       state();
       if (gap() <= goal * scale) return true;
       if (monitor.stopped() || max_solves > 0 || spent()) return false;
-      if (!direct_.whole() && join_moving(dual.c, 0)) {
+      if (!direct_.whole() && join_moving(of_residual(), 0)) {
         --round;
         continue;
       }
@@ -253,6 +253,10 @@ class WorkingSet {
     return !K.empty();
   }
 
+  // Z'u, which dual.c is not where the dual point is projected: a feature at a bound that it must
+  // leave is orthogonal to that one.
+  const std::vector<double>& of_residual() const { return c_.empty() ? dual.c : c_; }
+
   // The dual point where u is the residual at b.
   void state_at_residual() {
     dual.c.resize(b.size());
@@ -264,6 +268,7 @@ class WorkingSet {
   // ... and dual.c is Z'u.
   void state_from_correlations() {
     violation = largest_violation();
+    c_.clear();
     dual.at = Support(b);
     dual.v = u_;
     dual.span = 0;
@@ -290,6 +295,7 @@ class WorkingSet {
     std::vector<Index> U = features_to_project(penalty, b);
     if (!(dual.rounding <= 0.1 * goal) || !U.empty() || add_infeasible(penalty, dual.c, U))
       return false;
+    c_.clear();
     dual.at = Support(b);
     dual.v.clear();
     dual.span = 0;
@@ -331,6 +337,7 @@ class WorkingSet {
         projected_ = U;
         ++spans_;
       }
+      if (c_.empty()) c_ = dual.c;
       dual.span = spans_;
       dual.v = u_;
       basis_.project(design_.blas, dual.v);
@@ -357,6 +364,7 @@ class WorkingSet {
   double allowed_ = infinity, before_ = 0.0;
   std::vector<double> u_;  // (n,) t - Zb weighted by sqrt(omega), where it was asked for
   bool found_ = false;     // u is that of b
+  std::vector<double> c_;  // (|W|,) Z'u, where the dual point is projected
   Basis basis_;
   std::vector<Index> projected_;
   Index spans_ = 0;  // met so far

@@ -40,7 +40,7 @@ class WorkingSetPath {
         proofs_(design, penalty_, W_, directions_, screener_, solution.report) {}
 
   void run() {
-    solution_.alpha_max = start_.alpha_max.value;
+    start_.alpha_max.report(solution_);
     solution_.null_objective = start_.null.objective;
     grid_ = alpha_grid(options_, start_.alpha_max);
     if (grid_.empty()) return;  // alpha_max is all that was asked for

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +19,9 @@ from .losses import Quadratic
 from .penalties import L1, L2, ElasticNet
 from .penalties import Custom as CustomPenalty
 from .solution import Certificate, Path, Problem, Progress, Report, Solution
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
@@ -172,6 +175,19 @@ def grid(penalties: Sequence[Any], n_alphas: Any, alpha_min_ratio: Any) -> dict[
         raise ValueError("alphas must be given when l1_ratio=0: there is no alpha_max")
     ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)  # at 1 all alphas are alpha_max
     return {"n_alphas": _validate.positive_integer("n_alphas", n_alphas), "alpha_min_ratio": ratio}
+
+
+def common_grid(
+    results: Sequence[dict[str, Any]], number: int, ratio: float
+) -> NDArray[np.float64]:
+    """(number,) alphas in equal ratios from the largest alpha_max of paths that share them.
+
+    All the same, above rounding, where no path has anything to select.
+    """
+    top = max(result["alpha_max"] for result in results)
+    if not 0.0 < top < np.inf:
+        return np.full(number, max(result["alpha_floor"] for result in results))
+    return top * np.geomspace(1.0, ratio, number) if number > 1 else np.full(1, top)
 
 
 def _memory(max_memory: Any) -> float:

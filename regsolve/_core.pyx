@@ -121,7 +121,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
 
     cdef cppclass Solution:
         vector[Point] points
-        double alpha_max, null_objective
+        double alpha_max, alpha_floor, null_objective
         Report report
         Index bad_column
         cbool stopped
@@ -525,6 +525,7 @@ cdef object unpack(const Solution& solution, Index p):
     result["shape"] = (p, m)
     result["statuses"] = statuses
     result["alpha_max"] = solution.alpha_max
+    result["alpha_floor"] = solution.alpha_floor
     result["null_objective"] = solution.null_objective
     result["stopped"] = STATUSES[<int> solution.stop] if solution.stopped else None
     result["bad_column"] = solution.bad_column

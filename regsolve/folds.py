@@ -17,6 +17,7 @@ from . import _validate
 from ._call import (
     Callback,
     budget,
+    common_grid,
     grid,
     make_ready,
     remembered,
@@ -125,9 +126,11 @@ def fold_paths(
         told = [one for given in alphas for one in [_validate.descending(given)] * rounds]
     options |= {"cells": cells, "n_cells": 0 if cells is None else len(splits)}
     results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
-    top = max(result["alpha_max"] for result in results[:rounds])
-    if error is None and told is None and top > 0.0 and not results[0]["alpha_max"] > 0.0:
-        told = _grids_of_folds(top, [each[0] for each in own], rounds, n_alphas, alpha_min_ratio)
+    folds_select = any(result["alpha_max"] > 0.0 for result in results[1:rounds])
+    if error is None and told is None and folds_select and not results[0]["alpha_max"] > 0.0:
+        told = _grids_of_folds(
+            results[:rounds], [each[0] for each in own], n_alphas, alpha_min_ratio
+        )
         results, error = run(ready, callback, alphas=told, per_round=rounds, **options)
     by_penalty = [results[r : r + rounds] for r in range(0, len(results), rounds)]
     sizes = [size_of_rows(s, n), *_sizes(masks, weights[1:], s)]
@@ -185,15 +188,15 @@ def rows_of(part: Any, n: int) -> NDArray[np.intp]:
 
 
 def _grids_of_folds(
-    top: float, penalties: Sequence[Any], rounds: int, n_alphas: int, ratio: float
+    results: Sequence[dict[str, Any]], penalties: Sequence[Any], n_alphas: int, ratio: float
 ) -> list[NDArray[np.float64]]:
     """The same from the folds' largest alpha_max, a grid for each path.
 
     For where no alpha explains anything on all rows, as bounds and infinite factors may have it.
     """
-    shape = np.geomspace(1.0, ratio, n_alphas) if n_alphas > 1 else np.ones(1)
-    tops = [top * penalties[0].l1_ratio / penalty.l1_ratio for penalty in penalties]
-    return [one * shape for one in tops for _ in range(rounds)]
+    first = common_grid(results, n_alphas, ratio)
+    grids = [first * (penalties[0].l1_ratio / penalty.l1_ratio) for penalty in penalties]
+    return [one for one in grids for _ in results]
 
 
 def fold_weights(splits: Sequence[Split], s: Any, n: int) -> list[NDArray[np.float64]]:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from . import _validate
-from ._call import Callback, Ready, budget, make_ready, run, warn_unproven
+from ._call import Callback, Ready, budget, common_grid, make_ready, run, warn_unproven
 from .solution import Interrupted, Progress, Report, together
 from .solve import QUADRATIC
 
@@ -184,15 +184,13 @@ class _Run:
 
     def find_grid(self, number: int, ratio: float) -> None:
         """From the largest alpha_max of all subsamples, by a reading of X for each sixteen."""
-        top = 0.0
+        results: list[dict[str, Any]] = []
         for members in self._groups(TOGETHER):
-            results = self._solve(
+            results += self._solve(
                 self.family.problems(members), None, n_alphas=0, solver="working_set"
             )
-            top = max(top, *(result["alpha_max"] for result in results))
         # a little higher, so that no other rounding of the same sums selects anything there
-        top = top * (1.0 + 1e-10) if top > 0.0 else float(np.finfo(np.float64).resolution)
-        self.grid = np.geomspace(top, ratio * top, number) if number > 1 else np.full(1, top)
+        self.grid = (1.0 + 1e-10) * common_grid(results, number, ratio)
 
     def all_groups(self) -> None:
         """Count all groups, or those that time allows: one cut short is dropped."""

@@ -12,6 +12,7 @@ from ._call import (
     Callback,
     Ready,
     budget,
+    common_grid,
     grid,
     make_ready,
     remembered,
@@ -131,11 +132,9 @@ def path_targets(
         if error is not None:
             unsolved = [to_path(result) for result in tops]
             raise Interrupted(alone(unsolved)) from error
-        top = max(result["alpha_max"] for result in tops)
         number = _validate.positive_integer("n_alphas", n_alphas)
         ratio = _validate.share("alpha_min_ratio", alpha_min_ratio)
-        top = top if top > 0.0 else float(np.finfo(np.float64).eps)
-        alphas = top * np.geomspace(1.0, ratio, number) if number > 1 else [top]
+        alphas = common_grid(tops, number, ratio)
     told = _validate.descending(alphas)
     results, error = run(ready, callback, alphas=told, **options)
     fitted = [to_path(result) for result in results]

@@ -220,3 +220,57 @@ def test_a_loss_below_rounding_leaves_the_bound_what_the_target_tells(seed: int)
     judged = regsolve.verify(X, y, found.coef, found.intercept, penalty=penalty)
     assert judged.relative_gap > 1e-12
     assert found.certificate.relative_gap <= 1.01 * judged.relative_gap
+
+
+@pytest.mark.parametrize("seed", [79, 964, 1017])
+def test_bounded_columns_beside_repeated_rows_do_not_run_away(seed: int) -> None:
+    """Sixty features without penalty, ten rows: along a null direction a fall is rounding."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 200))[rng.integers(0, 10, 20)]
+    y, rows = rng.standard_normal(20), rng.integers(0, 20, 20)
+    model = regsolve.LassoCV(
+        alphas=[0.1, 0.01],
+        weights=np.where(np.arange(200) < 60, 0.0, 1.0),
+        lower=-0.5,
+        cv=[(rows, np.arange(20))],
+        fit_intercept=False,
+    ).fit(X, y)
+    assert model.mse_path_.max() < 10.0
+    assert np.abs(model.fold_paths_[0].coefs.data).max() < 10.0
+
+
+@pytest.mark.parametrize("solver", ["gram", "working_set"])
+def test_bounds_and_free_features_of_every_kind(solver: str) -> None:
+    """More features without penalty than rows, some bounded on one side, some at their bounds."""
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        n, p = int(rng.integers(4, 40)), int(rng.integers(5, 120))
+        X = rng.standard_normal((n, p))[rng.integers(0, rng.integers(2, n + 1), n)]
+        if seed % 3 == 0:
+            X = np.round(X[:, rng.integers(0, p, p)])
+        y = rng.standard_normal(n)
+        lower = np.where(rng.random(p) < 0.5, -np.inf, rng.choice([-0.5, -0.05, 0.0]))
+        upper = np.where(rng.random(p) < 0.5, np.inf, rng.choice([0.5, 0.1]))
+        weights = np.where(rng.random(p) < rng.random(), 1.0, 0.0)
+        penalty = L1(weights=weights, lower=lower, upper=upper)
+        path = regsolve.path(X, y, penalty=penalty, alphas=[0.1, 0.01, 0.001], solver=solver)
+        assert set(path.statuses) == {"optimal"}, seed
+        assert np.abs(path.coefs.toarray()).max() < 100.0
+        coef, alpha = path.coefs[:, [2]].toarray().ravel(), float(path.alphas[2])
+        judged = regsolve.verify(X, y, coef, path.intercepts[2], penalty=penalty.with_alpha(alpha))
+        assert judged.relative_gap <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_is_left_to_select_alphas_are_above_rounding(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 60))[rng.integers(0, 8, 20)]
+    y, weights = rng.standard_normal(20), np.where(np.arange(60) < 12, 0.0, 1.0)
+    model = regsolve.LassoCV(alphas=5, weights=weights, fit_intercept=False, cv=3).fit(X, y)
+    for path in (model.path_, *model.fold_paths_):
+        assert set(path.statuses) == {"optimal"}
+    together = regsolve.targets.path_targets(
+        X, np.column_stack([y, y[::-1]]), penalty=L1(weights=weights), fit_intercept=False
+    )
+    for path in together:
+        assert set(path.statuses) == {"optimal"}
