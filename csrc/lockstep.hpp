@@ -14,6 +14,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "design.hpp"
 
@@ -46,11 +47,16 @@ class SharedReading {
     Wish wish{member, nullptr, 0, nullptr, 0, wanted};
     return wait(wish);
   }
-  // A member will not ask again.
-  void leave() {
+  // A member will not ask again: the others do without it, though it may work on.
+  void ask_no_more() {
     std::unique_lock<std::mutex> lock(mutex_);
     --running_;
     if (running_ > 0 && Index(wishes_.size()) == running_) serve(-1);
+    call_ready();
+  }
+  // Its thread is free.
+  void leave() {
+    std::unique_lock<std::mutex> lock(mutex_);
     ++free_;
     call_ready();
   }
@@ -190,17 +196,32 @@ class SharedReading {
   std::vector<double> R_, C_;  // (n, k), (p, k) of a reading
 };
 
+// A member's part, from its start to its end, whatever ends it.
+class Turn {
+ public:
+  Turn(SharedReading& reading, Index member) : reading_(reading) { reading_.enter(member); }
+  ~Turn() {
+    ask_no_more();
+    reading_.leave();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  void ask_no_more() {
+    if (std::exchange(asks_, false)) reading_.ask_no_more();
+  }
+
+ private:
+  SharedReading& reading_;
+  bool asks_ = true;
+};
+
 // X as one of several problems sees it.
 class Companion final : public AnyMatrix {
  public:
   // share: vectors that this member asks for at a time
   Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share)
-      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {
-    reading_.enter(member_);
-  }
-  ~Companion() override { reading_.leave(); }
-  Companion(const Companion&) = delete;
-  Companion& operator=(const Companion&) = delete;
+      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {}
 
   double xtr(const double* R, int k, double* out, Index ldo, int) const override {
     return reading_.xtr(member_, R, k, out, ldo);

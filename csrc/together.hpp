@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gram_folds.hpp"
-#include "some_rows.hpp"
+#include "held_out.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -119,13 +119,18 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
       const int share = X.together() > 8 ? X.share() : !cells.of ? 4 : share_of(m, members, 2);
-      auto companion = std::make_unique<Companion>(X, reading, m, share);  // leaves on any error
-      Options own = poll.member(grids.of(k), members);
-      Monitor monitor(own, solutions[k]);
-      const Restricted own_rows(problems[k]);
-      Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
-      if (known[k]) design.take_statistics(*known[k]);
-      run_mode(mode, design, own, monitor, solutions[k]);
+      Turn turn(reading, m);
+      {
+        auto companion = std::make_unique<Companion>(X, reading, m, share);
+        Options own = poll.member(grids.of(k), members);
+        Monitor monitor(own, solutions[k]);
+        const Restricted own_rows(problems[k]);
+        Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
+        if (known[k]) design.take_statistics(*known[k]);
+        run_mode(mode, design, own, monitor, solutions[k]);
+      }
+      turn.ask_no_more();
+      judge_held_out(problems[0], cells, Index(k), solutions[k]);
     });
   }
 }

@@ -491,3 +491,19 @@ def test_a_grid_of_their_own_costs_no_reading(layout: str) -> None:
     grids = [one.path.alphas for one in own]
     given = fold_paths(stored, y, splits, penalties=nets, alphas=grids)
     assert readings(own) == pytest.approx(readings(given))
+
+
+@pytest.mark.parametrize("layout", ["columns", "csc"])
+def test_many_rows_held_out_at_many_alphas(layout: str) -> None:
+    """More predictions than are kept at a time."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((20_000, 8)) < 0.4, rng.standard_normal((20_000, 8)), 0.0)
+    y, s = X @ rng.standard_normal(8) + rng.standard_normal(20_000), rng.uniform(0.5, 2.0, 20_000)
+    splits = list(KFold(2).split(X))
+    found = fold_paths(
+        LAYOUTS[layout](X), y, splits, penalties=[L1()], sample_weight=s, n_alphas=600,
+        solver="working_set", n_threads=2,
+    )[0]  # fmt: skip
+    for path, (_, test), told in zip(found.folds, splits, found.errors, strict=True):
+        assert path.report.mode == "working_set"
+        np.testing.assert_allclose(told, errors_on(path, X[test], y[test], s[test]), rtol=1e-12)

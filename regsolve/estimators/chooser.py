@@ -50,7 +50,7 @@ class AlphaChooser(LinearPredictor):
                 f"y has {y.shape[1]} targets and {type(self).__name__} chooses one alpha for "
                 "one target: fit each column"
             )
-        return X, column_or_1d(y, warn=True)
+        return X, y if y.ndim == 1 else column_or_1d(y, warn=True)
 
     def _penalty(self, ratio: float) -> Any:
         return penalties.ElasticNet(
