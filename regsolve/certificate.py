@@ -89,7 +89,8 @@ def verify(
     ValueError
         NaN or infinity, shapes that disagree, no rows, weights that are negative or all zero.
     TypeError
-        Arrays that are not of real numbers; a penalty or loss of another type.
+        Arrays that are not of real numbers, an intercept that is none; a penalty or loss of
+        another type.
 
     Notes
     -----
@@ -98,7 +99,11 @@ def verify(
     """
     problem = problem_of(X, y, loss, penalty, sample_weight, offset, fit_intercept, standardize)
     w = vector("coef", coef, problem.X.shape[1], "column")
-    if not math.isfinite(intercept):
+    try:
+        finite = math.isfinite(intercept)
+    except TypeError:
+        raise TypeError(f"intercept={intercept!r}: expected a number") from None
+    if not finite:
         raise ValueError(f"intercept={intercept}: expected a finite number")
     if intercept != 0.0 and not fit_intercept:
         raise ValueError(f"intercept={intercept} without fit_intercept: give a fixed b by offset")

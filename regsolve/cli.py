@@ -268,6 +268,7 @@ def _model(args: argparse.Namespace) -> str:
 def _fit(data: Data, grid: dict[str, Any], args: argparse.Namespace) -> tuple[Path, bool]:
     """Fit the path; on Ctrl-C what is finished, and True."""
     import regsolve
+    from regsolve._validate import ColumnError
     from regsolve.penalties import L1, ElasticNet
 
     penalty = L1() if args.l1_ratio == 1.0 else ElasticNet(l1_ratio=args.l1_ratio)
@@ -289,6 +290,9 @@ def _fit(data: Data, grid: dict[str, Any], args: argparse.Namespace) -> tuple[Pa
             )
         except regsolve.Interrupted as stop:
             return cast("Path", stop.result), True
+        except ColumnError as error:
+            names = data.feature_names
+            raise (error if names is None else error.named(names)) from None
     return path, False
 
 

@@ -600,6 +600,8 @@ def bad_inputs() -> list[tuple[str, dict[str, Any]]]:
         (r"coef has shape \(3,\)", {"coef": np.ones(3)}),
         ("coef holds NaN", {"coef": [np.nan, 0.0]}),
         ("intercept=nan", {"intercept": math.nan}),
+        ("intercept='b': expected a number", {"intercept": "b"}),
+        ("intercept=None: expected a number", {"intercept": None}),
         ("intercept=1.0 without fit_intercept", {"intercept": 1.0, "fit_intercept": False}),
         ("sample_weight has shape", {"sample_weight": np.ones(5)}),
         ("sample_weight must be >= 0", {"sample_weight": [-1.0, 1.0, 1.0, 1.0]}),

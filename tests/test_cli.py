@@ -291,7 +291,7 @@ COMPLAINTS = [
     ("a.npy --target short.npy", "y has 39 entries but X has 40"),
     ("y.npy --target y.npy", "samples as rows and features as columns"),
     ("strings.npy --target y.npy", "X has dtype"),
-    ("hole.csv", "X contains NaN"),
+    ("hole.csv", "X contains NaN or infinity, first in column 0 ('size')"),
     ("odd.npz", "expected X and y"),
     ("fake.npz", "cannot read"),
     ("fake.npy", "cannot read"),

@@ -248,6 +248,14 @@ def test_cv_curve_shows_mean_band_and_both_choices() -> None:
     assert ax.get_xlim() == (1.0, pytest.approx(0.01))
 
 
+def test_cv_curve_of_one_alpha_shows_points_and_their_error() -> None:
+    ax = cv_curve([0.1], [[2.0, 4.0]])
+    shown = {float(line.get_ydata()[0]) for line in ax.get_lines() if line.get_marker() == "."}
+    assert shown == {2.0, 3.0, 4.0}
+    bars = [each.get_segments() for each in ax.collections if hasattr(each, "get_segments")]
+    np.testing.assert_allclose(bars[0][0][:, 1], [2.0, 4.0])  # 3 -+ 1, the standard error
+
+
 def test_cv_curve_of_an_estimator_is_that_of_its_ratio() -> None:
     X, y = load_diabetes(return_X_y=True)
     for model in (

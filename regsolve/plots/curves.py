@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,9 +63,13 @@ def cv_curve(
     mean, se = losses.mean(axis=1), standard_errors(losses)
     low, high = (mean - se)[shown], (mean + se)[shown]
     ax = new_axes() if ax is None else ax
-    ax.plot(places, losses[shown], color=FADED, linewidth=0.7, zorder=2)
+    dot = "." if len(places) == 1 else ""  # of a line that has one point
+    ax.plot(places, losses[shown], marker=dot, color=FADED, linewidth=0.7, zorder=2)
     ax.fill_between(places, low, high, color=COLOURS[0], alpha=0.18, linewidth=0.0, zorder=1)
-    ax.plot(places, mean[shown], color=COLOURS[0], linewidth=1.8, zorder=3, label="mean of folds")
+    bold: dict[str, Any] = {"color": COLOURS[0], "linewidth": 1.8, "zorder": 3}
+    ax.plot(places, mean[shown], marker=dot, markersize=9.0, label="mean of folds", **bold)
+    if dot:
+        ax.errorbar(places, mean[shown], se[shown], capsize=4.0, **bold)
     best, judged = ("greatest", -losses) if scores else ("least", losses)
     for rule, style, name in (("min", "-", best), ("1se", (0, (5.0, 1.6)), "1 standard error")):
         at = strengths[chosen(judged[None], rule)[1]]
@@ -190,8 +194,8 @@ def relaxed_curves(
         colour, dashes = style_of(g)
         label = f"gamma = {gamma:g}" + {0.0: " (least squares)", 1.0: " (lasso)"}.get(gamma, "")
         ax.plot(
-            strengths[shown], mean[g, shown], color=colour, linestyle=dashes, linewidth=1.7,
-            label=label,
+            strengths[shown], mean[g, shown], marker="." if shown.sum() == 1 else "", color=colour,
+            linestyle=dashes, linewidth=1.7, label=label,
         )  # fmt: skip
     best, judged = ("greatest", -losses) if scores else ("least", losses)
     for rule, marker, name in (("min", "o", best), ("1se", "D", "1 standard error")):
