@@ -52,8 +52,11 @@ class Door final : public AnyMatrix {
               [[maybe_unused]] std::vector<double>& values) const override {
     if constexpr (Kind::sparse) kind_.stored(j, rows, values);
   }
-  double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
+  double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
+             [[maybe_unused]] const std::vector<char>& settled) const override {
     double bytes = 0.0;
+    if constexpr (!Kind::by_rows && !Kind::sparse)
+      if (!settled.empty()) return xtr_of_others(settled, R, k, out, ldo, n_threads);
     for (int v = 0; v < k; v += Kind::together, bytes += size())
       kind_.xtr(R + v * n, std::min(Kind::together, k - v), out + v * ldo, ldo, n_threads);
     return bytes;
@@ -82,6 +85,22 @@ class Door final : public AnyMatrix {
   }
 
  private:
+  double xtr_of_others(const std::vector<char>& settled, const double* R, int k, double* out,
+                       Index ldo, int n_threads) const {
+    std::vector<Index> features;
+    for (Index j = 0; j < p; ++j) {
+      if (!settled[std::size_t(j)])
+        features.push_back(j);
+      else
+        for (int v = 0; v < k; ++v) out[j + v * ldo] = 0.0;
+    }
+    double bytes = 0.0;
+    for (int v = 0; v < k; v += Kind::together, bytes += column_bytes(0) * double(features.size()))
+      kind_.xtr_of(features, R + v * n, std::min(Kind::together, k - v), out + v * ldo, ldo,
+                   n_threads);
+    return bytes;
+  }
+
   template <class Penalty>
   double cycle(ResidualModel& model, const Penalty& penalty, const std::vector<Index>& W,
                double* b) const {

@@ -70,15 +70,17 @@ struct Design : Sums {
     return v;
   }
 
-  // out (p x k) = X'v for k vectors
-  void xtr(const double* R, int k, double* out, Report& report) const {
-    report.x_bytes += X.xtr(R, k, out, X.p, worthwhile(n_threads, reading_work(X, k)));
+  // out (p x k) = X'v for k vectors, but for the features that are settled
+  void xtr(const double* R, int k, double* out, Report& report,
+           const std::vector<char>& settled = {}) const {
+    report.x_bytes += X.xtr(R, k, out, X.p, worthwhile(n_threads, reading_work(X, k)), settled);
     report.n_rhs += k;
   }
 
   // c (p x k) = Z'v for k vectors v: (x_j'v - m_j sum v) / d_j
-  void correlate(const double* v, int k, double* c, Report& report) const {
-    xtr(v, k, c, report);
+  void correlate(const double* v, int k, double* c, Report& report,
+                 const std::vector<char>& settled = {}) const {
+    xtr(v, k, c, report, settled);
     for (int l = 0; l < k; ++l) {
       double sum = 0.0;
       for (Index i = 0; i < X.n; ++i) sum += v[i + l * X.n];

@@ -124,11 +124,13 @@ class Directions {
     return fresh;
   }
 
-  // Adds k orthonormal directions, orthogonal to those held, with one reading of X.
-  void add(const std::vector<double>& fresh, int k, Report& report) {
+  // Adds k orthonormal directions, orthogonal to those held, with one reading of X: of the features
+  // that are not settled, where any are marked so; of those the directions will not be asked.
+  void add(const std::vector<double>& fresh, int k, Report& report,
+           const std::vector<char>& settled = {}) {
     const std::vector<double> v = design_.weighted(fresh);
     C_.resize(std::size_t(p_ * (m_ + k)));
-    design_.correlate(v.data(), k, C_.data() + p_ * m_, report);
+    design_.correlate(v.data(), k, C_.data() + p_ * m_, report, settled);
     hold(fresh, k);
   }
 

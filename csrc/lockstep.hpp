@@ -39,12 +39,13 @@ class SharedReading {
   }
 
   // out (p x k, leading dimension ldo) = X'R; returns this member's part of the bytes read
-  double xtr(Index member, const double* R, int k, double* out, Index ldo) {
-    Wish wish{member, R, k, out, ldo, {}};
+  double xtr(Index member, const double* R, int k, double* out, Index ldo,
+             const std::vector<char>& settled) {
+    Wish wish{member, R, k, out, ldo, &settled, {}};
     return wait(wish);
   }
   double statistics(Index member, const Moments& wanted) {
-    Wish wish{member, nullptr, 0, nullptr, 0, wanted};
+    Wish wish{member, nullptr, 0, nullptr, 0, nullptr, wanted};
     return wait(wish);
   }
   // A member will not ask again: the others do without it, though it may work on.
@@ -68,6 +69,7 @@ class SharedReading {
     int k;
     double* out;
     Index ldo;
+    const std::vector<char>* settled;
     Moments moments;
     double bytes = 0.0;
     std::exception_ptr failure{};
@@ -168,12 +170,14 @@ class SharedReading {
       const std::size_t k = std::min(most, vectors.size() - first);
       R_.resize(std::size_t(n) * k);
       C_.resize(std::size_t(p) * k);
+      std::vector<char> settled = *vectors[first].first->settled;
       for (std::size_t l = 0; l < k; ++l) {
         const auto [wish, v] = vectors[first + l];
+        settled = settled_in_both(std::move(settled), *wish->settled);
         std::copy(wish->R + n * v, wish->R + n * (v + 1), R_.begin() + n * Index(l));
       }
-      const double bytes =
-          X_.xtr(R_.data(), int(k), C_.data(), p, worthwhile(n_threads_, reading_work(X_, int(k))));
+      const double bytes = X_.xtr(R_.data(), int(k), C_.data(), p,
+                                  worthwhile(n_threads_, reading_work(X_, int(k))), settled);
       for (std::size_t l = 0; l < k; ++l) {
         const auto [wish, v] = vectors[first + l];
         std::copy(C_.begin() + p * Index(l), C_.begin() + p * Index(l + 1),
@@ -181,6 +185,12 @@ class SharedReading {
         wish->bytes += bytes / double(k);
       }
     }
+  }
+
+  static std::vector<char> settled_in_both(std::vector<char> a, const std::vector<char>& b) {
+    if (b.empty()) a.clear();
+    for (std::size_t j = 0; j < a.size(); ++j) a[j] = a[j] && b[j];
+    return a;
   }
 
   static constexpr std::chrono::microseconds kAwake{1000};
@@ -223,8 +233,9 @@ class Companion final : public AnyMatrix {
   Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share)
       : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {}
 
-  double xtr(const double* R, int k, double* out, Index ldo, int) const override {
-    return reading_.xtr(member_, R, k, out, ldo);
+  double xtr(const double* R, int k, double* out, Index ldo, int,
+             const std::vector<char>& settled) const override {
+    return reading_.xtr(member_, R, k, out, ldo, settled);
   }
   double statistics(const std::vector<Moments>& wanted, int) const override {
     double bytes = 0.0;

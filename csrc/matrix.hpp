@@ -112,6 +112,17 @@ struct Columns {
       xtr_columns(data, ld, n, j0, j1, R, k, out, ldo);
     });
   }
+  // The same for some features alone.
+  void xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
+              int n_threads) const {
+    constexpr Index width = 48;
+    const Index m = Index(features.size());
+    parallel_blocks(n_threads, (m + width - 1) / width, [&](Index block) {
+      const Index begin = block * width;
+      xtr_some_columns(data, ld, n, features.data() + begin, std::min(width, m - begin), R, k, out,
+                       ldo);
+    });
+  }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
               double* Z, int n_threads) const {
     kernel_columns(data, ld, n, p, d, c, V, k, out, total, Z, n_threads);

@@ -44,7 +44,7 @@ inline Judgement judge(const Problem& given, double alpha, const double* coef, d
 }
 
 inline void xtr(const MatrixRef& X, const double* R, int k, double* out, int n_threads) {
-  open(X)->xtr(R, k, out, X.p, n_threads);
+  open(X)->xtr(R, k, out, X.p, n_threads, {});
 }
 inline void kernel(const MatrixRef& X, const double* d, const double* c, const double* V, int k,
                    double* out, double* total, double* Z, int n_threads) {

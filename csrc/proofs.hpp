@@ -96,11 +96,13 @@ class Proofs {
       directions_.split(points[k]->v.data(), a, rests[k]);
       for (double& v : rests[k]) v /= open[k]->alpha * strength;
     }
-    read(std::move(rests));
+    read(std::move(rests), settled());
   }
 
   // A reading of what u is made of now, and its tangent.
-  void read() { read({}); }
+  void read() { read({}, settled()); }
+  // ... of all features.
+  void read_all() { read({}, {}); }
 
  private:
   static bool few_open(const Screening& s) {
@@ -123,7 +125,7 @@ class Proofs {
 
   // Reads directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
-  void read(std::vector<std::vector<double>> rests) {
+  void read(std::vector<std::vector<double>> rests, const std::vector<char>& settled) {
     const bool for_waiting = !rests.empty();
     std::vector<double> a, e;
     auto offer = [&](const std::vector<double>& v, double scale) {
@@ -142,7 +144,20 @@ class Proofs {
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget(for_waiting);
-    directions_.add(fresh, k, report_);
+    directions_.add(fresh, k, report_, settled);
+  }
+
+  // The features that no point asks the directions for any more, (p,), if they are many: those of W
+  // whose correlations it states itself, as all to come will.
+  std::vector<char> settled() const {
+    std::size_t stated = W_.states_vectors() && !W_.dual.v.empty() ? W_.dual.c.size() : 0;
+    for (const Answer& w : waiting_)
+      stated = w.dual.v.empty() ? 0 : std::min(stated, w.dual.c.size());
+    for (const DualPoint& v : past_) stated = v.v.empty() ? 0 : stated;
+    if (8 * stated < std::size_t(design_.X.p)) return {};
+    std::vector<char> out(std::size_t(design_.X.p), 0);
+    for (std::size_t k = 0; k < stated; ++k) out[std::size_t(W_.features[k])] = 1;
+    return out;
   }
 
   // Directions that the latest residuals are not made of are given up. What the reading is for

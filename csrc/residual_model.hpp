@@ -126,7 +126,10 @@ class AnyMatrix {
   virtual void stored(Index j, std::vector<std::int32_t>& rows,
                       std::vector<double>& values) const = 0;
   // Readings of all features, for any number of vectors; they return the bytes of X that were read.
-  virtual double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const = 0;
+  // Where `settled` has a mark for each feature, the products of those marked are not asked for:
+  // they may come as 0.
+  virtual double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
+                     const std::vector<char>& settled) const = 0;
   virtual double statistics(const std::vector<Moments>& wanted, int n_threads) const = 0;
   // M (P x P a cell, zero before) += the sums of gram.hpp about `pilot`, which is set; false if
   // `stop` ended it.

@@ -78,10 +78,11 @@ class SomeRows final : public AnyMatrix {
     values.resize(end);
   }
 
-  double xtr(const double* R, int k, double* out, Index ldo, int n_threads) const override {
+  double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
+             const std::vector<char>& settled) const override {
     std::vector<double> all(std::size_t(whole_->n * k), 0.0);
     for (int v = 0; v < k; ++v) spread(R + v * n, all.data() + v * whole_->n);
-    return whole_->xtr(all.data(), k, out, ldo, n_threads);
+    return whole_->xtr(all.data(), k, out, ldo, n_threads, settled);
   }
   double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
     std::vector<std::vector<double>> kept;

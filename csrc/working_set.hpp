@@ -41,6 +41,8 @@ class WorkingSet {
   }
 
   Index size() const { return Index(features.size()); }
+  // Dual points are stated with their vectors from here on.
+  bool states_vectors() const { return on_rows_ || !direct_.whole(); }
   Index n_solves() const { return direct_.n_solves() + newton_.n_solves; }
   // Work of the direct solver from here on that it is worth where its systems are large: entries
   // of triangles read for each stored value of the features, those to come included.

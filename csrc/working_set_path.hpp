@@ -105,7 +105,7 @@ class WorkingSetPath {
       return;
     }
     W_.state();
-    proofs_.read();
+    proofs_.read_all();
     const std::vector<double> a = screener_.locate(W_.dual).a;
     std::vector<double> c(std::size_t(design_.X.p), 0.0);
     for (std::size_t k = 0; k < a.size(); ++k)

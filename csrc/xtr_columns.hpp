@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "api.hpp"
 #include "simd.hpp"
@@ -201,6 +202,27 @@ void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double
         xtr_columns_of<count()>(X, ld, n, i, std::min(n, i + height), j0, j1, R + v * n,
                                 out + v * ldo, ldo);
       });
+}
+
+// out[j + v ldo] = sum_i X[i + j ld] R[i + v n] for the m `columns` j alone: they are laid side by
+// side, some rows at a time, which costs little where the columns between them are not read.
+template <class T>
+void xtr_some_columns(const T* X, Index ld, Index n, const Index* columns, Index m, const double* R,
+                      int k, double* out, Index ldo) {
+  std::vector<T> beside(std::size_t(std::min(n, kRows) * m));
+  std::vector<double> products(std::size_t(m * k), 0.0);
+  for (Index i = 0; i < n; i += kRows) {
+    const Index rows = std::min(kRows, n - i);
+    for (Index c = 0; c < m; ++c)
+      std::copy_n(X + i + columns[c] * ld, rows, beside.data() + c * rows);
+    for (int v = 0; v < k; v += 8)
+      with_count(std::min(8, k - v), [&](auto count) {
+        xtr_columns_of<count()>(beside.data(), rows, n, 0, rows, 0, m, R + i + v * n,
+                                products.data() + v * m, m, i > 0);
+      });
+  }
+  for (int v = 0; v < k; ++v)
+    for (Index c = 0; c < m; ++c) out[columns[c] + v * ldo] = products[std::size_t(c + v * m)];
 }
 
 // Columns to take at a time, a multiple of the panel's 24. R is laid out anew for every block, so

@@ -490,3 +490,21 @@ def test_elastic_nets_of_columns_in_many_units_are_solved_on_coarse_grids(seed: 
         fitted = path(X, y, penalty=ElasticNet(1.0, ratio), n_alphas=8, alpha_min_ratio=1e-2)
         assert fitted.converged
         assert np.all(fitted.objectives <= (1.0 + 1e-9) * fitted.null_objective)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_readings_leave_out_what_the_set_knows_itself(dtype: Any) -> None:
+    """Of columns that lie one by one; rows are read whole, and say the same."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((30, 240))
+    y = X @ rng.standard_normal(240) * 0.1 + rng.standard_normal(30)
+    X = X.astype(dtype)
+    options: dict[str, Any] = {"alpha_min_ratio": 1e-3, "solver": "working_set", "tol": 1e-9}
+    columns = path(np.asfortranarray(X), y, **options)
+    rows = path(np.ascontiguousarray(X), y, **options)
+    assert set(columns.statuses) == set(rows.statuses) == {"optimal"}
+    np.testing.assert_allclose(columns.objectives, rows.objectives, rtol=1e-9, atol=1e-12)
+    assert columns.report.n_passes < rows.report.n_passes
+    coef, alpha = columns.coefs[:, [-1]].toarray().ravel(), float(columns.alphas[-1])
+    judged = verify(X, y, coef, columns.intercepts[-1], penalty=L1(alpha))
+    assert judged.relative_gap <= 1e-8
