@@ -54,12 +54,11 @@ class Door final : public AnyMatrix {
   }
   double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
              [[maybe_unused]] const std::vector<char>& settled) const override {
-    double bytes = 0.0;
     if constexpr (!Kind::by_rows && !Kind::sparse)
       if (!settled.empty()) return xtr_of_others(settled, R, k, out, ldo, n_threads);
-    for (int v = 0; v < k; v += Kind::together, bytes += size())
-      kind_.xtr(R + v * n, std::min(Kind::together, k - v), out + v * ldo, ldo, n_threads);
-    return bytes;
+    return size() * in_turn(k, [&](int v, int width) {
+             kind_.xtr(R + v * n, width, out + v * ldo, ldo, n_threads);
+           });
   }
   double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
     for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);
@@ -94,11 +93,16 @@ class Door final : public AnyMatrix {
       else
         for (int v = 0; v < k; ++v) out[j + v * ldo] = 0.0;
     }
-    double bytes = 0.0;
-    for (int v = 0; v < k; v += Kind::together, bytes += column_bytes(0) * double(features.size()))
-      kind_.xtr_of(features, R + v * n, std::min(Kind::together, k - v), out + v * ldo, ldo,
-                   n_threads);
-    return bytes;
+    return column_bytes(0) * double(features.size()) * in_turn(k, [&](int v, int width) {
+             kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
+           });
+  }
+
+  // read(v, width) for k vectors, as many at a time as a reading serves; how many readings.
+  template <class Read>
+  static double in_turn(int k, const Read& read) {
+    for (int v = 0; v < k; v += Kind::together) read(v, std::min(Kind::together, k - v));
+    return double((k + Kind::together - 1) / Kind::together);
   }
 
   template <class Penalty>

@@ -173,7 +173,7 @@ class SharedReading {
       std::vector<char> settled = *vectors[first].first->settled;
       for (std::size_t l = 0; l < k; ++l) {
         const auto [wish, v] = vectors[first + l];
-        settled = settled_in_both(std::move(settled), *wish->settled);
+        if (v == 0 || l == 0) settled = settled_in_both(std::move(settled), *wish->settled);
         std::copy(wish->R + n * v, wish->R + n * (v + 1), R_.begin() + n * Index(l));
       }
       const double bytes = X_.xtr(R_.data(), int(k), C_.data(), p,
@@ -229,9 +229,14 @@ class Turn {
 // X as one of several problems sees it.
 class Companion final : public AnyMatrix {
  public:
-  // share: vectors that this member asks for at a time
-  Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share)
-      : AnyMatrix(X.n, X.p), X_(X), reading_(reading), member_(member), share_(share) {}
+  // share: vectors that this member asks for at a time; patience: answers that it lets wait
+  Companion(const AnyMatrix& X, SharedReading& reading, Index member, int share, Index patience)
+      : AnyMatrix(X.n, X.p),
+        X_(X),
+        reading_(reading),
+        member_(member),
+        share_(share),
+        patience_(patience) {}
 
   double xtr(const double* R, int k, double* out, Index ldo, int,
              const std::vector<char>& settled) const override {
@@ -245,6 +250,7 @@ class Companion final : public AnyMatrix {
 
   int together() const override { return X_.together(); }
   int share() const override { return share_; }
+  Index patience() const override { return patience_; }
   double size() const override { return X_.size(); }
   double column_bytes(Index j) const override { return X_.column_bytes(j); }
   double gram_seconds() const override { return X_.gram_seconds(); }
@@ -285,6 +291,7 @@ class Companion final : public AnyMatrix {
   SharedReading& reading_;
   Index member_;
   int share_;
+  Index patience_;
 };
 
 // Vectors that each of the members asks for at a time: `each` at least, and what fills the last

@@ -1,14 +1,17 @@
 // The kinds of design matrix, and the only place that knows how one is stored.
 //
 // A kind K offers, with u and the row weights omega (n,):
-//   n, p, size(), by_rows, sparse       rows, columns, bytes of storage, whether rows are
-//   contiguous column_bytes(j)                     bytes of column j dot(j, u) sum_i x_ij u_i
+//   n, p, size(), by_rows, sparse       rows, columns, bytes; whether rows are contiguous
+//   column_bytes(j)                     bytes of column j
+//   dot(j, u)                           sum_i x_ij u_i
 //   square(j, omega)                    sum_i omega_i x_ij^2
 //   axpy(j, a, omega, u)                u_i += a omega_i x_ij
 //   add(j, a, z)                        z_i += a x_ij
 //   gather(j, out)                      out (n,) = column j
 //   together                            vectors that one reading serves
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= together
+//   xtr_of(features, R, k, out, ldo, n_threads)
+//                                       the same in the rows `features` of out (dense columns)
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
 //   kernel(d, c, V, k, out, total, Z, n_threads)
 //                                       out = X Z and total = 1'Z for Z = diag(d) (X'V - 1 c')

@@ -110,6 +110,8 @@ class AnyMatrix {
   virtual int together() const = 0;  // vectors that one reading serves
   // how many of them its owner may ask for
   virtual int share() const { return 8; }
+  // answers that its owner lets wait for a reading, at least, where most features are in doubt
+  virtual Index patience() const { return 4; }
   virtual double size() const = 0;
   virtual double column_bytes(Index j) const = 0;
   virtual double gram_seconds() const = 0;

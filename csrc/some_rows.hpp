@@ -29,6 +29,7 @@ class SomeRows final : public AnyMatrix {
 
   int together() const override { return whole_->together(); }
   int share() const override { return whole_->share(); }
+  Index patience() const override { return whole_->patience(); }
   double size() const override { return whole_->size(); }
   double column_bytes(Index j) const override { return touched_ * whole_->column_bytes(j); }
   double gram_seconds() const override { return whole_->gram_seconds(); }

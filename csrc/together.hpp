@@ -119,9 +119,11 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
     run_group(members, poll, [&](Index m) {
       const std::size_t k = std::size_t(begin + m);
       const int share = X.together() > 8 ? X.share() : !cells.of ? 4 : share_of(m, members, 2);
+      // folds wait for each other at every reading: the work between two evens out over six answers
+      const Index patience = cells.of && !X.sparse() ? 6 : X.patience();
       Turn turn(reading, m);
       {
-        auto companion = std::make_unique<Companion>(X, reading, m, share);
+        auto companion = std::make_unique<Companion>(X, reading, m, share, patience);
         Options own = poll.member(grids.of(k), members);
         Monitor monitor(own, solutions[k]);
         const Restricted own_rows(problems[k]);

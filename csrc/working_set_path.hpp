@@ -185,8 +185,10 @@ class WorkingSetPath {
   // in vain meanwhile costs the more the larger W is, and on sparse X, where readings cost little,
   // always too much. The last answer has no reading of its own.
   Index most_in_doubt(std::size_t k) const {
-    const Index most =
-        design_.X.sparse() ? 4 : std::clamp<Index>(5 * design_.X.n / (W_.size() + 1), 4, 6);
+    const Index least = design_.X.patience(),
+                most = design_.X.sparse()
+                           ? least
+                           : std::clamp<Index>(5 * design_.X.n / (W_.size() + 1), least, 6);
     return k + 2 == grid_.size() ? most + 1 : most;
   }
 

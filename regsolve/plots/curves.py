@@ -8,7 +8,7 @@ import numpy as np
 
 from ..folds import chosen, standard_errors
 from ..relaxed import chosen as chosen_pair
-from .drawing import COLOURS, FADED, count_axis, drawable, new_axes, set_axes, style_of
+from .drawing import COLOURS, FADED, count_axis, drawable, lone_marker, new_axes, set_axes, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def cv_curve(
     mean, se = losses.mean(axis=1), standard_errors(losses)
     low, high = (mean - se)[shown], (mean + se)[shown]
     ax = new_axes() if ax is None else ax
-    dot = "." if len(places) == 1 else ""  # of a line that has one point
+    dot = lone_marker(places)
     ax.plot(places, losses[shown], marker=dot, color=FADED, linewidth=0.7, zorder=2)
     ax.fill_between(places, low, high, color=COLOURS[0], alpha=0.18, linewidth=0.0, zorder=1)
     bold: dict[str, Any] = {"color": COLOURS[0], "linewidth": 1.8, "zorder": 3}
@@ -194,7 +194,7 @@ def relaxed_curves(
         colour, dashes = style_of(g)
         label = f"gamma = {gamma:g}" + {0.0: " (least squares)", 1.0: " (lasso)"}.get(gamma, "")
         ax.plot(
-            strengths[shown], mean[g, shown], marker="." if shown.sum() == 1 else "", color=colour,
+            strengths[shown], mean[g, shown], marker=lone_marker(strengths[shown]), color=colour,
             linestyle=dashes, linewidth=1.7, label=label,
         )  # fmt: skip
     best, judged = ("greatest", -losses) if scores else ("least", losses)

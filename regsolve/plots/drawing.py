@@ -73,6 +73,11 @@ def style_of(rank: int) -> tuple[str, Dashes]:
     return COLOURS[rank % len(COLOURS)], STYLES[(rank + lap) % len(STYLES)]
 
 
+def lone_marker(places: NDArray[np.float64]) -> str:
+    """The marker of a line: a line of one point would not be seen without."""
+    return "." if len(places) == 1 else ""
+
+
 def set_axes(ax: Axes, abscissa: NDArray[np.float64], x: str) -> None:
     """Range, scale and name of the horizontal axis ``x``, alpha falling to the right."""
     left, right = float(abscissa.min()), float(abscissa.max())
