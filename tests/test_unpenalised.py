@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
@@ -240,24 +239,6 @@ def test_bounded_columns_beside_repeated_rows_do_not_run_away(seed: int) -> None
     assert np.abs(model.fold_paths_[0].coefs.data).max() < 10.0
 
 
-def largest_basic(X: Any, y: Any, coef: Any, alpha: float, penalty: L1) -> float:
-    """What the features inside their bounds, if they are independent, can come to; else 0.
-
-    With r what the others leave of y and s the least singular value of these, Z:
-    Z'(r - Zb) = n alpha w sign(b), hence |b| <= |r| / s + n alpha |w| / s^2.
-    """
-    Z, lower, upper = X - X.mean(axis=0), np.asarray(penalty.lower), np.asarray(penalty.upper)
-    inside = (coef != 0.0) & (coef > lower) & (coef < upper)
-    rest = y - y.mean() - Z[:, ~inside] @ coef[~inside]
-    sizes = np.linalg.norm(Z[:, inside], axis=0)
-    least = np.linalg.svd(Z[:, inside] / sizes, compute_uv=False)[inside.sum() - 1]
-    if least < 1e-5:
-        return 0.0
-    pull = len(y) * alpha * np.linalg.norm(np.asarray(penalty.weights)[inside] / sizes)
-    most = (np.linalg.norm(rest) / least + pull / least**2) / sizes.min()
-    return 1.001 * float(most)
-
-
 @pytest.mark.parametrize("solver", ["gram", "working_set"])
 def test_bounds_and_free_features_of_every_kind(solver: str) -> None:
     """More features without penalty than rows, some bounded on one side, some at their bounds."""
@@ -274,9 +255,7 @@ def test_bounds_and_free_features_of_every_kind(solver: str) -> None:
         penalty = L1(weights=weights, lower=lower, upper=upper)
         path = regsolve.path(X, y, penalty=penalty, alphas=[0.1, 0.01, 0.001], solver=solver)
         assert set(path.statuses) == {"optimal"}, seed
-        for alpha, coef in zip(path.alphas, path.coefs.toarray().T, strict=True):
-            largest = np.abs(coef).max()
-            assert largest < 100.0 or largest <= largest_basic(X, y, coef, alpha, penalty), seed
+        assert np.abs(path.coefs.toarray()).max() < 100.0
         coef, alpha = path.coefs[:, [2]].toarray().ravel(), float(path.alphas[2])
         judged = regsolve.verify(X, y, coef, path.intercepts[2], penalty=penalty.with_alpha(alpha))
         assert judged.relative_gap <= 1e-6
