@@ -6,12 +6,15 @@
 // search along its bent ray (objective falls strictly), features that stop at zero or at a bound
 // leave F; once F is stationary, features that violate their optimality condition join,
 // several at once, less those that would move against their sign. A feature that depends linearly
-// on F moves along the null vector until another reaches zero and takes its place. Started from the
+// on F moves along the null vector until another reaches zero and takes its place. Of features that
+// no penalty holds any independent set fits as well: those far from dependent join first, since the
+// others need large coefficients. Started from the
 // solution at a larger alpha, the first Newton step is the predictor of the path. Lee, Battle,
 // Raina and Ng (2007), feature-sign search; Osborne, Presnell and Turlach (2000), homotopy.
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "bent_ray.hpp"
@@ -176,7 +179,7 @@ class ActiveSet {
     for (Index j : support) {
       if (definite)
         join(j, sign_of(j));
-      else if (!append(j, sign_of(j)) && b_[j] != 0.0)
+      else if (!append(j, sign_of(j), b_[j] != 0.0 ? least_pivot : least(j)) && b_[j] != 0.0)
         exchange(j, 0.0, sign_of(j));
     }
   }
@@ -188,13 +191,16 @@ class ActiveSet {
     in_[std::size_t(j)] = 1;
   }
 
-  bool append(Index j, double sign) {
+  // The squared pivot, of 1, that j must have to join F while others may join in its place.
+  double least(Index j) const { return penalty_.free(j) ? clear_pivot : least_pivot; }
+
+  bool append(Index j, double sign, double least = least_pivot) {
     const double* column = model_.G + j * model_.ld;
     work_.resize(F_.size());
     for (std::size_t k = 0; k < F_.size(); ++k) work_[k] = column[F_[k]];
     const double diagonal = 1.0 + penalty_.l2(j);
-    pivot_ = factor_.append(work_.data(), diagonal, least_pivot * diagonal);
-    if (!(pivot_ > least_pivot * diagonal)) return false;
+    pivot_ = factor_.append(work_.data(), diagonal, least * diagonal);
+    if (!(pivot_ > least * diagonal)) return false;
     join(j, sign);
     return true;
   }
@@ -263,13 +269,14 @@ class ActiveSet {
     return true;
   }
 
-  // S, violating by rhs, joins F less what depends on the others, then less what would move against
-  // its sign in the first Newton step; since F is stationary that step on S alone is S_NN^{-1}
-  // rhs_N, S_NN being H_NN without its part in F, a direction of descent: at least one of S
-  // remains. The step is made. False if all of S depends on F.
+  // S, violating by rhs, joins F less what depends on the others or may wait until they have
+  // joined, then less what would move against its sign in the first Newton step; since F is
+  // stationary that step on S alone is S_NN^{-1} rhs_N, S_NN being H_NN without its part in F, a
+  // direction of descent: at least one of S remains. The step is made. False if all of S depends on
+  // F.
   bool admit(const std::vector<Index>& S, const std::vector<double>& rhs) {
     const Index m = Index(S.size()), size = factor_.size();
-    std::vector<double> least(S.size()), T;
+    std::vector<double> pivots(S.size()), T;
     factor_.stage(m, schur_, [&](double* B, Index ld) {
       for (Index k = 0; k < m; ++k) {
         const double* column = model_.G + S[std::size_t(k)] * model_.ld;
@@ -277,19 +284,17 @@ class ActiveSet {
         for (Index i = 0; i < size; ++i) to[i] = column[F_[std::size_t(i)]];
         for (Index i = 0; i < k; ++i) to[size + i] = column[S[std::size_t(i)]];
         to[size + k] = 1.0 + penalty_.l2(S[std::size_t(k)]);
-        least[std::size_t(k)] = least_pivot * to[size + k];
+        pivots[std::size_t(k)] = least(S[std::size_t(k)]) * to[size + k];
       }
     });
-    std::vector<Index> kept(S.size());
-    for (Index k = 0; k < m; ++k) kept[std::size_t(k)] = k;
     work += 0.05 * double(m) * double(size) * double(size + m);
-    kept = independent(factor_.blas(), schur_, m, least, std::move(kept), T);
+    std::vector<Index> kept = join_first(S, pivots, T);
     if (kept.empty()) return false;
     for (std::size_t before = 0; before != kept.size();) {
       before = kept.size();
       drop_backward(S, rhs, T, kept);
       if (kept.size() < before)
-        kept = independent(factor_.blas(), schur_, m, least, std::move(kept), T);
+        kept = independent(factor_.blas(), schur_, m, pivots, std::move(kept), T);
     }
     single_ = single_ || kept.empty();
     if (kept.empty()) return true;
@@ -300,6 +305,27 @@ class ActiveSet {
     std::fill(rhs_.begin(), rhs_.begin() + size, 0.0);  // stationary
     step(std::size_t(size));
     return true;
+  }
+
+  // Of S, staged, what is independent by `pivots`, T its factor; if nothing is, by the least pivot
+  // of all. What waits has not been tried.
+  std::vector<Index> join_first(const std::vector<Index>& S, std::vector<double>& pivots,
+                                std::vector<double>& T) {
+    std::vector<Index> all(S.size());
+    std::iota(all.begin(), all.end(), Index(0));
+    const Index m = Index(S.size());
+    std::vector<Index> kept = independent(factor_.blas(), schur_, m, pivots, all, T);
+    const auto waits = [&](Index k) {
+      return penalty_.free(S[std::size_t(k)]) && !std::binary_search(kept.begin(), kept.end(), k);
+    };
+    if (std::none_of(all.begin(), all.end(), waits)) return kept;
+    if (!kept.empty()) {
+      for (Index k : all)
+        if (waits(k)) --entries_[std::size_t(S[std::size_t(k)])];
+      return kept;
+    }
+    for (std::size_t k = 0; k < S.size(); ++k) pivots[k] = least_pivot * (1.0 + penalty_.l2(S[k]));
+    return independent(factor_.blas(), schur_, m, pivots, all, T);
   }
 
   // Of `kept`, whose Schur complement has the factor T, what would move against its sign leaves.
@@ -478,7 +504,7 @@ class ActiveSet {
     }
   }
 
-  static constexpr double least_pivot = 1e-11;
+  static constexpr double least_pivot = 1e-11, clear_pivot = 1e-4;
   static constexpr int most_entries = 12;  // of one feature at one alpha; beyond, rounding decides
 
   GramModel& model_;

@@ -261,6 +261,29 @@ def test_bounds_and_free_features_of_every_kind(solver: str) -> None:
         assert judged.relative_gap <= 1e-6
 
 
+@pytest.mark.parametrize("solver", ["gram", "working_set"])
+@pytest.mark.parametrize("n_penalised", [0, 5])
+def test_of_free_features_that_fit_as_well_those_far_from_dependent_are_taken(
+    solver: str, n_penalised: int
+) -> None:
+    """Each column and its near double span the rows, with coefficients of 1e5; so do the columns
+    themselves, with coefficients near 1."""
+    rng = np.random.default_rng(0)
+    columns = np.linalg.qr(rng.standard_normal((10, 10)))[0]
+    doubles = columns[:, :5] + 1e-5 * columns[:, 5:]
+    X = np.column_stack([columns[:, :5], doubles, columns[:, 5:], rng.standard_normal((10, 5))])
+    X = X[:, : 15 + n_penalised]
+    y = columns @ rng.uniform(1.0, 2.0, 10)
+    weights = np.where(np.arange(X.shape[1]) < 15, 0.0, 1.0)
+    penalty = L1(weights=weights, lower=-1e6, upper=1e6)
+    path = regsolve.path(
+        X, y, penalty=penalty, alphas=[0.1, 0.01], solver=solver, fit_intercept=False
+    )
+    assert set(path.statuses) == {"optimal"}
+    assert np.abs(path.coefs.toarray()).max() < 10.0
+    assert path.objectives.max() < 1e-12
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_where_nothing_is_left_to_select_alphas_are_above_rounding(seed: int) -> None:
     rng = np.random.default_rng(seed)
