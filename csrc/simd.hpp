@@ -122,11 +122,11 @@ REGSOLVE_INLINE Pack broadcast(double value) {
 #endif
 }
 
-// The first `count` < kLanes numbers, then zeros.
+// The first `count` < kLanes numbers in the lanes from `first` on, zeros in the others.
 template <class T>
-REGSOLVE_INLINE Pack load_part(const T* p, std::ptrdiff_t count) {
+REGSOLVE_INLINE Pack load_part(const T* p, std::ptrdiff_t count, std::ptrdiff_t first = 0) {
   T lane[kLanes] = {};
-  for (std::ptrdiff_t l = 0; l < count; ++l) lane[l] = p[l];
+  for (std::ptrdiff_t l = 0; l < count; ++l) lane[first + l] = p[l];
   return load(lane);
 }
 
@@ -144,6 +144,41 @@ REGSOLVE_INLINE double sum(const Pack& x) {
 #else
   return x[0] + x[1];
 #endif
+}
+
+// Half of the way to the sums of x and y: in every 2 h lanes the last h are added to the first;
+// what comes of x is followed by what comes of y.
+template <int h>
+REGSOLVE_INLINE Pack fold(const Pack& x, const Pack& y) {
+#if REGSOLVE_SIMD_DOUBLES == 8
+  constexpr int a = h == 1 ? 2 : 1, b = h == 4 ? 2 : 4, c = a + b;
+  Pack z{x[0], x[a], x[b], x[c], y[0], y[a], y[b], y[c]};
+  z += Pack{x[h], x[a + h], x[b + h], x[c + h], y[h], y[a + h], y[b + h], y[c + h]};
+#elif REGSOLVE_SIMD_DOUBLES == 4
+  constexpr int a = h == 1 ? 2 : 1;
+  Pack z{x[0], x[a], y[0], y[a]};
+  z += Pack{x[h], x[a + h], y[h], y[a + h]};
+#else
+  Pack z{x[0], y[0]};
+  z += Pack{x[h], y[h]};
+#endif
+  return z;
+}
+
+// sum(x[0]), sum(x[stride]), ..., kLanes of them, to the last bit.
+REGSOLVE_INLINE Pack sums(const Pack* x, std::ptrdiff_t stride) {
+  Pack y[kLanes];
+  REGSOLVE_UNROLL
+  for (int l = 0; l < kLanes; ++l) y[l] = x[l * stride];
+#if REGSOLVE_SIMD_DOUBLES == 8
+  REGSOLVE_UNROLL
+  for (int l = 0; l < 4; ++l) y[l] = fold<4>(y[2 * l], y[2 * l + 1]);
+#endif
+#if REGSOLVE_SIMD_DOUBLES >= 4
+  REGSOLVE_UNROLL
+  for (int l = 0; l < 2; ++l) y[l] = fold<2>(y[2 * l], y[2 * l + 1]);
+#endif
+  return fold<1>(y[0], y[1]);
 }
 
 // work(std::integral_constant<int, k>) for k = 1..8

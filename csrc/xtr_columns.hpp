@@ -64,7 +64,13 @@ inline Index packed_rows(Index rows) {
   return (rows + kLanes - 1) / kLanes * kLanes;
 }
 
-// packed (rows / kLanes x V x kLanes): the rows of V vectors, zeros after the last
+// of the rows that fill no register
+inline Index first_lane(Index rows) {
+  return rows < kLanes ? 0 : (kLanes - rows % kLanes) % kLanes;
+}
+
+// packed (rows / kLanes x V x kLanes): the rows of V vectors. Those that fill no register are the
+// last lanes of theirs, behind zeros that meet rows of X a second time.
 template <int V>
 REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double* packed) {
   Index i = 0;
@@ -72,7 +78,7 @@ REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double
     for (int v = 0; v < V; ++v) store(packed + i * V + v * kLanes, load(R + i + v * ldr));
   if (i < rows)
     for (int v = 0; v < V; ++v)
-      store(packed + i * V + v * kLanes, load_part(R + i + v * ldr, rows - i));
+      store(packed + i * V + v * kLanes, load_part(R + i + v * ldr, rows - i, first_lane(rows)));
 }
 
 // z_cv += x_c r_v
@@ -89,14 +95,19 @@ REGSOLVE_INLINE void outer_product(Pack (&x)[C], const double* r, Pack (&z)[C][V
   }
 }
 
-// sums[c stride + v] += sum_i x[i + c ld] r_iv, lane by lane
+// parts[c stride + v] = sum_i x[i + c ld] r_iv, lane by lane, or += where they are begun
 template <int C, int V, int streams, class T>
-REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pack* sums,
-                          Index stride, Ahead* ahead) {
+REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pack* parts,
+                          Index stride, bool begun, Ahead* ahead) {
   Pack z[C][V], xs[C];
   REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
-  for (int v = 0; v < V; ++v) z[c][v] = sums[c * stride + v];
+  for (int v = 0; v < V; ++v) z[c][v] = broadcast(0.0);
+  if (begun) {
+    REGSOLVE_UNROLL
+    for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
+    for (int v = 0; v < V; ++v) z[c][v] = parts[c * stride + v];
+  }
   Index i = 0;
   if constexpr (streams > 0) {
     constexpr Index line = kLineBytes / Index(sizeof(T));
@@ -122,12 +133,13 @@ REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pac
   }
   if (i < rows) {
     REGSOLVE_UNROLL
-    for (int c = 0; c < C; ++c) xs[c] = load_part(x + i + c * ld, rows - i);
+    for (int c = 0; c < C; ++c)
+      xs[c] = rows < kLanes ? load_part(x + c * ld, rows) : load(x + rows - kLanes + c * ld);
     outer_product(xs, r + i * V, z);
   }
   REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
-  for (int v = 0; v < V; ++v) sums[c * stride + v] = z[c][v];
+  for (int v = 0; v < V; ++v) parts[c * stride + v] = z[c][v];
 }
 
 // out[j + v ldo] (+)= sum_i x[i + j ld] r_iv for C spacing columns j and k vectors v of one block
@@ -135,24 +147,32 @@ template <int k, int C, int streams, class T>
 REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, const double* packed,
                            bool fresh, double* out, Index ldo, Ahead* ahead) {
   using S = Shape<k>;
-  Pack sums[C * S::spacing * k];
-  for (Index s = 0; s < C * spacing * k; ++s) sums[s] = broadcast(0.0);
+  Pack parts[C * S::spacing * k];
   for (Index i = 0; i < rows; i += S::depth) {
     const Index height = std::min(S::depth, rows - i);
     const double* r = packed + i * k;
     for (Index t = 0; t < spacing; ++t) {
       const T* xt = x + i + t * ld;
-      tile<C, S::first, streams>(xt, spacing * ld, height, r, sums + t * k, spacing * k, ahead);
+      tile<C, S::first, streams>(xt, spacing * ld, height, r, parts + t * k, spacing * k, i > 0,
+                                 ahead);
       if constexpr (S::second > 0)
         tile<C, S::second, streams>(xt, spacing * ld, height, r + S::first * packed_rows(height),
-                                    sums + t * k + S::first, spacing * k, ahead);
+                                    parts + t * k + S::first, spacing * k, i > 0, ahead);
     }
   }
-  for (Index j = 0; j < C * spacing; ++j)
-    for (int v = 0; v < k; ++v) {
-      const double total = sum(sums[j * k + v]);
-      out[j + v * ldo] = fresh ? total : out[j + v * ldo] + total;
+  for (int v = 0; v < k; ++v) {
+    double* to = out + v * ldo;
+    Index j = 0;
+    for (; j + kLanes <= C * spacing; j += kLanes) {
+      Pack totals = sums(parts + j * k + v, k);
+      if (!fresh) totals += load(to + j);
+      store(to + j, totals);
     }
+    for (; j < C * spacing; ++j) {
+      const double total = sum(parts[j * k + v]);
+      to[j] = fresh ? total : to[j] + total;
+    }
+  }
 }
 
 // Rows [i0, i1) of n; i0 is a multiple of kRows.
