@@ -95,19 +95,14 @@ REGSOLVE_INLINE void outer_product(Pack (&x)[C], const double* r, Pack (&z)[C][V
   }
 }
 
-// parts[c stride + v] = sum_i x[i + c ld] r_iv, lane by lane, or += where they are begun
+// parts[c stride + v] += sum_i x[i + c ld] r_iv, lane by lane
 template <int C, int V, int streams, class T>
 REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pack* parts,
-                          Index stride, bool begun, Ahead* ahead) {
+                          Index stride, Ahead* ahead) {
   Pack z[C][V], xs[C];
   REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
-  for (int v = 0; v < V; ++v) z[c][v] = broadcast(0.0);
-  if (begun) {
-    REGSOLVE_UNROLL
-    for (int c = 0; c < C; ++c) REGSOLVE_UNROLL
-    for (int v = 0; v < V; ++v) z[c][v] = parts[c * stride + v];
-  }
+  for (int v = 0; v < V; ++v) z[c][v] = parts[c * stride + v];
   Index i = 0;
   if constexpr (streams > 0) {
     constexpr Index line = kLineBytes / Index(sizeof(T));
@@ -143,21 +138,21 @@ REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pac
 }
 
 // out[j + v ldo] (+)= sum_i x[i + j ld] r_iv for C spacing columns j and k vectors v of one block
-template <int k, int C, int streams, class T>
-REGSOLVE_INLINE void panel(const T* x, Index ld, Index spacing, Index rows, const double* packed,
-                           bool fresh, double* out, Index ldo, Ahead* ahead) {
+template <int k, int C, int spacing, int streams, class T>
+REGSOLVE_INLINE void panel(const T* x, Index ld, Index rows, const double* packed, bool fresh,
+                           double* out, Index ldo, Ahead* ahead) {
   using S = Shape<k>;
-  Pack parts[C * S::spacing * k];
+  Pack parts[C * spacing * k];
+  for (Pack& part : parts) part = broadcast(0.0);
   for (Index i = 0; i < rows; i += S::depth) {
     const Index height = std::min(S::depth, rows - i);
     const double* r = packed + i * k;
     for (Index t = 0; t < spacing; ++t) {
       const T* xt = x + i + t * ld;
-      tile<C, S::first, streams>(xt, spacing * ld, height, r, parts + t * k, spacing * k, i > 0,
-                                 ahead);
+      tile<C, S::first, streams>(xt, spacing * ld, height, r, parts + t * k, spacing * k, ahead);
       if constexpr (S::second > 0)
         tile<C, S::second, streams>(xt, spacing * ld, height, r + S::first * packed_rows(height),
-                                    parts + t * k + S::first, spacing * k, i > 0, ahead);
+                                    parts + t * k + S::first, spacing * k, ahead);
     }
   }
   for (int v = 0; v < k; ++v) {
@@ -199,12 +194,12 @@ void xtr_columns_of(const T* X, Index ld, Index n, Index i0, Index i1, Index j0,
       Ahead ahead[S::streams];
       for (int s = 0; s < S::streams; ++s)
         ahead[s] = Ahead::from(next + s * (S::panel / S::streams) * ld, ld, rows);
-      panel<k, S::columns, S::streams>(x, ld, S::spacing, rows, packed, fresh, out + j, ldo, ahead);
+      panel<k, S::columns, S::spacing, S::streams>(x, ld, rows, packed, fresh, out + j, ldo, ahead);
     }
     for (; j + S::columns <= j1; j += S::columns)
-      panel<k, S::columns, 0>(X + i + j * ld, ld, 1, rows, packed, fresh, out + j, ldo, nullptr);
+      panel<k, S::columns, 1, 0>(X + i + j * ld, ld, rows, packed, fresh, out + j, ldo, nullptr);
     for (; j < j1; ++j)
-      panel<k, 1, 0>(X + i + j * ld, ld, 1, rows, packed, fresh, out + j, ldo, nullptr);
+      panel<k, 1, 1, 0>(X + i + j * ld, ld, rows, packed, fresh, out + j, ldo, nullptr);
   }
 }
 
