@@ -8,9 +8,9 @@
 // several at once, less those that would move against their sign. A feature that depends linearly
 // on F moves along the null vector until another reaches zero and takes its place. Of features that
 // no penalty holds any independent set fits as well: those far from dependent join first, since the
-// others need large coefficients. Started from the
-// solution at a larger alpha, the first Newton step is the predictor of the path. Lee, Battle,
-// Raina and Ng (2007), feature-sign search; Osborne, Presnell and Turlach (2000), homotopy.
+// others need large coefficients. Started from the solution at a larger alpha, the first Newton
+// step is the predictor of the path. Lee, Battle, Raina and Ng (2007), feature-sign search;
+// Osborne, Presnell and Turlach (2000), homotopy.
 #pragma once
 
 #include <algorithm>
@@ -179,7 +179,7 @@ class ActiveSet {
     for (Index j : support) {
       if (definite)
         join(j, sign_of(j));
-      else if (!append(j, sign_of(j), b_[j] != 0.0 ? least_pivot : least(j)) && b_[j] != 0.0)
+      else if (!append(j, sign_of(j), b_[j] != 0.0 ? least_pivot : first_pivot(j)) && b_[j] != 0.0)
         exchange(j, 0.0, sign_of(j));
     }
   }
@@ -192,7 +192,7 @@ class ActiveSet {
   }
 
   // The squared pivot, of 1, that j must have to join F while others may join in its place.
-  double least(Index j) const { return penalty_.free(j) ? clear_pivot : least_pivot; }
+  double first_pivot(Index j) const { return penalty_.free(j) ? clear_pivot : least_pivot; }
 
   bool append(Index j, double sign, double least = least_pivot) {
     const double* column = model_.G + j * model_.ld;
@@ -272,8 +272,7 @@ class ActiveSet {
   // S, violating by rhs, joins F less what depends on the others or may wait until they have
   // joined, then less what would move against its sign in the first Newton step; since F is
   // stationary that step on S alone is S_NN^{-1} rhs_N, S_NN being H_NN without its part in F, a
-  // direction of descent: at least one of S remains. The step is made. False if all of S depends on
-  // F.
+  // direction of descent: at least one of S remains. The step is made. False if all S depends on F.
   bool admit(const std::vector<Index>& S, const std::vector<double>& rhs) {
     const Index m = Index(S.size()), size = factor_.size();
     std::vector<double> pivots(S.size()), T;
@@ -284,7 +283,7 @@ class ActiveSet {
         for (Index i = 0; i < size; ++i) to[i] = column[F_[std::size_t(i)]];
         for (Index i = 0; i < k; ++i) to[size + i] = column[S[std::size_t(i)]];
         to[size + k] = 1.0 + penalty_.l2(S[std::size_t(k)]);
-        pivots[std::size_t(k)] = least(S[std::size_t(k)]) * to[size + k];
+        pivots[std::size_t(k)] = first_pivot(S[std::size_t(k)]) * to[size + k];
       }
     });
     work += 0.05 * double(m) * double(size) * double(size + m);

@@ -130,6 +130,18 @@ REGSOLVE_INLINE Pack load_part(const T* p, std::ptrdiff_t count, std::ptrdiff_t 
   return load(lane);
 }
 
+// The last numbers of n that fill no Pack, n % kLanes > 0 of them: beside those before them, where
+// n has so many, and beside zeros. The two agree in lanes, so a product of both counts none twice.
+template <class T>
+REGSOLVE_INLINE Pack load_last(const T* p, std::ptrdiff_t n) {
+  return n < kLanes ? load_part(p, n) : load(p + n - kLanes);
+}
+template <class T>
+REGSOLVE_INLINE Pack load_last_alone(const T* p, std::ptrdiff_t n) {
+  const std::ptrdiff_t count = n % kLanes;
+  return load_part(p + n - count, count, n < kLanes ? 0 : kLanes - count);
+}
+
 // z += x y
 REGSOLVE_INLINE void multiply_add(const Pack& x, const Pack& y, Pack& z) {
   z += x * y;

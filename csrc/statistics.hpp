@@ -122,17 +122,10 @@ REGSOLVE_INLINE void column_sums(const T* x, Index ld, Index n, Index ahead, con
       add(c, load(at), w, wt);
     }
   }
-  if (i < n && n >= kLanes) {  // the last rows with those before them, which weigh nothing now
-    const Index last = n - kLanes;
-    double w[kLanes] = {}, wt[kLanes] = {};
-    for (Index l = i - last; l < kLanes; ++l) w[l] = m.omega[last + l], wt[l] = m.omega_t[last + l];
-    const Pack ws = load(w), wts = load(wt);
+  if (i < n) {
+    const Pack w = load_last_alone(m.omega, n), wt = load_last_alone(m.omega_t, n);
     REGSOLVE_UNROLL
-    for (int c = 0; c < C; ++c) add(c, load(x + last + c * ld), ws, wts);
-  } else if (i < n) {
-    const Pack w = load_part(m.omega, n), wt = load_part(m.omega_t, n);
-    REGSOLVE_UNROLL
-    for (int c = 0; c < C; ++c) add(c, load_part(x + c * ld, n), w, wt);
+    for (int c = 0; c < C; ++c) add(c, load_last(x + c * ld, n), w, wt);
   }
   REGSOLVE_UNROLL
   for (int c = 0; c < C; ++c)

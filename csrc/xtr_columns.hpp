@@ -64,13 +64,7 @@ inline Index packed_rows(Index rows) {
   return (rows + kLanes - 1) / kLanes * kLanes;
 }
 
-// of the rows that fill no register
-inline Index first_lane(Index rows) {
-  return rows < kLanes ? 0 : (kLanes - rows % kLanes) % kLanes;
-}
-
-// packed (rows / kLanes x V x kLanes): the rows of V vectors. Those that fill no register are the
-// last lanes of theirs, behind zeros that meet rows of X a second time.
+// packed (rows / kLanes x V x kLanes): the rows of V vectors
 template <int V>
 REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double* packed) {
   Index i = 0;
@@ -78,7 +72,7 @@ REGSOLVE_INLINE void pack_vectors(const double* R, Index ldr, Index rows, double
     for (int v = 0; v < V; ++v) store(packed + i * V + v * kLanes, load(R + i + v * ldr));
   if (i < rows)
     for (int v = 0; v < V; ++v)
-      store(packed + i * V + v * kLanes, load_part(R + i + v * ldr, rows - i, first_lane(rows)));
+      store(packed + i * V + v * kLanes, load_last_alone(R + v * ldr, rows));
 }
 
 // z_cv += x_c r_v
@@ -128,8 +122,7 @@ REGSOLVE_INLINE void tile(const T* x, Index ld, Index rows, const double* r, Pac
   }
   if (i < rows) {
     REGSOLVE_UNROLL
-    for (int c = 0; c < C; ++c)
-      xs[c] = rows < kLanes ? load_part(x + c * ld, rows) : load(x + rows - kLanes + c * ld);
+    for (int c = 0; c < C; ++c) xs[c] = load_last(x + c * ld, rows);
     outer_product(xs, r + i * V, z);
   }
   REGSOLVE_UNROLL
