@@ -42,8 +42,8 @@ class ActiveSet {
   }
 
   // d_F = H^{-1} (l1 s)_F, how b moves as alpha falls by a unit
-  std::vector<double> tangent() const {
-    std::vector<double> d;
+  Vector tangent() const {
+    Vector d;
     for (std::size_t k = 0; k < F_.size(); ++k)
       d.push_back(penalty_.factor1[std::size_t(F_[k])] * sign_[k]);
     factor_.solve(d.data());
@@ -97,7 +97,7 @@ class ActiveSet {
   // The gradient of all features; while b moves only that on F is kept.
   void sync() {
     if (moved_.empty()) return;
-    std::vector<double> change;
+    Vector change;
     for (Index j : moved_) {
       change.push_back(change_[std::size_t(j)]);
       change_[std::size_t(j)] = 0.0;
@@ -215,7 +215,7 @@ class ActiveSet {
   }
 
   // -(gradient of the objective) on F under the signs
-  double downhill(std::vector<double>& out) const {
+  double downhill(Vector& out) const {
     out.resize(F_.size());
     double largest = 0.0;
     for (std::size_t k = 0; k < F_.size(); ++k) {
@@ -255,7 +255,7 @@ class ActiveSet {
                         return x > y || (x == y && a.second < b.second);
                       });
     std::vector<Index> S;
-    std::vector<double> rhs;
+    Vector rhs;
     for (std::size_t k = 0; k < most; ++k) {
       rhs.push_back(violators[k].first);
       S.push_back(violators[k].second);
@@ -273,9 +273,9 @@ class ActiveSet {
   // joined, then less what would move against its sign in the first Newton step; since F is
   // stationary that step on S alone is S_NN^{-1} rhs_N, S_NN being H_NN without its part in F, a
   // direction of descent: at least one of S remains. The step is made. False if all S depends on F.
-  bool admit(const std::vector<Index>& S, const std::vector<double>& rhs) {
+  bool admit(const std::vector<Index>& S, const Vector& rhs) {
     const Index m = Index(S.size()), size = factor_.size();
-    std::vector<double> pivots(S.size()), T;
+    Vector pivots(S.size()), T;
     factor_.stage(m, schur_, [&](double* B, Index ld) {
       for (Index k = 0; k < m; ++k) {
         const double* column = model_.G + S[std::size_t(k)] * model_.ld;
@@ -308,8 +308,7 @@ class ActiveSet {
 
   // Of S, staged, what is independent by `pivots`, T its factor; if nothing is, by the least pivot
   // of all. What waits has not been tried.
-  std::vector<Index> join_first(const std::vector<Index>& S, std::vector<double>& pivots,
-                                std::vector<double>& T) {
+  std::vector<Index> join_first(const std::vector<Index>& S, Vector& pivots, Vector& T) {
     std::vector<Index> all(S.size());
     std::iota(all.begin(), all.end(), Index(0));
     const Index m = Index(S.size());
@@ -328,9 +327,9 @@ class ActiveSet {
   }
 
   // Of `kept`, whose Schur complement has the factor T, what would move against its sign leaves.
-  void drop_backward(const std::vector<Index>& S, const std::vector<double>& rhs,
-                     const std::vector<double>& T, std::vector<Index>& kept) {
-    std::vector<double> d;
+  void drop_backward(const std::vector<Index>& S, const Vector& rhs, const Vector& T,
+                     std::vector<Index>& kept) {
+    Vector d;
     for (Index k : kept) d.push_back(rhs[std::size_t(k)]);
     const int size = int(kept.size());
     trsv(factor_.blas(), 'T', size, T.data(), size, d.data());
@@ -345,7 +344,7 @@ class ActiveSet {
   }
 
   // x := H^{-1} x on F, x zero on its first `first` features
-  void solve_free(std::vector<double>& x, std::size_t first = 0) {
+  void solve_free(Vector& x, std::size_t first = 0) {
     factor_.solve(x.data(), Index(first));
     ++n_solves;
     work += double(F_.size()) * double(F_.size());
@@ -402,7 +401,7 @@ class ActiveSet {
   bool exchange(Index j, double v, double sign) {
     const double* column = model_.G + j * model_.ld;
     std::vector<Index> moving = F_;
-    std::vector<double> d(F_.size()), rhs;
+    Vector d(F_.size()), rhs;
     for (std::size_t k = 0; k < F_.size(); ++k) d[k] = -column[F_[k]];
     solve_free(d);
     downhill(rhs);
@@ -431,8 +430,7 @@ class ActiveSet {
   // b += t d on the moving features, F first, H d = 0 on F: to the exact minimiser of the
   // objective, of `slope` at t = 0. Returns the feature that stopped the move at zero or at a
   // bound, -1 if none did.
-  Index move(const std::vector<Index>& moving, const std::vector<double>& d, double slope,
-             double curvature) {
+  Index move(const std::vector<Index>& moving, const Vector& d, double slope, double curvature) {
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
     const Event* stop = nullptr;
     const auto minimum = [&] {
@@ -457,11 +455,11 @@ class ActiveSet {
   // b +- t d likewise, where f is flat: a fall that is rounding does not say how far to go, nor
   // which way. To the nearest stop, at the latest where the last of `moving` comes to zero and the
   // others have taken over its part.
-  Index slide(const std::vector<Index>& moving, std::vector<double> d) {
+  Index slide(const std::vector<Index>& moving, Vector d) {
     const double to_zero = std::fabs(b_[moving.back()] / d.back());
     if (b_[moving.back()] * d.back() > 0.0)
       for (double& value : d) value = -value;
-    std::vector<double> away(d);
+    Vector away(d);
     for (double& value : away) value = -value;
     const std::vector<Event> towards_zero = breakpoints(penalty_, b_, moving, d, to_zero),
                              away_from_it = breakpoints(penalty_, b_, moving, away, to_zero);
@@ -472,8 +470,7 @@ class ActiveSet {
     return step_to(moving, turn ? away : d, stop.t, &stop);
   }
 
-  Index step_to(const std::vector<Index>& moving, const std::vector<double>& d, double t,
-                const Event* stop) {
+  Index step_to(const std::vector<Index>& moving, const Vector& d, double t, const Event* stop) {
     for (std::size_t k = 0; k < moving.size(); ++k) {
       const Index j = moving[k];
       norm1_ += std::fabs(t * d[k]);
@@ -510,14 +507,14 @@ class ActiveSet {
   const ElasticNet& penalty_;
   double* b_;
   Cholesky factor_;
-  std::vector<Index> F_;        // free features, in the order of the factor
-  std::vector<double> sign_;    // of b_F, 0 without an l1 term
-  std::vector<double> slope_;   // (q - Gb)_F
-  std::vector<Index> moved_;    // features whose change the model's gradient does not know yet
-  std::vector<double> change_;  // (p,)
-  std::vector<char> in_;        // (p,) whether j is in F
-  std::vector<int> entries_;    // (p,) how often j joined at this alpha
-  std::vector<double> d_, rhs_, work_, schur_;
+  std::vector<Index> F_;      // free features, in the order of the factor
+  Vector sign_;               // of b_F, 0 without an l1 term
+  Vector slope_;              // (q - Gb)_F
+  std::vector<Index> moved_;  // features whose change the model's gradient does not know yet
+  Vector change_;             // (p,)
+  std::vector<char> in_;      // (p,) whether j is in F
+  std::vector<int> entries_;  // (p,) how often j joined at this alpha
+  Vector d_, rhs_, work_, schur_;
   double alpha_ = -1.0, largest_q_ = 0.0, norm1_ = 0.0, pivot_ = 0.0, floor_ = 0.0;
   double last_worst_ = 0.0;
   bool full_step_ = false, single_ = false, refreshed_ = false;

@@ -18,14 +18,14 @@ class Anderson {
 
   // Appends b on W; true when K + 1 iterates are held.
   bool push(const std::vector<Index>& W, const double* b) {
-    std::vector<double>& point = points_[count_];
+    Vector& point = points_[count_];
     point.resize(W.size());
     for (std::size_t k = 0; k < W.size(); ++k) point[k] = b[W[k]];
     return ++count_ == K + 1;
   }
 
   // The extrapolated iterate, (|W|,); false if the system is singular.
-  bool extrapolate(std::vector<double>& out) {
+  bool extrapolate(Vector& out) {
     count_ = 0;
     double A[K][K + 1];  // (U'U) z = 1, U's columns x_{k+1} - x_k
     double trace = 0.0;
@@ -75,7 +75,7 @@ class Anderson {
   }
 
   int count_ = 0;
-  std::vector<double> points_[K + 1];
+  Vector points_[K + 1];
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -20,8 +20,8 @@ struct Answer {
 
 class Answers {
  public:
-  Answers(const Design& design, const Options& options, const WorkingSet& W,
-          const std::vector<double>& grid, const NullModel& null, Monitor& monitor)
+  Answers(const Design& design, const Options& options, const WorkingSet& W, const Vector& grid,
+          const NullModel& null, Monitor& monitor)
       : design_(design), options_(options), W_(W), grid_(grid), null_(null), monitor_(monitor) {}
 
   // b on W as it is, the answer at a step of the grid.
@@ -47,7 +47,7 @@ class Answers {
     }
     std::sort(ordered.begin(), ordered.end());
     std::vector<Index> support;
-    std::vector<double> b;
+    Vector b;
     for (const auto& [j, value] : ordered) {
       support.push_back(j);
       b.push_back(value);
@@ -63,7 +63,7 @@ class Answers {
   // W holds the unpenalised features alone, in ascending order.
   bool record_null(double alpha) {
     std::vector<Index> support;
-    std::vector<double> b;
+    Vector b;
     for (std::size_t k = 0; k < W_.b.size(); ++k)
       if (W_.b[k] != 0.0) {
         support.push_back(W_.features[k]);
@@ -81,7 +81,7 @@ class Answers {
   const Design& design_;
   const Options& options_;
   const WorkingSet& W_;
-  const std::vector<double>& grid_;
+  const Vector& grid_;
   const NullModel& null_;
   Monitor& monitor_;
 };

@@ -49,7 +49,7 @@ class Door final : public AnyMatrix {
     return n;
   }
   void stored([[maybe_unused]] Index j, [[maybe_unused]] std::vector<std::int32_t>& rows,
-              [[maybe_unused]] std::vector<double>& values) const override {
+              [[maybe_unused]] Vector& values) const override {
     if constexpr (Kind::sparse) kind_.stored(j, rows, values);
   }
   double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
@@ -66,7 +66,7 @@ class Door final : public AnyMatrix {
     return size();
   }
   bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
-            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+            int n_threads, double* M, Vector& pilot, StopSign& stop) const override {
     pilot = gram_pilots(kind_, centred, choose_pilot_rows(root, n));
     cross_products(kind_, root, t, pilot.data(), cells, blas, n_threads, M, stop);
     return !stop.up();

@@ -26,8 +26,8 @@ struct Event {
 
 // Where b + t d meets zero, where an l1 term has its kink, or bounds, for 0 <= t < cap; ascending.
 inline std::vector<Event> breakpoints(const ElasticNet& penalty, const double* b,
-                                      const std::vector<Index>& moving,
-                                      const std::vector<double>& d, double cap) {
+                                      const std::vector<Index>& moving, const Vector& d,
+                                      double cap) {
   std::vector<Event> events;
   for (std::size_t k = 0; k < moving.size(); ++k) {
     const Index j = moving[k];
@@ -47,7 +47,7 @@ inline std::vector<Event> breakpoints(const ElasticNet& penalty, const double* b
 class BentRay {
  public:
   BentRay(const GramModel& model, const ElasticNet& penalty, const std::vector<Index>& F,
-          const std::vector<double>& d, const std::vector<double>& r)
+          const Vector& d, const Vector& r)
       : model_(model),
         penalty_(penalty),
         F_(F),
@@ -102,7 +102,7 @@ class BentRay {
   const GramModel& model_;
   const ElasticNet& penalty_;
   const std::vector<Index>& F_;
-  const std::vector<double>&d_, &r_;
+  const Vector &d_, &r_;
   const double fall_;  // r'd = d'Hd
   double t_ = 0.0;
   double dr_ = 0.0, tdr_ = 0.0, dHd_ = 0.0, tdHd_ = 0.0;  // over K, t = diag(t_k)

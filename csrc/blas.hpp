@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "values.hpp"
+
 namespace regsolve {
 
 struct Blas {
@@ -52,9 +54,8 @@ inline void syrk(const Blas& blas, int n, int k, double alpha, const double* A, 
 }
 
 // A'A whole,  A is k x n
-inline std::vector<double> gram_of(const Blas& blas, const std::vector<double>& A, std::size_t k,
-                                   std::size_t n) {
-  std::vector<double> C(n * n, 0.0);
+inline Vector gram_of(const Blas& blas, const Vector& A, std::size_t k, std::size_t n) {
+  Vector C(n * n, 0.0);
   syrk(blas, int(n), int(k), 1.0, A.data(), int(k), C.data(), int(n));
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t i = 0; i < j; ++i) C[j + i * n] = C[i + j * n];

@@ -17,7 +17,7 @@ namespace REGSOLVE_TARGET {
 
 // Correlations c_k of the features `feature(k)`: all of them, or those of a working set.
 struct Correlations {
-  std::vector<double> c;
+  Vector c;
   const std::vector<Index>* of = nullptr;  // null: feature k is k
 
   Index feature(std::size_t k) const { return of ? (*of)[k] : Index(k); }
@@ -78,8 +78,7 @@ double sure_dual(const Penalty& penalty, const Correlations& z, double ut, doubl
 
 // max_j |c_j| in X's units over the features that are not out
 template <class Penalty>
-double steepest(const Penalty& penalty, const std::vector<double>& c,
-                const std::vector<double>& inv) {
+double steepest(const Penalty& penalty, const Vector& c, const Vector& inv) {
   double largest = 0.0;
   for (std::size_t j = 0; j < c.size(); ++j)
     if (!penalty.excluded(Index(j))) largest = std::max(largest, std::fabs(c[j]) / inv[j]);

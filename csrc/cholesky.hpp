@@ -41,7 +41,7 @@ class Cholesky {
   // them. They become Z = R'^{-1} H_FN, and S (m x m, upper triangle) what H_NN is without its part
   // in F.
   template <class Fill>
-  void stage(Index m, std::vector<double>& S, const Fill& fill) {
+  void stage(Index m, Vector& S, const Fill& fill) {
     reserve(size_ + m);
     double* Z = data_.data() + size_ * capacity_;
     fill(Z, capacity_);
@@ -56,7 +56,7 @@ class Cholesky {
   }
 
   // Appends the staged columns `kept`, ascending; T (upper) is the factor of S on them.
-  void append_staged(const std::vector<Index>& kept, const std::vector<double>& T) {
+  void append_staged(const std::vector<Index>& kept, const Vector& T) {
     const Index m = Index(kept.size());
     double* Z = data_.data() + size_ * capacity_;
     for (Index k = 0; k < m; ++k) {
@@ -154,14 +154,13 @@ class Cholesky {
   const Blas* blas_;
   Index size_ = 0, capacity_ = 0;
   Values data_;
-  std::vector<double> cosine_, sine_;  // of the rotation of rows (i, i + 1)
+  Vector cosine_, sine_;  // of the rotation of rows (i, i + 1)
 };
 
 // Of the columns `of` of S (m x m, upper triangle), in order, those whose squared pivot is above
 // `least` (m,); T (upper) is the factor of S on them.
-inline std::vector<Index> independent(const Blas& blas, const std::vector<double>& S, Index m,
-                                      const std::vector<double>& least, std::vector<Index> of,
-                                      std::vector<double>& T) {
+inline std::vector<Index> independent(const Blas& blas, const Vector& S, Index m,
+                                      const Vector& least, std::vector<Index> of, Vector& T) {
   const Index k = Index(of.size());
   auto gather = [&](Index i, double* column) {
     for (Index l = 0; l <= i; ++l)
@@ -176,7 +175,7 @@ inline std::vector<Index> independent(const Blas& blas, const std::vector<double
   }
   if (definite) return of;
   std::vector<Index> kept;
-  std::vector<double> R(T.size()), column(of.size());
+  Vector R(T.size()), column(of.size());
   for (Index i = 0; i < k; ++i) {
     gather(i, column.data());
     double* r = R.data() + Index(kept.size()) * k;

@@ -46,11 +46,11 @@ double objective_on(const Model& model, const Penalty& penalty, const std::vecto
 template <class Model, class Penalty>
 bool accelerate(Anderson& anderson, Model& model, const Penalty& penalty,
                 const std::vector<Index>& W, double* b) {
-  std::vector<double> point;
+  Vector point;
   if (!anderson.extrapolate(point)) return false;
   const double before = objective_on(model, penalty, W, b);
-  const std::vector<double> state = model.state();
-  std::vector<double> from(W.size());
+  const Vector state = model.state();
+  Vector from(W.size());
   for (std::size_t k = 0; k < W.size(); ++k) {
     const Index j = W[k];
     from[k] = b[j];

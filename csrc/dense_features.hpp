@@ -56,7 +56,7 @@ class DenseFeatures final : public FeatureSet {
     const Index n = design_.X.n, width = 1024, m = Index(which.size());
     const Index blocks = (m + width - 1) / width;
     if (blocks <= 1) return subtract_block(which.data(), which.data() + m, b, u);
-    std::vector<double> sums(std::size_t(n * blocks), 0.0);
+    Vector sums(std::size_t(n * blocks), 0.0);
     parallel_blocks(worthwhile(design_.n_threads, double(n) * double(m)), blocks, [&](Index block) {
       subtract_block(which.data() + block * width, which.data() + std::min(m, (block + 1) * width),
                      b, sums.data() + n * block);
@@ -84,7 +84,7 @@ class DenseFeatures final : public FeatureSet {
                  double* M) const override {
     const Index n = design_.X.n, m = Index(which.size()), width = 64;
     if (m == 0) return;
-    std::vector<double> A(std::size_t(n * m));
+    Vector A(std::size_t(n * m));
     for (Index k = 0; k < m; ++k) {
       const double* z = column(which[std::size_t(k)]);
       const double scale = 1.0 / std::sqrt(divisor[std::size_t(which[std::size_t(k)])]);

@@ -37,9 +37,9 @@ struct Design : Sums {
   const Problem& problem;
   std::unique_ptr<AnyMatrix> storage;
   const AnyMatrix& X;
-  std::vector<double> omega;  // (n,), sum 1
-  std::vector<double> root;   // sqrt(omega), (n,)
-  std::vector<double> t;      // quadratic loss: y - offset, centred; else 0
+  Vector omega;  // (n,), sum 1
+  Vector root;   // sqrt(omega), (n,)
+  Vector t;      // quadratic loss: y - offset, centred; else 0
   const Blas& blas;
   int n_threads;
   bool has_statistics = false;  // what a reading that others shared told
@@ -65,7 +65,7 @@ struct Design : Sums {
   bool centred() const { return problem.fit_intercept; }
 
   // sqrt(omega) v, (n,) or several of them one behind the other
-  std::vector<double> weighted(std::vector<double> v) const {
+  Vector weighted(Vector v) const {
     for (std::size_t i = 0; i < v.size(); ++i) v[i] *= root[i % root.size()];
     return v;
   }
@@ -89,20 +89,20 @@ struct Design : Sums {
         column[j] = (column[j] - stats.mean[std::size_t(j)] * sum) * stats.inv[std::size_t(j)];
     }
   }
-  void correlate(const double* v, int k, std::vector<double>& c, Report& report) const {
+  void correlate(const double* v, int k, Vector& c, Report& report) const {
     c.resize(std::size_t(X.p) * std::size_t(k));
     correlate(v, k, c.data(), report);
   }
 
   // z_j'v, from the stored values of one feature; sum: that of v
-  double correlation(Index j, const std::vector<double>& v, double sum) const {
+  double correlation(Index j, const Vector& v, double sum) const {
     const std::size_t k = std::size_t(j);
     return (X.dot(j, v.data()) - stats.mean[k] * sum) * stats.inv[k];
   }
 
   // u = omega (t - Zb), (n,)
-  std::vector<double> residual(const std::vector<double>& b, Report& report) const {
-    std::vector<double> u(t);
+  Vector residual(const Vector& b, Report& report) const {
+    Vector u(t);
     double shift = 0.0;
     for (std::size_t i = 0; i < u.size(); ++i) u[i] *= omega[i];
     for (std::size_t j = 0; j < b.size(); ++j) {
@@ -117,7 +117,7 @@ struct Design : Sums {
   }
 
   // sum_i u_i^2 / omega_i over the rows of weight
-  double square(const std::vector<double>& u) const {
+  double square(const Vector& u) const {
     double sum = 0.0;
     for (std::size_t i = 0; i < omega.size(); ++i)
       if (omega[i] > 0.0) sum += u[i] * u[i] / omega[i];
@@ -126,7 +126,7 @@ struct Design : Sums {
 
   void read_statistics(Report& report) {
     if (has_statistics) return;
-    const std::vector<double> omega_t = weighted_target();
+    const Vector omega_t = weighted_target();
     report.x_bytes += X.statistics({{omega.data(), omega_t.data(), centred(), &stats}},
                                    worthwhile(n_threads, reading_work(X, 1)));
     report.n_rhs += 1;
@@ -136,8 +136,8 @@ struct Design : Sums {
     has_statistics = true;
   }
   // omega t, (n,)
-  std::vector<double> weighted_target() const {
-    std::vector<double> out(t);
+  Vector weighted_target() const {
+    Vector out(t);
     for (std::size_t i = 0; i < out.size(); ++i) out[i] *= omega[i];
     return out;
   }

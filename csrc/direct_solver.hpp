@@ -15,7 +15,7 @@ namespace REGSOLVE_TARGET {
 
 class DirectSolver {
  public:
-  DirectSolver(const Design& design, FeatureSet& columns, const std::vector<double>& target)
+  DirectSolver(const Design& design, FeatureSet& columns, const Vector& target)
       : columns_(columns),
         model_(nullptr, 0, 0, nullptr, dot_dense(target.data(), target.data(), design.X.n)),
         active_(design.blas, model_, penalty_, nullptr) {
@@ -37,8 +37,8 @@ class DirectSolver {
   }
 
   // The features K of W join, whose target products are q_K; b and its penalties are on W.
-  void join(const std::vector<Index>& K, const ElasticNet& penalty, const std::vector<double>& q,
-            const std::vector<double>& b) {
+  void join(const std::vector<Index>& K, const ElasticNet& penalty, const Vector& q,
+            const Vector& b) {
     if (K.empty()) return;
     reserve(size() + Index(K.size()));
     columns_.add_gram(K, G_.data(), ld_);
@@ -62,8 +62,7 @@ class DirectSolver {
 
   // b on W moves to the minimiser on V, as far as `poll` and max_solves let it.
   template <class Poll>
-  void solve(double alpha, std::vector<double>& b, Index max_solves, const Poll& poll,
-             bool trusting) {
+  void solve(double alpha, Vector& b, Index max_solves, const Poll& poll, bool trusting) {
     penalty_.alpha = alpha;
     take(b);
     active_.solve(max_solves, poll, trusting);
@@ -73,7 +72,7 @@ class DirectSolver {
 
   // Coordinate descent, for what rounding keeps from the solver; returns its epochs.
   template <class Poll>
-  Index descend_from(std::vector<double>& b, const Poll& poll) {
+  Index descend_from(Vector& b, const Poll& poll) {
     take(b);
     std::vector<Index> moving;
     for (Index i = 0; i < size(); ++i)
@@ -86,7 +85,7 @@ class DirectSolver {
   }
 
   // c (|W|,) = Z'(t - Zb) by the residual: the model's gradient is set to the true one.
-  void correct(const std::vector<double>& b, const std::vector<double>& c) {
+  void correct(const Vector& b, const Vector& c) {
     take(b);
     if (!tracked_) model_.refresh(b_.data());
     for (std::size_t i = 0; i < q_.size(); ++i) {
@@ -116,14 +115,14 @@ class DirectSolver {
     for (Index i : active_.free_features()) of_W.push_back(features_[std::size_t(i)]);
     return of_W;
   }
-  std::vector<double> tangent() const { return active_.tangent(); }
+  Vector tangent() const { return active_.tangent(); }
 
  private:
-  void take(const std::vector<double>& b) {
+  void take(const Vector& b) {
     b_.resize(features_.size());
     for (std::size_t i = 0; i < b_.size(); ++i) b_[i] = b[std::size_t(features_[i])];
   }
-  void give(std::vector<double>& b) const {
+  void give(Vector& b) const {
     for (std::size_t i = 0; i < b_.size(); ++i) b[std::size_t(features_[i])] = b_[i];
   }
 
@@ -145,7 +144,7 @@ class DirectSolver {
   ElasticNet penalty_;           // on V
   std::vector<Index> features_;  // of W, in the order of joining
   std::vector<char> in_;         // (|W| at most,) whether a feature of W is in V
-  std::vector<double> b_, q_;    // (|V|,)
+  Vector b_, q_;                 // (|V|,)
   Values G_;                     // (|V|, |V|), leading dimension ld_
   Index ld_ = 0;
   GramModel model_;

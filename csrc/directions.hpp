@@ -23,7 +23,7 @@ inline Index most_directions(const AnyMatrix& X) {
 
 class Directions {
  public:
-  Directions(const Design& design, const std::vector<double>& target, Index most)
+  Directions(const Design& design, const Vector& target, Index most)
       : design_(design),
         target_(target),
         n_(design.X.n),
@@ -45,11 +45,10 @@ class Directions {
 
   // e := u - Q Q'u, a := Q'u; returns ||e||. One round leaves rounding of u along Q in e, which
   // bounds count; two leave rounding of e.
-  double split(const double* u, std::vector<double>& a, std::vector<double>& e,
-               int rounds = 2) const {
+  double split(const double* u, Vector& a, Vector& e, int rounds = 2) const {
     e.assign(u, u + n_);
     a.assign(std::size_t(m_), 0.0);
-    std::vector<double> part(static_cast<std::size_t>(m_));
+    Vector part(static_cast<std::size_t>(m_));
     for (int round = 0; round < rounds && m_ > 0; ++round) {
       gemv(design_.blas, 'T', int(n_), int(m_), 1.0, Q_.data(), int(n_), e.data(), 0.0,
            part.data());
@@ -62,13 +61,13 @@ class Directions {
 
   // v = Q a + e as far as it is known: ||e|| <= rest, and C a is off by rounding(j) size.
   struct Located {
-    std::vector<double> a;
+    Vector a;
     double rest, size;
   };
 
-  Located locate(const std::vector<double>& v) const {
+  Located locate(const Vector& v) const {
     Located at;
-    std::vector<double> e;
+    Vector e;
     at.rest = split(v.data(), at.a, e, 1);
     at.size = at.rest + sum_of(m_, [&](Index k) { return std::fabs(at.a[std::size_t(k)]); });
     return at;
@@ -77,7 +76,7 @@ class Directions {
   // The same of v = t - Zb by C alone, Q'v = Q't - C'b, ||e||^2 = v'v - a'a, for features named by
   // their numbers in X; `square` is v'v, known but for `rounding`. What is left of ||e|| where v
   // lies in the span of Q is the root of rounding.
-  Located locate(const std::vector<Index>& features, const std::vector<double>& b, double square,
+  Located locate(const std::vector<Index>& features, const Vector& b, double square,
                  double rounding) const {
     Located at{along_, 0.0, 0.0};
     double spread = size_;
@@ -97,8 +96,8 @@ class Directions {
 
   // Up to `most` orthonormal directions, orthogonal to those held, that span `rests`: the first of
   // them always, then by what is left of each, while that is more than `flat` in norm. (n, k)
-  std::vector<double> choose(std::vector<std::vector<double>> rests, int most, double flat) const {
-    std::vector<double> fresh;
+  Vector choose(std::vector<Vector> rests, int most, double flat) const {
+    Vector fresh;
     std::vector<char> taken(rests.size(), 0);
     for (int k = 0; k < most;) {
       std::size_t best = rests.size();
@@ -112,11 +111,11 @@ class Directions {
       }
       if (best == rests.size() || (k > 0 && largest < flat)) break;
       taken[best] = 1;
-      std::vector<double> q = rests[best];
+      Vector q = rests[best];
       if (!normalise(q, fresh, k)) continue;
       fresh.insert(fresh.end(), q.begin(), q.end());
       ++k;
-      for (std::vector<double>& rest : rests) {
+      for (Vector& rest : rests) {
         const double along = dot_dense(q.data(), rest.data(), n_);
         for (Index i = 0; i < n_; ++i) rest[std::size_t(i)] -= along * q[std::size_t(i)];
       }
@@ -126,16 +125,15 @@ class Directions {
 
   // Adds k orthonormal directions, orthogonal to those held, with one reading of X: of the features
   // that are not settled, where any are marked so; of those the directions will not be asked.
-  void add(const std::vector<double>& fresh, int k, Report& report,
-           const std::vector<char>& settled = {}) {
-    const std::vector<double> v = design_.weighted(fresh);
+  void add(const Vector& fresh, int k, Report& report, const std::vector<char>& settled = {}) {
+    const Vector v = design_.weighted(fresh);
     C_.resize(std::size_t(p_ * (m_ + k)));
     design_.correlate(v.data(), k, C_.data() + p_ * m_, report, settled);
     hold(fresh, k);
   }
 
   // One direction whose C is known already.
-  void add_known(const std::vector<double>& fresh, const std::vector<double>& c) {
+  void add_known(const Vector& fresh, const Vector& c) {
     C_.insert(C_.end(), c.begin(), c.end());
     hold(fresh, 1);
   }
@@ -150,11 +148,11 @@ class Directions {
   // locate(point).a are the coordinates of one.
   template <class Point, class Locate>
   void compress(const std::vector<const Point*>& points, const Locate& locate) {
-    std::vector<double> T;
+    Vector T;
     Index kept = 0;
     for (const Point* point : points) {
       if (2 * kept >= most_) break;
-      std::vector<double> a = locate(*point).a;
+      Vector a = locate(*point).a;
       const double before = std::sqrt(dot_dense(a.data(), a.data(), m_));
       for (int round = 0; round < 2; ++round)
         for (Index l = 0; l < kept; ++l) {
@@ -268,8 +266,8 @@ class Directions {
 
   // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
   // is left.
-  bool normalise(std::vector<double>& q, const std::vector<double>& fresh, int k) const {
-    std::vector<double> a, e;
+  bool normalise(Vector& q, const Vector& fresh, int k) const {
+    Vector a, e;
     const double before = std::sqrt(dot_dense(q.data(), q.data(), n_));
     for (double& v : q) v /= before;
     for (int round = 0; round < 2; ++round) {
@@ -288,9 +286,9 @@ class Directions {
   }
 
   // A := A T, T (m, kept), in place by slabs of rows
-  void rotate(Values& A, Index rows, const std::vector<double>& T, Index kept) const {
+  void rotate(Values& A, Index rows, const Vector& T, Index kept) const {
     constexpr Index width = 4096;
-    std::vector<double> out(std::size_t(width * kept));
+    Vector out(std::size_t(width * kept));
     for (Index i0 = 0; i0 < rows; i0 += width) {
       const Index w = std::min(width, rows - i0);
       gemm(design_.blas, 'N', 'N', int(w), int(kept), int(m_), 1.0, A.data() + i0, int(rows),
@@ -300,7 +298,7 @@ class Directions {
     A.resize(std::size_t(rows * kept));
   }
 
-  void hold(const std::vector<double>& fresh, int k) {
+  void hold(const Vector& fresh, int k) {
     Q_.insert(Q_.end(), fresh.begin(), fresh.begin() + k * n_);
     m_ += k;
     ++version_;
@@ -338,10 +336,10 @@ class Directions {
   }
 
   const Design& design_;
-  const std::vector<double>& target_;
+  const Vector& target_;
   Index n_, p_, most_, m_ = 0, version_ = 0;
   Values Q_, C_;                 // (n, m), (p, m)
-  std::vector<double> along_;    // Q't, (m,)
+  Vector along_;                 // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up
   double size_;                  // ||t||
   double unit_;                  // rounding of one entry of C about a mean of 0

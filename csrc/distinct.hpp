@@ -156,7 +156,7 @@ class Distinct {
     }
   }
 
-  void gather(const double* given, std::vector<double>& out) const {
+  void gather(const double* given, Vector& out) const {
     if (!given) return;
     out.reserve(columns_.size());
     for (std::int32_t j : columns_) out.push_back(given[j]);
@@ -164,7 +164,7 @@ class Distinct {
 
   const Problem& problem_;
   std::vector<std::int32_t> columns_;  // ascending; none where all are taken
-  std::vector<double> factor_, lower_, upper_;
+  Vector factor_, lower_, upper_;
   Index nnz_ = 0;
   double size_ = 0.0;
 };

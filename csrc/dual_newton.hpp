@@ -18,13 +18,13 @@ class DualNewton {
   Index n_solves = 0;
 
   DualNewton(const Design& design, const FeatureSet& columns, const ElasticNet& penalty,
-             const std::vector<double>& target)
+             const Vector& target)
       : columns_(columns), penalty_(penalty), t_(target), system_(design, columns, penalty) {}
 
   double bytes() const { return system_.bytes() + 48.0 * double(c_.size()); }
 
   // u is where the next solve begins.
-  void start(const std::vector<double>& u) {
+  void start(const Vector& u) {
     u_ = u;
     started_ = true;
   }
@@ -33,7 +33,7 @@ class DualNewton {
   // rounding ended it before the gradient fell below `goal`. Before the first, start(); between two
   // of them features may join, with b = 0.
   template <class Poll>
-  bool solve(std::vector<double>& b, std::vector<double>& residual, double goal, const Poll& poll) {
+  bool solve(Vector& b, Vector& residual, double goal, const Poll& poll) {
     in_.resize(b.size(), 0);
     const Index old = Index(c_.size());
     c_.resize(b.size());
@@ -51,12 +51,12 @@ class DualNewton {
   }
 
   // Z'u and the size of the gradient, u less the residual
-  const std::vector<double>& correlations() const { return c_; }
+  const Vector& correlations() const { return c_; }
   double gradient_size() const { return size_of(g_); }
 
   // How u moves as alpha falls by a unit where A stays, K u = t + const: -K^{-1} (M / alpha^2) u
-  std::vector<double> tangent() const {
-    std::vector<double> out = system_.product(u_);
+  Vector tangent() const {
+    Vector out = system_.product(u_);
     for (double& v : out) v /= -alpha_ * alpha_;
     if (!system_.solve_near(out, alpha_, 1e-3 * size_of(out), 6.0)) out.assign(u_.size(), 0.0);
     return out;
@@ -65,7 +65,7 @@ class DualNewton {
  private:
   // `rough`: A is not known yet, and the first step is solved no better than that is.
   template <class Poll>
-  bool descend(std::vector<double>& b, double goal, bool rough, const Poll& poll) {
+  bool descend(Vector& b, double goal, bool rough, const Poll& poll) {
     double last = infinity;
     int slow = 0;
     for (int step = 0; step < 500 && !poll(); ++step) {
@@ -98,7 +98,7 @@ class DualNewton {
     return b != 0.0 && b > penalty_.lo(j) && b < penalty_.hi(j);
   }
 
-  static std::vector<Index> off_zero(const std::vector<double>& x, std::size_t first) {
+  static std::vector<Index> off_zero(const Vector& x, std::size_t first) {
     std::vector<Index> out;
     for (std::size_t j = first; j < x.size(); ++j)
       if (x[j] != 0.0) out.push_back(Index(j));
@@ -107,13 +107,13 @@ class DualNewton {
 
   // u := u + s d, with c, b and g = u - t + Z b there: on A, Z b moves by s M d / alpha, and only
   // features that are not in A, or leave it, are read for their part. A is as follow(b) left it.
-  void move(double s, std::vector<double>& b) {
-    const std::vector<double> Md = system_.product(d_);
+  void move(double s, Vector& b) {
+    const Vector Md = system_.product(d_);
     for (std::size_t i = 0; i < u_.size(); ++i) {
       u_[i] += s * d_[i];
       g_[i] += s * (d_[i] + Md[i] / alpha_);
     }
-    std::vector<double> rest(b.size());
+    Vector rest(b.size());
     for (std::size_t j = 0; j < b.size(); ++j) {
       c_[j] += s * along_[j];
       const double was = b[j], is = penalty_.argument(Index(j), c_[j]);
@@ -127,7 +127,7 @@ class DualNewton {
   }
 
   // Features from `first` on joined, at 0.
-  void join(std::vector<double>& b, Index first) {
+  void join(Vector& b, Index first) {
     columns_.correlate(u_.data(), c_.data(), first);
     for (std::size_t j = std::size_t(first); j < b.size(); ++j)
       b[j] = -penalty_.argument(Index(j), c_[j]);
@@ -148,7 +148,7 @@ class DualNewton {
   }
 
   // c = Z'u, b = b(u) and g = u - t + Z b
-  void state(std::vector<double>& b) {
+  void state(Vector& b) {
     columns_.correlate(u_.data(), c_.data());
     for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
     const std::vector<Index> support = off_zero(b, 0);
@@ -159,7 +159,7 @@ class DualNewton {
   }
 
   // The system follows the set A of b.
-  void follow(const std::vector<double>& b) {
+  void follow(const Vector& b) {
     std::vector<Index> come, go, all;
     for (std::size_t j = 0; j < b.size(); ++j) {
       const bool now = curved(Index(j), b[j]), was = in_[j];
@@ -202,14 +202,14 @@ class DualNewton {
 
   const FeatureSet& columns_;
   const ElasticNet& penalty_;
-  const std::vector<double>& t_;
+  const Vector& t_;
   DualSystem system_;
-  double alpha_ = 0.0;             // of u
-  std::vector<double> u_, g_, d_;  // (n,) iterate, gradient, direction
-  std::vector<double> c_, along_;  // (|W|,) Z'u, Z'd
-  bool started_ = false;           // u is new: nothing is known of it
-  int moves_ = 0;                  // of u since c and g were made anew
-  std::vector<char> in_;           // (|W|,) whether j is in A
+  double alpha_ = 0.0;    // of u
+  Vector u_, g_, d_;      // (n,) iterate, gradient, direction
+  Vector c_, along_;      // (|W|,) Z'u, Z'd
+  bool started_ = false;  // u is new: nothing is known of it
+  int moves_ = 0;         // of u since c and g were made anew
+  std::vector<char> in_;  // (|W|,) whether j is in A
 };
 
 }  // namespace REGSOLVE_TARGET

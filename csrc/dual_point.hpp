@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "certificate.hpp"
 #include "matrix.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -16,12 +16,12 @@ namespace REGSOLVE_TARGET {
 // that no penalty holds.
 struct DualPoint {
   Support at;                        // b
-  std::vector<double> c;             // (|W|,) Z_W'v
+  Vector c;                          // (|W|,) Z_W'v
   double square = 0.0, along = 0.0;  // v'v, v't
   double rounding = 0.0;             // that these two may be off by
   double terms = 0.0;                // of the sums in them that cancel
   Index span = 0;                    // what v is projected off; 0: nothing
-  std::vector<double> v;             // (n,); empty: nobody asked for it
+  Vector v;                          // (n,); empty: nobody asked for it
 };
 
 // ||v - w||^2, rounded up, from v'w = v't - v'Zb_w; infinite for points off different spans.

@@ -16,7 +16,7 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
-inline double size_of(const std::vector<double>& v) {
+inline double size_of(const Vector& v) {
   return std::sqrt(dot_dense(v.data(), v.data(), Index(v.size())));
 }
 
@@ -45,8 +45,8 @@ class DualSystem {
   }
 
   // M x, from the upper triangle
-  std::vector<double> product(const std::vector<double>& x) const {
-    std::vector<double> y(std::size_t(n_), 0.0);
+  Vector product(const Vector& x) const {
+    Vector y(std::size_t(n_), 0.0);
     if (M_.empty()) return y;
     for (Index k = 0; k < n_; ++k) {
       const double* column = M_.data() + k * n_;
@@ -61,7 +61,7 @@ class DualSystem {
   // x := K(alpha)^{-1} x but for a residual of `enough` in norm; by a new factor where the one held
   // would take more than `rounds` and more than a new one costs. That is n / 6 products with its
   // triangles at one rate of arithmetic, but those are bound by memory.
-  void solve(std::vector<double>& x, double alpha, double enough, double rounds = 1.0) {
+  void solve(Vector& x, double alpha, double enough, double rounds = 1.0) {
     if (solve_near(x, alpha, enough, std::max(rounds, double(n_) / 40.0))) return;
     factorise(alpha);
     apply_inverse(x);
@@ -71,13 +71,13 @@ class DualSystem {
   // that K_0^{-1} K has its eigenvalues between 1 and 1 + r and conjugate gradients, preconditioned
   // by K_0, leave a share ((1 + r)^(1/2) - 1) / ((1 + r)^(1/2) + 1) of the error a round. False,
   // and x as it was, where no factor is near or that takes more than `most` rounds.
-  bool solve_near(std::vector<double>& x, double alpha, double enough, double most) const {
+  bool solve_near(Vector& x, double alpha, double enough, double most) const {
     if (!(factored_ > 0.0)) return false;
     const double r = factored_ / alpha - 1.0, root = std::sqrt(1.0 + r);
     if (r == 0.0) return apply_inverse(x);
     const double rate = std::fabs(root - 1.0) / (root + 1.0);
     if (!(size_of(x) * std::pow(rate, most) <= enough)) return false;
-    std::vector<double> y(x.size(), 0.0), residual(x), w(x), p(y), q(y), Kp(y);
+    Vector y(x.size(), 0.0), residual(x), w(x), p(y), q(y), Kp(y);
     double last = infinity;
     for (double left = size_of(x); left > enough;) {
       w = residual;
@@ -105,12 +105,12 @@ class DualSystem {
   // x := K_0^{-1} x, where K_0 is what was factored and the changes of A since, K_0 = R'R + U S U'
   // with a column z_j / sqrt(l2_j) of U and a sign each:  R^{-1} (I - V (S + V'V)^{-1} V') R'^{-1},
   // V = R'^{-1} U. False where the changes are many.
-  bool apply_inverse(std::vector<double>& x) const {
+  bool apply_inverse(Vector& x) const {
     const Index k = Index(since_.size());
     if (k > std::max<Index>(8, n_ / 8) || !follow_changes()) return false;
     trsv(design_.blas, 'T', int(n_), K_.data(), int(n_), x.data());
     if (k > 0) {
-      std::vector<double> a(static_cast<std::size_t>(k));
+      Vector a(static_cast<std::size_t>(k));
       gemv(design_.blas, 'T', int(n_), int(k), 1.0, V_.data(), int(n_), x.data(), 0.0, a.data());
       getrs(design_.blas, int(k), T_.data(), pivots_.data(), a.data());
       gemv(design_.blas, 'N', int(n_), int(k), -1.0, V_.data(), int(n_), a.data(), 1.0, x.data());
@@ -166,9 +166,9 @@ class DualSystem {
   const Index n_;
   Index changes_ = 0;                            // of A since M was made
   double factored_ = 0.0;                        // alpha of K_, 0 before the first
-  std::vector<double> M_, K_;                    // (n, n), upper triangles
+  Vector M_, K_;                                 // (n, n), upper triangles
   std::vector<std::pair<Index, double>> since_;  // features that joined (1) or left (-1) A since K_
-  mutable std::vector<double> V_, T_;            // (n, k) and (k, k) for the changes followed
+  mutable Vector V_, T_;                         // (n, k) and (k, k) for the changes followed
   mutable std::vector<int> pivots_;              // (k,)
 };
 

@@ -89,10 +89,10 @@ void cross_products_by_slab(const Kind& X, const double* root, const double* t, 
       std::max<Index>(1, std::min<Index>({16, (Index(32) << 20) / (8 * size), X.n / 256}));
   const Index least = cells.count > 1 ? 128 * cells.count : 32;
   const Index rows = std::max<Index>(least, std::min<Index>(2048, (Index(1) << 15) / P));
-  std::vector<double> sums(std::size_t(n_slabs > 1 ? n_slabs * size : 0));
+  Vector sums(std::size_t(n_slabs > 1 ? n_slabs * size : 0));
   parallel_blocks(n_threads, n_slabs, [&](Index slab) {
     double* sum = n_slabs > 1 ? &sums[std::size_t(slab * size)] : M;
-    std::vector<double> Z(std::size_t(rows * P));
+    Vector Z(std::size_t(rows * P));
     const Index end = X.n * (slab + 1) / n_slabs;
     for (Index i0 = X.n * slab / n_slabs; i0 < end && !stop.up(); i0 += rows)
       by_cell(cells, i0, std::min(end, i0 + rows), [&](Index cell, auto which, Index m) {
@@ -112,7 +112,7 @@ void cross_products_by_panel(const Kind& X, const double* root, const double* t,
                              int n_threads, double* M, StopSign& stop) {
   const Index P = X.p + 2, width = 256, n_panels = (P + width - 1) / width;
   const Index rows = std::max<Index>(64 * cells.count, std::min<Index>(X.n, (Index(1) << 21) / P));
-  std::vector<double> Z(std::size_t(rows * P));
+  Vector Z(std::size_t(rows * P));
   for (Index i0 = 0; i0 < X.n && !stop.up(); i0 += rows)
     by_cell(cells, i0, std::min(X.n, i0 + rows), [&](Index cell, auto which, Index m) {
       double* sum = M + cell * P * P;
@@ -146,7 +146,7 @@ void cross_products(const Kind& X, const double* root, const double* t, const do
 struct SparseBlock {
   std::vector<Index> column_start, row_start;  // (p + 1,), (rows + 1,)
   std::vector<std::int32_t> row, column;       // row of each value by columns, column by rows
-  std::vector<double> by_column, by_row;
+  Vector by_column, by_row;
 };
 
 // Reads rows i0 .. i1, of which column j goes on at next_j, and moves next_j behind them.
@@ -183,8 +183,7 @@ void read_block(const Csc<T, I>& X, Index i0, Index i1, const double* pilot,
 // M[:, j] += sum over the rows i of column j, those of a cell, of omega_i z_ij Z_i: the running sum
 // stays in cache.
 inline void add_block(const SparseBlock& block, Index j, const double* root, const double* t,
-                      const std::int32_t* of, Index cell, Index p, std::vector<double>& sum,
-                      double* M) {
+                      const std::int32_t* of, Index cell, Index p, Vector& sum, double* M) {
   const Index P = p + 2;
   double with_t = 0.0, with_one = 0.0;
   for (Index k = block.column_start[std::size_t(j)]; k < block.column_start[std::size_t(j + 1)];
@@ -221,7 +220,7 @@ void cross_products(const Csc<T, I>& X, const double* root, const double* t, con
     read_block(X, i0, std::min(X.n, i0 + rows), pilot, next, block);
     parallel_blocks(n_threads, n_panels, [&](Index panel) {
       if (stop.up()) return;
-      std::vector<double> sum(static_cast<std::size_t>(p));
+      Vector sum(static_cast<std::size_t>(p));
       for (Index j = panel * width; j < std::min(p, (panel + 1) * width); ++j)
         for (Index cell = 0; cell < cells.count; ++cell)
           add_block(block, j, root + i0, t + i0, cells.of ? cells.of + i0 : nullptr, cell, p, sum,
@@ -248,8 +247,8 @@ double gram_pilot(const Csc<T, I>& X, Index j, const std::vector<Index>& rows) {
 }
 
 template <class Kind>
-std::vector<double> gram_pilots(const Kind& X, bool centred, const std::vector<Index>& rows) {
-  std::vector<double> pilot(std::size_t(X.p), 0.0);
+Vector gram_pilots(const Kind& X, bool centred, const std::vector<Index>& rows) {
+  Vector pilot(std::size_t(X.p), 0.0);
   for (Index j = 0; centred && j < X.p; ++j) pilot[std::size_t(j)] = gram_pilot(X, j, rows);
   return pilot;
 }
@@ -257,8 +256,8 @@ std::vector<double> gram_pilots(const Kind& X, bool centred, const std::vector<I
 // The sums M (P x P, upper) of some rows, about a pilot, become their Gram matrix in the leading
 // p x p block, both triangles, and their statistics; the row weights need not sum to 1, nor the
 // target's mean be 0.
-inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred, int n_threads,
-                       Statistics& out, GramOf of = GramOf::unit_norm) {
+inline void scale_gram(double* M, const Vector& pilot, bool centred, int n_threads, Statistics& out,
+                       GramOf of = GramOf::unit_norm) {
   const Index p = Index(pilot.size()), P = p + 2, tile = 64;
   const double* one = M + (p + 1) * P;
   const double total = one[p + 1] > 0.0 ? one[p + 1] : 1.0;  // all sums of no row are 0
@@ -268,7 +267,7 @@ inline void scale_gram(double* M, const std::vector<double>& pilot, bool centred
     out.set(j, centred, pilot[std::size_t(j)], s1, M[j + j * P] / total,
             M[j + p * P] / total - mean_t * s1);
   }
-  std::vector<double> plain;
+  Vector plain;
   if (of == GramOf::centred)
     for (double inv : out.inv) plain.push_back(inv > 0.0 ? 1.0 : 0.0);
   const double* factor = of == GramOf::centred ? plain.data() : out.inv.data();

@@ -11,7 +11,7 @@ inline double squared_error(const Sums& sums, bool centred, const double* G, con
   const Statistics& stats = sums.stats;
   const Index P = Index(stats.inv.size()) + 2;
   double shift = sums.t_mean - point.intercept, sum = sums.tt;
-  std::vector<double> b;
+  Vector b;
   for (std::size_t k = 0; k < point.support.size(); ++k) {
     const std::size_t j = std::size_t(point.support[k]);
     b.push_back(point.coef[k] * stats.norm(j));
@@ -28,7 +28,7 @@ inline double squared_error(const Sums& sums, bool centred, const double* G, con
 
 // Whether differences from sums over all rows, whose squares were `whole` (p + 1,), the target's
 // last, leave those of a share of the weights too few digits.
-inline bool digits_lost(const Sums& sums, const std::vector<double>& whole, double share) {
+inline bool digits_lost(const Sums& sums, const Vector& whole, double share) {
   constexpr double most = 1e4;
   const std::size_t p = sums.stats.inv.size();
   bool few = whole[p] > 0.0 && !(whole[p] <= most * share * sums.tt);
@@ -49,8 +49,8 @@ struct Trained {
 
 // The sums over rows of that share of the weights by their matrix M (P x P), which is scaled; the
 // target in it is centred at t_mean.
-inline Sums sums_of(double* M, double share, const std::vector<double>& pilot, double t_mean,
-                    bool centred, int n_threads) {
+inline Sums sums_of(double* M, double share, const Vector& pilot, double t_mean, bool centred,
+                    int n_threads) {
   const Index p = Index(pilot.size()), P = p + 2;
   Sums out(p);
   const double shift = centred ? M[p + (p + 1) * P] / share : 0.0;
@@ -63,11 +63,11 @@ inline Sums sums_of(double* M, double share, const std::vector<double>& pilot, d
 
 // M, whose matrices behind the first are those of cells, becomes those of all rows and of all but
 // each cell's: what the problems of a round are trained on.
-inline std::vector<Trained> leave_out_each(Design& first, const std::vector<double>& pilot,
-                                           Index n_cells, std::vector<double>& M) {
+inline std::vector<Trained> leave_out_each(Design& first, const Vector& pilot, Index n_cells,
+                                           Vector& M) {
   const Index P = first.X.p + 2, size = P * P;
   double* cell_sums = M.data() + size;
-  std::vector<double> cell_shares;
+  Vector cell_shares;
   for (Index c = 0; c < n_cells; ++c)
     cell_shares.push_back(cell_sums[(P - 1) * (P + 1) + c * size]);
   parallel_blocks(first.n_threads, P, [&](Index column) {
@@ -78,7 +78,7 @@ inline std::vector<Trained> leave_out_each(Design& first, const std::vector<doub
       for (Index c = 0; c < n_cells; ++c) cell_sums[k + c * size] = total - cell_sums[k + c * size];
     }
   });
-  std::vector<double> whole;
+  Vector whole;
   for (Index j = 0; j <= first.X.p; ++j) whole.push_back(M[std::size_t(j * (P + 1))]);
   scale_gram(M.data(), pilot, first.centred(), first.n_threads, first.stats);
   std::vector<Trained> out{{first, M.data(), 0.0}};
@@ -114,7 +114,7 @@ inline void gram_folds(const std::vector<Problem>& problems, const std::vector<O
   StopSign stop([&] { return reading.stopped(); });
   Design first(problems[0], blas, options[0].n_threads);
   const Index P = first.X.p + 2, size = P * P;
-  std::vector<double> M(std::size_t(size * (cells.count + 1)), 0.0), pilot;
+  Vector M(std::size_t(size * (cells.count + 1)), 0.0), pilot;
   Report& report = solutions[0].report;
   report.x_bytes += first.X.size();
   report.n_rhs += 1;

@@ -12,9 +12,9 @@ namespace REGSOLVE_TARGET {
 struct GramModel {
   const double* G;  // (p, p) column-major, unit diagonal (0: constant feature)
   Index ld, p;
-  const double* q;        // (p,)
-  double tt;              // t't
-  std::vector<double> g;  // (p,) q - Gb
+  const double* q;  // (p,)
+  double tt;        // t't
+  Vector g;         // (p,) q - Gb
   int n_threads = 1;
 
   GramModel(const double* gram, Index leading, Index size, const double* xt, double square)
@@ -22,7 +22,7 @@ struct GramModel {
 
   double gradient(Index j) const { return g[std::size_t(j)]; }
   double lipschitz(Index) const { return 1.0; }
-  std::vector<double>& state() { return g; }
+  Vector& state() { return g; }
 
   // g -= delta G_j
   void update(Index j, double delta) {

@@ -25,7 +25,7 @@ ElasticNet null_penalty(const Penalty& penalty, const Problem& problem, const St
 // Free features with b_j strictly inside one or no bound: the dual point must be orthogonal to
 // them, since their conjugate is infinite on one side of c_j = 0 at least.
 template <class Penalty>
-std::vector<Index> features_to_project(const Penalty& penalty, const std::vector<double>& b) {
+std::vector<Index> features_to_project(const Penalty& penalty, const Vector& b) {
   std::vector<Index> U;
   for (std::size_t k = 0; penalty.has_conjugate() && k < b.size(); ++k) {
     const Index j = Index(k);
@@ -38,7 +38,7 @@ std::vector<Index> features_to_project(const Penalty& penalty, const std::vector
 
 // Adds the free features whose conjugate is infinite at c_j; false if there are none.
 template <class Penalty>
-bool add_infeasible(const Penalty& penalty, const std::vector<double>& c, std::vector<Index>& U) {
+bool add_infeasible(const Penalty& penalty, const Vector& c, std::vector<Index>& U) {
   const std::size_t before = U.size();
   for (std::size_t k = 0; penalty.has_conjugate() && k < c.size(); ++k)
     if (penalty.free(Index(k)) && penalty.limit(Index(k), c[k]) == 0.0) U.push_back(Index(k));
@@ -74,16 +74,15 @@ class Rounds {
 // What X itself says where its Gram matrix is too blunt.
 struct FromX {
   // ||t - Zb||^2 from the residual
-  std::function<double(const std::vector<double>& b)> square;
+  std::function<double(const Vector& b)> square;
   // How many of the features U are independent; -1 where that would take too much memory to tell
   std::function<Index(const std::vector<Index>& U)> rank;
   // The residual at b projected off the features U: c = Z'u with c_U = 0, u't and u'u
-  std::function<void(const std::vector<double>& b, const std::vector<Index>& U,
-                     std::vector<double>& c, double& ut, double& uu)>
+  std::function<void(const Vector& b, const std::vector<Index>& U, Vector& c, double& ut,
+                     double& uu)>
       project;
   // b (zero before) becomes the null model's, from its columns; returns u'u at the minimum, c = Z'u
-  std::function<double(const ElasticNet& null, std::vector<double>& b, std::vector<double>& c)>
-      solve_null;
+  std::function<double(const ElasticNet& null, Vector& b, Vector& c)> solve_null;
 };
 
 template <class Penalty>
@@ -108,7 +107,7 @@ class GramPath {
   void run(double base) {
     alpha_max_.report(solution_);
     solution_.null_objective = null_.objective;
-    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
+    const Vector grid = alpha_grid(options_, alpha_max_);
     if (!null_.exact() && !grid.empty()) start_from(options_.coef_init, grid.front());
     ActiveSet* active = make_active();
     for (double alpha : grid) {
@@ -135,7 +134,7 @@ class GramPath {
  private:
   void find_null(double t_square, double size) {
     ElasticNet null = null_penalty(penalty_, problem_, stats_);
-    std::vector<double> b(std::size_t(model_.p), 0.0), c;
+    Vector b(std::size_t(model_.p), 0.0), c;
     std::size_t unpenalised = 0, independent = 0;
     bool solved = true;
     for (Index j = 0; j < model_.p; ++j) unpenalised += !null.excluded(j);
@@ -164,7 +163,7 @@ class GramPath {
   }
 
   void start_from(const double* coef, double alpha) {
-    const std::vector<double> null = b_;
+    const Vector null = b_;
     penalty_.alpha = alpha;
     if (coef && !cancels(penalty_, stats_, coef, model_.tt)) {
       b_ = scaled(penalty_, stats_, coef);
@@ -195,7 +194,7 @@ class GramPath {
   Status solve_at(ActiveSet* active) {
     if (!active) return descend_at(0);
     auto poll = [&] { return monitor_.stopped(); };
-    std::vector<double> best;
+    Vector best;
     double least = infinity;
     for (int round = 0; round < 3; ++round) {
       const bool done = active->solve(options_.max_iter, poll);
@@ -300,14 +299,14 @@ class GramPath {
   // u := u - Z_U a with G_UU a = c_U, so that c_U = 0. False if a feature whose dependence on the
   // others is beyond the Gram matrix's rounding still has a part of u, or is independent: along
   // what is left of it a part that looks like rounding moves u far.
-  bool project(const std::vector<Index>& U, double rounding, std::vector<double>& c, double& ut,
+  bool project(const std::vector<Index>& U, double rounding, Vector& c, double& ut,
                double& uu) const {
     if (U != span_.features) find_span(U);
     const double size = std::sqrt(model_.tt);
     double largest = 0.0, left = 0.0;
     for (Index j : U) largest = std::max(largest, std::fabs(c[std::size_t(j)]));
     if (largest > 1e-15 * size) {
-      std::vector<double> a;
+      Vector a;
       for (Index j : span_.kept) a.push_back(c[std::size_t(j)]);
       span_.factor.solve(a.data());
       for (std::size_t k = 0; k < a.size(); ++k) {
@@ -339,7 +338,7 @@ class GramPath {
       span_.kept = U;
       return;
     }
-    std::vector<double> h;
+    Vector h;
     for (Index j : U) {
       h.clear();
       for (Index k : span_.kept) h.push_back(model_.G[k + j * model_.ld]);
@@ -368,7 +367,7 @@ class GramPath {
   FromX from_x_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> b_;
+  Vector b_;
   std::vector<ActiveSet> active_;  // none or one
   NullModel null_;
   mutable double loss_ = 0.0;  // at the last judgement

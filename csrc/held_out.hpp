@@ -29,14 +29,14 @@ class HeldOut {
   double judge(const MatrixRef& X, const std::vector<Index>& rows, const double* y,
                const double* weight) {
     const std::size_t together = std::max<std::size_t>(1, kBlock / std::max(points_.size(), kRow));
-    std::vector<double> sums(points_.size(), 0.0);
+    Vector sums(points_.size(), 0.0);
     double total = 0.0, bytes = 0.0;
     for (Index i : rows) total += weight ? weight[i] : 1.0;
     for (std::size_t begin = 0; begin < rows.size(); begin += together) {
       const std::size_t end = std::min(rows.size(), begin + together);
       const std::vector<Index> some(rows.begin() + Index(begin), rows.begin() + Index(end));
       const SomeRows block(open(X), some);
-      const std::vector<double> z = predictions(block, bytes);
+      const Vector z = predictions(block, bytes);
       for (std::size_t m = 0; m < points_.size(); ++m)
         for (std::size_t i = 0; i < some.size(); ++i) {
           const double error = y[some[i]] - z[i + m * some.size()];
@@ -54,9 +54,9 @@ class HeldOut {
   };
 
   // (n, points) b + x_i'w of the rows of X
-  std::vector<double> predictions(const AnyMatrix& X, double& bytes) const {
+  Vector predictions(const AnyMatrix& X, double& bytes) const {
     const std::size_t n = std::size_t(X.n);
-    std::vector<double> z(n * points_.size()), values(X.sparse() ? 0 : n);
+    Vector z(n * points_.size()), values(X.sparse() ? 0 : n);
     std::vector<std::int32_t> at;
     for (std::size_t m = 0; m < points_.size(); ++m)
       std::fill(z.begin() + Index(n * m), z.begin() + Index(n * (m + 1)), points_[m].intercept);

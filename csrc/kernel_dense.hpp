@@ -8,8 +8,8 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
+#include "values.hpp"
 #include "xtr_columns.hpp"
 #include "xtr_rows.hpp"
 
@@ -43,10 +43,10 @@ void by_panels(Index n, Index p, Index width, const double* d, const double* c, 
   constexpr Index most = 8;
   const Index panels = (p + width - 1) / width, shares = std::min(most, panels);
   const Index numbers = n * k + 8;  // of one share
-  std::vector<double> sums(std::size_t(shares * numbers));
+  Vector sums(std::size_t(shares * numbers));
   parallel_blocks(n_threads, shares, [&](Index share) {
     double* sum = sums.data() + share * numbers;
-    std::vector<double> z(std::size_t(width * k));
+    Vector z(std::size_t(width * k));
     for (Index b = share * panels / shares; b < (share + 1) * panels / shares; ++b) {
       const Index j0 = b * width, j1 = std::min(p, j0 + width);
       forth(j0, j1, z.data());

@@ -203,7 +203,7 @@ class SharedReading {
   std::deque<Seat> seats_;
   std::vector<Index> ready_;  // members that may go on
   std::vector<Wish*> wishes_;
-  std::vector<double> R_, C_;  // (n, k), (p, k) of a reading
+  Vector R_, C_;  // (n, k), (p, k) of a reading
 };
 
 // A member's part, from its start to its end, whatever ends it.
@@ -266,12 +266,11 @@ class Companion final : public AnyMatrix {
   }
   bool sparse() const override { return X_.sparse(); }
   Index length(Index j) const override { return X_.length(j); }
-  void stored(Index j, std::vector<std::int32_t>& rows,
-              std::vector<double>& values) const override {
+  void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const override {
     X_.stored(j, rows, values);
   }
   bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
-            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+            int n_threads, double* M, Vector& pilot, StopSign& stop) const override {
     return X_.sums(root, t, centred, cells, blas, n_threads, M, pilot, stop);
   }
   double gather_set(const std::vector<Index>& W, WorkingColumns& out) const override {

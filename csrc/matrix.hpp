@@ -40,7 +40,7 @@ namespace REGSOLVE_TARGET {
 // The non-zero b_j of (p,) and their features, ascending.
 struct Support {
   std::vector<Index> features;
-  std::vector<double> b;
+  Vector b;
   Support() = default;
   Support(const double* all, Index p) {
     for (Index j = 0; j < p; ++j)
@@ -49,7 +49,7 @@ struct Support {
         b.push_back(all[j]);
       }
   }
-  explicit Support(const std::vector<double>& all) : Support(all.data(), Index(all.size())) {}
+  explicit Support(const Vector& all) : Support(all.data(), Index(all.size())) {}
 };
 
 // sum_i term(i), i < n, on 16 independent partial sums, added in a fixed order
@@ -222,7 +222,7 @@ struct Csc {
     for (Index k = offsets.begin(j), end = offsets.end(j); k < end; ++k) out[indices[k]] = data[k];
   }
   // appends the rows and values stored of column j
-  void stored(Index j, std::vector<std::int32_t>& rows, std::vector<double>& values) const {
+  void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const {
     rows.insert(rows.end(), indices + offsets.begin(j), indices + offsets.end(j));
     values.insert(values.end(), data + offsets.begin(j), data + offsets.end(j));
   }

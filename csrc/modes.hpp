@@ -101,13 +101,13 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
 
 // M (P x P, P = p + 2), zero before, takes X'X and X't from one reading of X; false if `stop` ended
 // it.
-inline bool read_gram(Design& design, std::vector<double>& M, StopSign& stop, Report& report) {
+inline bool read_gram(Design& design, Vector& M, StopSign& stop, Report& report) {
   const Index P = design.X.p + 2;
   M.assign(std::size_t(P * P), 0.0);
   report.x_bytes += design.X.size();
   report.n_rhs += 1;
   report.peak_bytes += 8.0 * double(P * P) + 48e6;
-  std::vector<double> pilot;
+  Vector pilot;
   if (!design.X.sums(design.root.data(), design.t.data(), design.centred(), {}, design.blas,
                      design.n_threads, M.data(), pilot, stop))
     return false;
@@ -125,9 +125,7 @@ inline void gram_path(const Sums& sums, const std::function<const Design&()>& ro
   GramModel model(M, p + 2, p, sums.stats.q.data(), sums.tt);
   model.n_threads = n_threads;
   FromX from_x;
-  from_x.square = [&](const std::vector<double>& b) {
-    return rows().square(rows().residual(b, report));
-  };
+  from_x.square = [&](const Vector& b) { return rows().square(rows().residual(b, report)); };
   Spanned spanned;
   auto span_of = [&](const std::vector<Index>& U) -> const Basis& {
     if (U != spanned.features) spanned.basis.span(rows(), U, report);
@@ -138,19 +136,19 @@ inline void gram_path(const Sums& sums, const std::function<const Design&()>& ro
     const double bytes = 8.0 * double(problem.X.n) * double(U.size());
     return bytes > 1e9 ? Index{-1} : span_of(U).rank();
   };
-  from_x.project = [&](const std::vector<double>& b, const std::vector<Index>& U,
-                       std::vector<double>& c, double& ut, double& uu) {
+  from_x.project = [&](const Vector& b, const std::vector<Index>& U, Vector& c, double& ut,
+                       double& uu) {
     const Design& design = rows();
-    std::vector<double> u = design.residual(b, report);
+    Vector u = design.residual(b, report);
     span_of(U).project(design.blas, design.root, u);
     design.correlate(u.data(), 1, c, report);
     for (Index j : U) c[std::size_t(j)] = 0.0;
     ut = dot_dense(u.data(), design.t.data(), design.X.n);
     uu = design.square(u);
   };
-  from_x.solve_null = [&](const ElasticNet& null, std::vector<double>& b, std::vector<double>& c) {
+  from_x.solve_null = [&](const ElasticNet& null, Vector& b, Vector& c) {
     const Design& design = rows();
-    const std::vector<double> r = solve_unpenalised(design, null, b, report, &spanned);
+    const Vector r = solve_unpenalised(design, null, b, report, &spanned);
     design.correlate(design.weighted(r).data(), 1, c, report);
     return dot_dense(r.data(), r.data(), design.X.n);
   };
@@ -189,7 +187,7 @@ inline void gram_path(const Sums& sums, const Problem& problem, const double* M,
 
 inline void gram_mode(Design& design, const Options& options, Monitor& monitor,
                       Solution& solution) {
-  std::vector<double> M;
+  Vector M;
   StopSign stop([&] { return monitor.stopped(); });
   if (!read_gram(design, M, stop, solution.report))
     residual_mode(design, options, monitor, solution);  // proves what there is, the null model

@@ -68,7 +68,7 @@ class Monitor {
 
 // alpha_max: the least alpha at which no penalised feature moves from the null model, whose
 // correlations are c = Z'u. Found in closed form where the penalty is linear in alpha.
-inline double largest_alpha(ElasticNet& penalty, const std::vector<double>& c) {
+inline double largest_alpha(ElasticNet& penalty, const Vector& c) {
   double alpha = 0.0;
   for (std::size_t j = 0; j < c.size(); ++j) {
     const double least = std::fabs(c[j]) / penalty.factor1[j];
@@ -79,7 +79,7 @@ inline double largest_alpha(ElasticNet& penalty, const std::vector<double>& c) {
   return alpha;
 }
 
-inline double largest_alpha(FunctionPenalty& penalty, const std::vector<double>& c) {
+inline double largest_alpha(FunctionPenalty& penalty, const Vector& c) {
   auto all_rest = [&](double alpha) {
     penalty.alpha = alpha;
     for (std::size_t j = 0; j < c.size(); ++j)
@@ -109,11 +109,11 @@ struct AlphaMax {
       : value(found.alpha_max * times), floor(found.alpha_floor * times) {}
   // square: ||t||^2, of which u is what is left
   template <class Penalty>
-  AlphaMax(Penalty& penalty, const Statistics& stats, const std::vector<double>& c, double square) {
+  AlphaMax(Penalty& penalty, const Statistics& stats, const Vector& c, double square) {
     bool projected = false, rounding = true;
     for (std::size_t j = 0; j < c.size() && !projected; ++j)
       projected = !penalty.excluded(Index(j)) && !penalty.penalised(Index(j));
-    std::vector<double> least(projected ? c.size() : 0, 0.0);
+    Vector least(projected ? c.size() : 0, 0.0);
     for (std::size_t j = 0; j < least.size(); ++j) {
       if (penalty.excluded(Index(j)) || !penalty.penalised(Index(j))) continue;
       least[j] = 1e-14 * std::sqrt(square) * std::hypot(1.0, stats.mean[j] * stats.inv[j]);
@@ -133,11 +133,11 @@ struct AlphaMax {
 
 // The grid asked for: given alphas, or n_alphas from alpha_max down by equal ratios; all the same
 // where there is nothing to select.
-inline std::vector<double> alpha_grid(const Options& options, const AlphaMax& alpha_max) {
+inline Vector alpha_grid(const Options& options, const AlphaMax& alpha_max) {
   const Index m = options.n_alphas;
-  if (options.alphas) return std::vector<double>(options.alphas, options.alphas + m);
+  if (options.alphas) return Vector(options.alphas, options.alphas + m);
   const bool selects = std::isfinite(alpha_max.value) && alpha_max.value > 0.0;
-  std::vector<double> out(std::size_t(m), selects ? alpha_max.value : alpha_max.floor);
+  Vector out(std::size_t(m), selects ? alpha_max.value : alpha_max.floor);
   for (Index k = 1; k < m && selects; ++k)
     out[std::size_t(k)] *= std::pow(options.alpha_min_ratio, double(k) / double(m - 1));
   return out;
@@ -156,8 +156,8 @@ inline Status judge_status(const Problem& problem, const Verdict& verdict, doubl
 // flat in it: half a square. base and what is returned are rounded to half a unit in their last
 // places, means and products to two of theirs.
 inline void count_rounding(const Problem& problem, const Statistics& stats,
-                           const std::vector<Index>& support, const std::vector<double>& b,
-                           double base, const NullModel& null, Verdict& verdict) {
+                           const std::vector<Index>& support, const Vector& b, double base,
+                           const NullModel& null, Verdict& verdict) {
   if (!problem.fit_intercept || !problem.loss.quadratic || null.exact()) return;
   double terms = 2.0 * std::fabs(base);
   for (std::size_t k = 0; k < support.size(); ++k) {
@@ -183,8 +183,8 @@ bool cancels(const Penalty& penalty, const Statistics& stats, const double* coef
 
 // Coefficients in X's units as b_j = d_j w_j, zero where the penalty has no value there.
 template <class Penalty>
-std::vector<double> scaled(const Penalty& penalty, const Statistics& stats, const double* coef) {
-  std::vector<double> b(stats.inv.size(), 0.0);
+Vector scaled(const Penalty& penalty, const Statistics& stats, const double* coef) {
+  Vector b(stats.inv.size(), 0.0);
   for (std::size_t j = 0; j < b.size(); ++j) {
     const double value = penalty.excluded(Index(j)) ? 0.0 : coef[j] * stats.norm(j);
     if (std::isfinite(penalty.value(Index(j), value))) b[j] = value;
@@ -195,8 +195,8 @@ std::vector<double> scaled(const Penalty& penalty, const Statistics& stats, cons
 // Whether b, of that loss but for `rounding`, is a start to be taken: by an elastic net only where
 // it is better than the null model, since what a far start loses to rounding stays lost.
 template <class Penalty>
-bool worth_starting(const Penalty& penalty, const std::vector<double>& b, double loss,
-                    double rounding, const NullModel& null) {
+bool worth_starting(const Penalty& penalty, const Vector& b, double loss, double rounding,
+                    const NullModel& null) {
   if (!std::is_same_v<Penalty, ElasticNet>) return std::isfinite(loss);
   double objective = loss + rounding;
   for (std::size_t j = 0; j < b.size(); ++j)
@@ -218,8 +218,8 @@ struct CompensatedSum {
 // A point in X's units from the non-zero b_j of `support`, ascending: w_j = b_j / d_j, exactly on
 // its bound where b_j is, and the intercept base - sum_j m_j w_j.
 inline Point make_point(const Problem& problem, double alpha, const Statistics& stats,
-                        const std::vector<Index>& support, const std::vector<double>& b,
-                        double base, const Verdict& verdict, double deviance_ratio, Status status) {
+                        const std::vector<Index>& support, const Vector& b, double base,
+                        const Verdict& verdict, double deviance_ratio, Status status) {
   Point point;
   point.alpha = alpha;
   CompensatedSum shift;

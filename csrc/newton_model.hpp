@@ -28,13 +28,12 @@ inline bool worth_direct(const AnyMatrix& X, const std::vector<Index>& W) {
 // of `model` at b0 and H = Z'diag(h) Z, z_j = (x_j - centre_j) / d_j: in s_j b_j, s_j = H_jj^(1/2),
 // of unit curvature.
 template <class Poll>
-void solve_model(const Blas& blas, const AnyMatrix& X, const std::vector<double>& h,
-                 const std::vector<double>& centre, const std::vector<double>& inv,
-                 ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
-                 double* b, const Poll& poll) {
+void solve_model(const Blas& blas, const AnyMatrix& X, const Vector& h, const Vector& centre,
+                 const Vector& inv, ResidualModel& model, const ElasticNet& penalty,
+                 const std::vector<Index>& W, double* b, const Poll& poll) {
   const std::size_t n = std::size_t(X.n);
   const Index m = Index(W.size());
-  std::vector<double> Z(n * W.size()), s(W.size()), b0(W.size()), q(W.size());
+  Vector Z(n * W.size()), s(W.size()), b0(W.size()), q(W.size());
   ElasticNet scaled;
   scaled.alpha = penalty.alpha;
   for (std::size_t k = 0; k < W.size(); ++k) {
@@ -56,12 +55,12 @@ void solve_model(const Blas& blas, const AnyMatrix& X, const std::vector<double>
     scaled.lower.push_back(out ? 0.0 : s[k] * penalty.lo(W[k]));
     scaled.upper.push_back(out ? 0.0 : s[k] * penalty.hi(W[k]));
   }
-  const std::vector<double> G = gram_of(blas, Z, n, W.size());
+  const Vector G = gram_of(blas, Z, n, W.size());
   for (Index k = 0; k < m; ++k)
     for (Index i = 0; i < m; ++i)
       q[std::size_t(i)] += G[std::size_t(i + k * m)] * b0[std::size_t(k)];
   GramModel gram(G.data(), m, m, q.data(), 0.0);
-  std::vector<double> beta = b0;
+  Vector beta = b0;
   ActiveSet(blas, gram, scaled, beta.data()).solve(0, poll);
   for (std::size_t k = 0; k < W.size(); ++k)
     if (s[k] > 0.0) {

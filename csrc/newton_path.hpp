@@ -36,7 +36,7 @@ class NewtonPath {
     predict();
     const double at_zero = loss_.value(z_);
     const double square = design_.square(u_);
-    std::vector<double> r;
+    Vector r;
     if (design_.problem.loss.quadratic) {
       r = solve_unpenalised(design_, null, b_, solution_.report);
       base_ = design_.t_mean;
@@ -67,7 +67,7 @@ class NewtonPath {
   void run() {
     alpha_max_.report(solution_);
     solution_.null_objective = null_.objective;
-    const std::vector<double> grid = alpha_grid(options_, alpha_max_);
+    const Vector grid = alpha_grid(options_, alpha_max_);
     if (options_.coef_init && !null_.exact() && !grid.empty())
       start_from(options_.coef_init, grid.front());
     for (double alpha : grid) {
@@ -125,14 +125,14 @@ class NewtonPath {
   }
 
   // c_j = x_j'v / d_j: the gradient of the loss in b_j, intercept held
-  void correlate(const std::vector<double>& v, std::vector<double>& c) {
+  void correlate(const Vector& v, Vector& c) {
     c.resize(std::size_t(design_.X.p));
     design_.xtr(v.data(), 1, c.data(), solution_.report);
     for (std::size_t j = 0; j < c.size(); ++j) c[j] *= design_.stats.inv[j];
   }
 
   void start_from(const double* coef, double alpha) {
-    const std::vector<double> null = b_;
+    const Vector null = b_;
     penalty_.alpha = alpha;
     b_ = scaled(penalty_, design_.stats, coef);
     predict();
@@ -148,19 +148,19 @@ class NewtonPath {
   }
 
   // u less its sum, projected off the basis: a null model that is short of its minimum needs it too
-  std::vector<double> feasible(std::vector<double> u, double sum) const {
+  Vector feasible(Vector u, double sum) const {
     for (std::size_t i = 0; i < n_; ++i) u[i] -= design_.omega[i] * sum;
     basis_.project(design_.blas, design_.root, u);
     return u;
   }
 
   // u centred, projected off U and moved into the conjugate's domain.
-  std::vector<double> dual_point(const std::vector<Index>& U, double sum, bool has_dual) {
+  Vector dual_point(const std::vector<Index>& U, double sum, bool has_dual) {
     if (U != projected_) {
       basis_.span(design_, U, solution_.report);
       projected_ = U;
     }
-    std::vector<double> v = feasible(u_, sum);
+    Vector v = feasible(u_, sum);
     if (has_dual && !design_.problem.loss.quadratic && !std::isfinite(loss_.conjugate(v, 1.0))) {
       double null_sum = 0.0;
       for (std::size_t i = 0; design_.centred() && i < n_; ++i) null_sum += null_u_[i];
@@ -178,7 +178,7 @@ class NewtonPath {
     for (std::size_t i = 0; design_.centred() && i < n_; ++i) intercept_gradient += u_[i];
     const bool has_dual = design_.problem.loss.conjugate && penalty_.has_conjugate();
     correlate(u_, c_);
-    std::vector<double> v;
+    Vector v;
     Correlations dual_c;
     std::vector<Index> U = features_to_project(penalty_, b_);
     unprojected_ = too_many(U);
@@ -263,7 +263,7 @@ class NewtonPath {
       lipschitz_[k] = inv * inv * std::max(0.0, X.square(j, h_.data()) - mass * m * m);
       solution_.report.x_bytes += 2.0 * X.column_bytes(j);
     }
-    std::vector<double> state(u_);
+    Vector state(u_);
     state.push_back(-sum / mass);
     ResidualModel model{X,    h_.data(),         centre_.data(),  design_.stats.inv.data(),
                         mass, lipschitz_.data(), std::move(state)};
@@ -304,7 +304,7 @@ class NewtonPath {
     if (idle_ > most_idle) return false;
     ResidualModel model = quadratic_model(W);
     const double intercept_first = -model.shift();
-    const std::vector<double> old = b_;
+    const Vector old = b_;
     auto solved = [&] {
       double largest = 0.0;
       for (Index j : W)
@@ -342,10 +342,10 @@ class NewtonPath {
   // Backtracking on the segment from `old` to b_, Armijo's rule on the penalised objective: the
   // share t of it that is gone, 0 for none.
   template <class Rule>
-  double search(const Rule& penalty, const std::vector<Index>& W, const std::vector<double>& old,
+  double search(const Rule& penalty, const std::vector<Index>& W, const Vector& old,
                 double intercept_first) {
     const AnyMatrix& X = design_.X;
-    std::vector<double> dz(n_, 0.0), start = z_;
+    Vector dz(n_, 0.0), start = z_;
     // b_j multiplies z_j = (x_j - m_j) / d_j; under h the step is centred at centre_j
     double intercept = intercept_first, before = loss_.value(z_), fall = 0.0, step_base = 0.0;
     for (Index j : W) {
@@ -364,7 +364,7 @@ class NewtonPath {
       if (design_.centred()) dz[i] += intercept;
       fall -= u_[i] * dz[i];
     }
-    const std::vector<double> target = b_;
+    const Vector target = b_;
     const double first_base = base_;
     for (double t = 1.0; t > 1e-10; t *= 0.5) {
       for (std::size_t i = 0; i < n_; ++i) z_[i] = start[i] + t * dz[i];
@@ -393,12 +393,12 @@ class NewtonPath {
   Monitor& monitor_;
   Solution& solution_;
   std::size_t n_;
-  std::vector<double> b_;                   // (p,)
-  double base_ = 0.0;                       // intercept where every feature is at its mean
-  std::vector<double> z_, u_, h_;           // (n,) predictor, -omega f', omega f''
-  std::vector<double> null_u_;              // (n,) u at the null model
-  std::vector<double> c_;                   // (p,)
-  std::vector<double> centre_, lipschitz_;  // (p,) of the model, set on W
+  Vector b_;                   // (p,)
+  double base_ = 0.0;          // intercept where every feature is at its mean
+  Vector z_, u_, h_;           // (n,) predictor, -omega f', omega f''
+  Vector null_u_;              // (n,) u at the null model
+  Vector c_;                   // (p,)
+  Vector centre_, lipschitz_;  // (p,) of the model, set on W
   Basis basis_;
   std::vector<Index> projected_;
   bool unprojected_ = false;

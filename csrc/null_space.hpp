@@ -12,10 +12,9 @@ namespace REGSOLVE_TARGET {
 
 // The columns sqrt(omega) z_j, j in U, (n, |U|). They are centred twice: what rounding leaves of a
 // mean far from zero is much beside a small d_j.
-inline std::vector<double> weighted_columns(const Design& design, const std::vector<Index>& U,
-                                            Report& report) {
+inline Vector weighted_columns(const Design& design, const std::vector<Index>& U, Report& report) {
   const std::size_t n = std::size_t(design.X.n);
-  std::vector<double> Z;
+  Vector Z;
   Z.reserve(n * (U.size() + 1));  // with room for the intercept's
   Z.resize(n * U.size());
   for (std::size_t k = 0; k < U.size(); ++k) {
@@ -36,24 +35,23 @@ inline std::vector<double> weighted_columns(const Design& design, const std::vec
 // Z (n, m), n >= m, becomes Q with orthonormal columns; returns R (m, m), upper, with Z = QR.
 // Blocks of rows that stay in cache first, then their R one below the other (Demmel, Grigori,
 // Hoemmen and Langou, 2012).
-inline std::vector<double> orthonormalise(const Blas& blas, std::vector<double>& Z, Index n,
-                                          Index m, int n_threads) {
+inline Vector orthonormalise(const Blas& blas, Vector& Z, Index n, Index m, int n_threads) {
   const Index blocks = std::max<Index>(1, n / std::max<Index>(1024, 4 * m));
-  std::vector<double> R(std::size_t(m * m), 0.0);
+  Vector R(std::size_t(m * m), 0.0);
   if (blocks == 1) {
     int rows = int(n), columns = int(m), size = 64 * columns, info = 0;
-    std::vector<double> tau(static_cast<std::size_t>(m)), work(static_cast<std::size_t>(size));
+    Vector tau(static_cast<std::size_t>(m)), work(static_cast<std::size_t>(size));
     blas.dgeqrf(&rows, &columns, Z.data(), &rows, tau.data(), work.data(), &size, &info);
     for (Index c = 0; c < m; ++c) std::copy_n(Z.begin() + c * n, c + 1, R.begin() + c * m);
     blas.dorgqr(&rows, &columns, &columns, Z.data(), &rows, tau.data(), work.data(), &size, &info);
     return R;
   }
-  std::vector<double> all(std::size_t(blocks * m * m));  // the R of the blocks, then their Q
+  Vector all(std::size_t(blocks * m * m));  // the R of the blocks, then their Q
   const Index height = blocks * m;
   auto over_blocks = [&](const auto& work) {
     parallel_blocks(worthwhile(n_threads, double(n * m)), blocks, [&](Index block) {
       const Index begin = block * n / blocks, rows = (block + 1) * n / blocks - begin;
-      std::vector<double> part(std::size_t(rows * m));
+      Vector part(std::size_t(rows * m));
       for (Index c = 0; c < m; ++c)
         std::copy_n(Z.begin() + begin + c * n, rows, part.begin() + c * rows);
       work(part, rows, all.begin() + block * m);
@@ -61,13 +59,13 @@ inline std::vector<double> orthonormalise(const Blas& blas, std::vector<double>&
         std::copy_n(part.begin() + c * rows, rows, Z.begin() + begin + c * n);
     });
   };
-  over_blocks([&](std::vector<double>& part, Index rows, auto own) {
-    const std::vector<double> upper = orthonormalise(blas, part, rows, m, 1);
+  over_blocks([&](Vector& part, Index rows, auto own) {
+    const Vector upper = orthonormalise(blas, part, rows, m, 1);
     for (Index c = 0; c < m; ++c) std::copy_n(upper.begin() + c * m, m, own + c * height);
   });
   R = orthonormalise(blas, all, height, m, n_threads);
-  over_blocks([&](std::vector<double>& part, Index rows, auto own) {
-    const std::vector<double> Q = part;
+  over_blocks([&](Vector& part, Index rows, auto own) {
+    const Vector Q = part;
     gemm(blas, 'N', 'N', int(rows), int(m), int(m), 1.0, Q.data(), int(rows), &*own, int(height),
          0.0, part.data(), int(rows));
   });
@@ -83,7 +81,7 @@ class Basis {
   void span(const Design& design, const std::vector<Index>& U, Report& report) {
     span(design, weighted_columns(design, U, report));
   }
-  void span(const Design& design, std::vector<double> columns) {
+  void span(const Design& design, Vector columns) {
     const std::size_t all = std::size_t(design.X.n);
     rows_.clear();
     for (std::size_t i = 0; i < all; ++i)
@@ -100,7 +98,7 @@ class Basis {
     Q_.erase(to, Q_.end());
     first_ = design.centred() ? 1 : 0;
     if (first_ > 0) {
-      const std::vector<double> intercept = on_rows(design.root.data());
+      const Vector intercept = on_rows(design.root.data());
       Q_.insert(Q_.end(), intercept.begin(), intercept.end());
       order_.push_back(1);  // goes to the front
     }
@@ -109,11 +107,10 @@ class Basis {
 
   // a: coefficients of the columns that minimise ||v - sum_k a_k z_k||, 0 for the dependent ones,
   // which are those whose diagonal is below `finest` of the largest
-  std::vector<double> least_squares(const Blas& blas, const std::vector<double>& v,
-                                    double finest) const {
-    std::vector<double> y(static_cast<std::size_t>(rank_)), a(order_.size() - std::size_t(first_));
+  Vector least_squares(const Blas& blas, const Vector& v, double finest) const {
+    Vector y(static_cast<std::size_t>(rank_)), a(order_.size() - std::size_t(first_));
     if (rank_ == 0) return a;
-    const std::vector<double> x = on_rows(v.data());
+    const Vector x = on_rows(v.data());
     auto pivot = [&](Index k) { return std::fabs(R_[std::size_t(k * (rank_ + 1))]); };
     Index rank = first_;
     while (rank < rank_ && pivot(rank) > finest * pivot(first_)) ++rank;
@@ -128,18 +125,18 @@ class Basis {
   double bytes() const { return 8.0 * double(Q_.capacity()); }
 
   // u := u - sqrt(omega) Q Q' (u / sqrt(omega)), twice; rows without weight have u = 0
-  void project(const Blas& blas, const std::vector<double>& root, std::vector<double>& u) const {
+  void project(const Blas& blas, const Vector& root, Vector& u) const {
     if (rank_ == 0) return;
-    std::vector<double> v(root.size());
+    Vector v(root.size());
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = root[i] > 0.0 ? u[i] / root[i] : 0.0;
     project(blas, v);
     for (std::size_t i = 0; i < v.size(); ++i) u[i] = root[i] * v[i];
   }
 
   // v := v - Q Q'v, twice; 0 in rows without weight
-  void project(const Blas& blas, std::vector<double>& given) const {
+  void project(const Blas& blas, Vector& given) const {
     if (rank_ == 0) return;
-    std::vector<double> a(static_cast<std::size_t>(rank_)), v = on_rows(given.data());
+    Vector a(static_cast<std::size_t>(rank_)), v = on_rows(given.data());
     const double before = dot_dense(v.data(), v.data(), n_);
     for (int round = 0; round < 2; ++round) {
       gemv(blas, 'T', int(n_), int(rank_), 1.0, Q_.data(), int(n_), v.data(), 0.0, a.data());
@@ -156,12 +153,12 @@ class Basis {
   void factorise(const Blas& blas, int n_threads) {
     const Index m = Index(order_.size());
     const bool tall = n_ > m;
-    std::vector<double> T;
+    Vector T;
     if (tall) T = orthonormalise(blas, Q_, n_, m, n_threads);
-    std::vector<double>& A = tall ? T : Q_;
+    Vector& A = tall ? T : Q_;
     int rows = int(tall ? m : n_), k = int(m), side = int(std::min(n_, m)), info = 0,
         size = 64 * k + 64;
-    std::vector<double> tau = numbers(side), work = numbers(size);
+    Vector tau = numbers(side), work = numbers(size);
     blas.dgeqp3(&rows, &k, A.data(), &rows, order_.data(), tau.data(), work.data(), &size, &info);
     auto pivot = [&](Index c) { return std::fabs(A[std::size_t(c * (rows + 1))]); };
     const double unit = std::numeric_limits<double>::epsilon() * double(std::max(n_, m)) * 4;
@@ -176,25 +173,23 @@ class Basis {
     blas.dorgqr(&rows, &kept, &kept, A.data(), &rows, tau.data(), work.data(), &size, &info);
     A.resize(std::size_t(rows * rank_));
     if (!tall) return;
-    std::vector<double> Q(std::size_t(n_ * rank_));
+    Vector Q(std::size_t(n_ * rank_));
     gemm(blas, 'N', 'N', int(n_), kept, k, 1.0, Q_.data(), int(n_), T.data(), k, 0.0, Q.data(),
          int(n_));
     Q_ = std::move(Q);
   }
 
-  static std::vector<double> numbers(Index count) {
-    return std::vector<double>(std::size_t(count), 0.0);
-  }
+  static Vector numbers(Index count) { return Vector(std::size_t(count), 0.0); }
 
-  std::vector<double> on_rows(const double* v) const {
-    std::vector<double> out;
+  Vector on_rows(const double* v) const {
+    Vector out;
     for (std::size_t i : rows_) out.push_back(v[i]);
     return out;
   }
 
   Index n_ = 0, rank_ = 0, first_ = 0;  // first_: 1 where the intercept's column is among them
   std::vector<std::size_t> rows_;       // (n,) of X, those of positive weight
-  std::vector<double> Q_, R_;           // (n, rank), (rank, rank) upper
+  Vector Q_, R_;                        // (n, rank), (rank, rank) upper
   std::vector<int> order_;              // of the columns, from 1
 };
 
@@ -206,7 +201,7 @@ struct Spanned {
 
 // The bounds of b_U less b_U, no penalty; in this order.
 inline ElasticNet moved_bounds(const ElasticNet& null, const std::vector<Index>& U,
-                               const std::vector<double>& b) {
+                               const Vector& b) {
   ElasticNet out;
   for (Index j : U) {
     const double at = b[std::size_t(j)];
@@ -220,12 +215,11 @@ inline ElasticNet moved_bounds(const ElasticNet& null, const std::vector<Index>&
 
 // Z'r of m columns of unit norm; 0 where it is rounding, which would lead far along columns that
 // depend on each other.
-inline std::vector<double> products(const std::vector<double>& Z, const std::vector<double>& r,
-                                    Index m) {
+inline Vector products(const Vector& Z, const Vector& r, Index m) {
   const Index n = Index(r.size());
   const double least =
       16 * std::numeric_limits<double>::epsilon() * std::sqrt(dot_dense(r.data(), r.data(), n));
-  std::vector<double> q(static_cast<std::size_t>(m));
+  Vector q(static_cast<std::size_t>(m));
   for (Index k = 0; k < m; ++k) {
     const double product = dot_dense(&Z[std::size_t(n * k)], r.data(), n);
     if (std::fabs(product) > least) q[std::size_t(k)] = product;
@@ -239,18 +233,17 @@ inline std::vector<double> products(const std::vector<double>& Z, const std::vec
 // directions of the span that are finer than rounding of the columns before they are centred,
 // eps |m_j| / d_j, need coefficients that float64 cannot hold. Where no bound is finite, the basis
 // made for it is left in `spanned`.
-inline std::vector<double> solve_unpenalised(const Design& design, const ElasticNet& null,
-                                             std::vector<double>& b, Report& report,
-                                             Spanned* spanned = nullptr) {
+inline Vector solve_unpenalised(const Design& design, const ElasticNet& null, Vector& b,
+                                Report& report, Spanned* spanned = nullptr) {
   std::vector<Index> U;
   for (std::size_t j = 0; j < b.size(); ++j)
     if (!null.excluded(Index(j))) U.push_back(Index(j));
   const std::size_t n = std::size_t(design.X.n);
-  std::vector<double> r = design.weighted(design.t);
+  Vector r = design.weighted(design.t);
   if (U.empty()) return r;
   const Index m = Index(U.size());
-  const std::vector<double> Z = weighted_columns(design, U, report);
-  auto add = [&](const std::vector<double>& step) {
+  const Vector Z = weighted_columns(design, U, report);
+  auto add = [&](const Vector& step) {
     for (std::size_t k = 0; k < U.size(); ++k) {
       b[std::size_t(U[k])] += step[k];
       for (std::size_t i = 0; i < n; ++i) r[i] -= step[k] * Z[n * k + i];
@@ -268,15 +261,15 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
         4 * std::numeric_limits<double>::epsilon() * double(std::max(Index(n), m)) * centre;
     Basis basis;
     basis.span(design, Z);
-    std::vector<double> least = r;
+    Vector least = r;
     basis.project(design.blas, least);
     for (int round = 0; round < 3; ++round) add(basis.least_squares(design.blas, r, finest));
     if (spanned) *spanned = {std::move(U), std::move(basis)};
     return least;
   }
-  const std::vector<double> G = gram_of(design.blas, Z, n, U.size());
-  auto improves = [&](const std::vector<double>& step) {
-    const std::vector<double> b_before = b, r_before = r;
+  const Vector G = gram_of(design.blas, Z, n, U.size());
+  auto improves = [&](const Vector& step) {
+    const Vector b_before = b, r_before = r;
     add(step);
     const Index size = Index(n);
     const double before = dot_dense(r_before.data(), r_before.data(), size);
@@ -287,9 +280,9 @@ inline std::vector<double> solve_unpenalised(const Design& design, const Elastic
   };
   for (int round = 0; round < 3; ++round) {
     const ElasticNet part = moved_bounds(null, U, b);
-    const std::vector<double> q = products(Z, r, m);
+    const Vector q = products(Z, r, m);
     GramModel model(G.data(), m, m, q.data(), dot_dense(r.data(), r.data(), Index(n)));
-    std::vector<double> step(U.size());
+    Vector step(U.size());
     ActiveSet(design.blas, model, part, step.data()).solve(0, [] { return false; });
     if (improves(step)) continue;
     // far along columns that depend on each other, where descent, if it goes, goes down

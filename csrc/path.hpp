@@ -52,7 +52,7 @@ inline void kernel(const MatrixRef& X, const double* d, const double* c, const d
 }
 inline double stream(const double* x, Index n, int n_threads) {
   const Index length = Index(1) << 16, n_blocks = (n + length - 1) / length;
-  std::vector<double> sums(static_cast<std::size_t>(n_blocks));
+  Vector sums(static_cast<std::size_t>(n_blocks));
   parallel_blocks(n_threads, n_blocks, [&](Index block) {
     constexpr int lanes = 64;
     double sum[lanes] = {};
@@ -78,10 +78,10 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
                         const Blas& blas, int n_threads, double* M, double* mean, double* norm) {
   const std::size_t n = std::size_t(X.n);
   Statistics stats(X.p);
-  std::vector<double> root(n), zero(n, 0.0);
+  Vector root(n), zero(n, 0.0);
   for (std::size_t i = 0; i < n; ++i) root[i] = std::sqrt(weight[i]);
   StopSign never;
-  std::vector<double> pilot;
+  Vector pilot;
   open(X)->sums(root.data(), zero.data(), centred, {}, blas, n_threads, M, pilot, never);
   scale_gram(M, pilot, centred, n_threads, stats, of);
   stats.copy(mean, norm);
@@ -89,7 +89,7 @@ inline void gram_matrix(const MatrixRef& X, const double* weight, bool centred, 
 inline void column_statistics(const MatrixRef& X, const double* weight, bool centred, int n_threads,
                               double* mean, double* norm) {
   Statistics stats(X.p);
-  std::vector<double> zero(std::size_t(X.n), 0.0);
+  Vector zero(std::size_t(X.n), 0.0);
   open(X)->statistics({{weight, zero.data(), centred, &stats}}, n_threads);
   stats.copy(mean, norm);
 }

@@ -18,9 +18,9 @@
 
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "api.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -51,16 +51,16 @@ class PerFeature {
   }
 
  private:
-  std::vector<double> value_;
+  Vector value_;
   std::size_t mask_ = ~std::size_t(0);
 };
 
 // l1_j |b| + l2_j b^2 / 2 on lower_j <= b <= upper_j
 struct ElasticNet {
   static constexpr bool has_argument = true;
-  std::vector<double> factor1;  // (p,) l1 strengths at alpha = 1
-  PerFeature factor2;           // l2 strengths
-  PerFeature lower, upper;      // both 0: excluded
+  Vector factor1;           // (p,) l1 strengths at alpha = 1
+  PerFeature factor2;       // l2 strengths
+  PerFeature lower, upper;  // both 0: excluded
   double alpha = 1.0;
 
   double l1(Index j) const { return alpha * factor1[std::size_t(j)]; }
@@ -144,7 +144,7 @@ struct ElasticNet {
 struct FunctionPenalty {
   static constexpr bool has_argument = false;
   CustomPenalty function;
-  std::vector<double> weight, scale;  // (p,); scale 0: excluded
+  Vector weight, scale;  // (p,); scale 0: excluded
   double alpha = 1.0;
 
   double e(Index j) const { return scale[std::size_t(j)]; }

@@ -90,8 +90,8 @@ class Proofs {
       points.push_back(&open[k]->dual);
     }
     W_.find_vectors(points);
-    std::vector<std::vector<double>> rests(offered);
-    std::vector<double> a;
+    std::vector<Vector> rests(offered);
+    Vector a;
     for (std::size_t k = 0; k < offered; ++k) {
       directions_.split(points[k]->v.data(), a, rests[k]);
       for (double& v : rests[k]) v /= open[k]->alpha * strength;
@@ -111,7 +111,7 @@ class Proofs {
 
   // Exact dots for the features in doubt.
   void look_at(Answer& w) {
-    const std::vector<double> v = design_.weighted(w.dual.v);
+    const Vector v = design_.weighted(w.dual.v);
     const double sum = std::accumulate(v.begin(), v.end(), 0.0);
     Screening exact;
     exact.excess = w.seen.excess;
@@ -125,10 +125,10 @@ class Proofs {
 
   // Reads directions out of `rests` (the first one always), or what u is made of now,
   // and its tangent.
-  void read(std::vector<std::vector<double>> rests, const std::vector<char>& settled) {
+  void read(std::vector<Vector> rests, const std::vector<char>& settled) {
     const bool for_waiting = !rests.empty();
-    std::vector<double> a, e;
-    auto offer = [&](const std::vector<double>& v, double scale) {
+    Vector a, e;
+    auto offer = [&](const Vector& v, double scale) {
       directions_.split(v.data(), a, e);
       for (double& x : e) x *= scale;
       rests.push_back(e);
@@ -137,10 +137,10 @@ class Proofs {
       W_.find_vectors({&W_.dual});
       offer(W_.dual.v, 1.0 / (penalty_.alpha * strength));
     }
-    const std::vector<double> tangent = W_.tangent();
+    const Vector tangent = W_.tangent();
     if (!W_.b.empty()) offer(tangent, 0.1 / strength);
     const int most = std::min(design_.X.share(), directions_.room());
-    const std::vector<double> fresh = directions_.choose(rests, most, kFlat);
+    const Vector fresh = directions_.choose(rests, most, kFlat);
     const int k = int(fresh.size() / std::size_t(design_.X.n));
     if (k == 0) return;
     if (directions_.full(k)) forget(for_waiting);

@@ -14,7 +14,7 @@ namespace REGSOLVE_TARGET {
 
 // Columns of a C-ordered X, gathered so that each is contiguous; slot_j is its place.
 struct Gathered {
-  std::vector<double> data;
+  Vector data;
   std::vector<Index> slot;
   Columns<double> columns{};
 
@@ -30,7 +30,7 @@ struct Gathered {
 struct GatheredStored {
   std::vector<Index> slot, begin;  // begin: of each place, and the end of the last
   std::vector<std::int32_t> rows;
-  std::vector<double> values;
+  Vector values;
 
   double column_bytes(Index) const { return 0.0; }
   double dot(Index j, const double* u) const {
@@ -125,8 +125,7 @@ class AnyMatrix {
   virtual bool sparse() const = 0;
   // of a sparse kind: how many values column j stores, at most; appends them and their rows
   virtual Index length(Index j) const = 0;
-  virtual void stored(Index j, std::vector<std::int32_t>& rows,
-                      std::vector<double>& values) const = 0;
+  virtual void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const = 0;
   // Readings of all features, for any number of vectors; they return the bytes of X that were read.
   // Where `settled` has a mark for each feature, the products of those marked are not asked for:
   // they may come as 0.
@@ -136,7 +135,7 @@ class AnyMatrix {
   // M (P x P a cell, zero before) += the sums of gram.hpp about `pilot`, which is set; false if
   // `stop` ended it.
   virtual bool sums(const double* root, const double* t, bool centred, const Cells& cells,
-                    const Blas& blas, int n_threads, double* M, std::vector<double>& pilot,
+                    const Blas& blas, int n_threads, double* M, Vector& pilot,
                     StopSign& stop) const = 0;
   virtual double gather_set(const std::vector<Index>& W, WorkingColumns& out) const = 0;
   virtual double epoch(ResidualModel& model, const ElasticNet& penalty, const std::vector<Index>& W,
@@ -152,12 +151,12 @@ struct ResidualModel {
   const double* inv;         // (p,) 1 / d
   double mass;               // sum_i omega_i
   const double* lipschitz_;  // (p,) sum_i omega_i z_ij^2, or null: all 1
-  std::vector<double> u;     // (n + 1,) stored, and the shift
+  Vector u;                  // (n + 1,) stored, and the shift
   double x_bytes = 0.0;
   WorkingColumns gathered{};
 
   double& shift() { return u.back(); }
-  std::vector<double>& state() { return u; }
+  Vector& state() { return u; }
   double lipschitz(Index j) const { return lipschitz_ ? lipschitz_[j] : 1.0; }
 
   // Makes the features W ready for epochs.

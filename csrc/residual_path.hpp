@@ -18,8 +18,7 @@ struct Chosen {
 
 // The support and as many features of least slack, 100 at least.
 template <class Penalty>
-Chosen choose_working_set(const Penalty& penalty, const std::vector<double>& b,
-                          const std::vector<double>& c) {
+Chosen choose_working_set(const Penalty& penalty, const Vector& b, const Vector& c) {
   Chosen out;
   std::vector<Index>& W = out.W;
   std::vector<std::pair<double, Index>> others;
@@ -54,7 +53,7 @@ class ResidualPath {
         b_(std::size_t(design.X.p), 0.0),
         u_(std::size_t(design.X.n + 1)) {
     const ElasticNet null = null_penalty(penalty_, design_.problem, design_.stats);
-    const std::vector<double> r = solve_unpenalised(design_, null, b_, solution_.report, &spanned_);
+    const Vector r = solve_unpenalised(design_, null, b_, solution_.report, &spanned_);
     refresh();
     null_.objective = 0.5 * dot_dense(r.data(), r.data(), design_.X.n);
     null_.reached = 0.5 * design_.square(u_);
@@ -80,8 +79,7 @@ class ResidualPath {
 
   // Solves grid[first], .. from the coefficients given (in X's units), or from the null model. With
   // `most` above 0, false and nothing told where so many epochs do not prove grid[first].
-  bool go_on(const std::vector<double>& grid, std::size_t first, const double* coef,
-             Index most = 0) {
+  bool go_on(const Vector& grid, std::size_t first, const double* coef, Index most = 0) {
     if (coef && first < grid.size()) start_from(coef, grid[first]);
     for (std::size_t k = first; k < grid.size(); ++k) {
       const double alpha = grid[k];
@@ -123,7 +121,7 @@ class ResidualPath {
 
   void start_from(const double* coef, double alpha) {
     if (null_.exact() || cancels(penalty_, design_.stats, coef, design_.tt)) return;
-    const std::vector<double> null = b_, residual = u_;
+    const Vector null = b_, residual = u_;
     penalty_.alpha = alpha;
     b_ = scaled(penalty_, design_.stats, coef);
     refresh();
@@ -148,7 +146,7 @@ class ResidualPath {
   // One reading of X: gradient c_, gap and violation at b_.
   Verdict certify() {
     const std::size_t p = b_.size();
-    std::vector<double> v(u_.begin(), u_.end() - 1);
+    Vector v(u_.begin(), u_.end() - 1);
     Correlations z;
     design_.correlate(v.data(), 1, c_, solution_.report);
     z.c = c_;
@@ -290,9 +288,9 @@ class ResidualPath {
   Penalty penalty_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> b_;  // (p,)
-  std::vector<double> u_;  // (n + 1,) omega r, and the shift of the model
-  std::vector<double> c_;  // (p,) Z'u at the last reading
+  Vector b_;  // (p,)
+  Vector u_;  // (n + 1,) omega r, and the shift of the model
+  Vector c_;  // (p,) Z'u at the last reading
   KernelRidge* kernel_ = nullptr;
   bool descends_ = false;     // whether descent is tried before the kernel
   Spanned spanned_;           // what dual points are projected off

@@ -25,8 +25,7 @@ class ByRows {
   explicit ByRows(Index n) : start_(std::size_t(n) + 1, 0) {}
 
   // The next column: `rows` that it stores and their values, times `scale`.
-  void add(const std::vector<std::int32_t>& rows, const std::vector<double>& values, double scale,
-           double mean) {
+  void add(const std::vector<std::int32_t>& rows, const Vector& values, double scale, double mean) {
     for (std::size_t k = 0; k < rows.size(); ++k) {
       row_.push_back(rows[k]);
       column_.push_back(Index(mean_.size()));
@@ -40,7 +39,7 @@ class ByRows {
   void inner_products(const Blas& blas, int n_threads, double* M, StopSign& stop) {
     for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
     std::vector<Index> place(start_.begin(), start_.end() - 1), column(column_.size());
-    std::vector<double> value(value_.size()), one(mean_.size(), 1.0), none(start_.size() - 1, 0.0);
+    Vector value(value_.size()), one(mean_.size(), 1.0), none(start_.size() - 1, 0.0);
     for (std::size_t k = 0; k < row_.size(); ++k) {
       const std::size_t at = std::size_t(place[std::size_t(row_[k])]++);
       column[at] = column_[k];
@@ -57,7 +56,7 @@ class ByRows {
   std::vector<Index> start_;  // (n + 1,)
   std::vector<std::int32_t> row_;
   std::vector<Index> column_;
-  std::vector<double> value_, mean_;
+  Vector value_, mean_;
 };
 
 class KernelRidge {
@@ -78,7 +77,7 @@ class KernelRidge {
   }
 
   // b at penalty.alpha > 0; false if K + alpha I is singular to rounding, or K is not finished.
-  bool solve(const ElasticNet& penalty, std::vector<double>& b, Report& report) {
+  bool solve(const ElasticNet& penalty, Vector& b, Report& report) {
     const double alpha = penalty.alpha;
     if (K_.empty()) form(penalty, report);
     if (!finished_ || !(alpha > 0.0)) return false;
@@ -91,7 +90,7 @@ class KernelRidge {
       }
     });
     if (!definite) return false;
-    std::vector<double> r(static_cast<std::size_t>(n_)), c;
+    Vector r(static_cast<std::size_t>(n_)), c;
     for (std::size_t i = 0; i < r.size(); ++i) r[i] = alpha * design_.root[i] * design_.t[i];
     factor.solve(r.data());
     double sum = 0.0;
@@ -104,7 +103,7 @@ class KernelRidge {
     }
     return true;
   }
-  bool solve(const FunctionPenalty&, std::vector<double>&, Report&) { return false; }
+  bool solve(const FunctionPenalty&, Vector&, Report&) { return false; }
 
  private:
   // K, in one reading of X, left unfinished where `stop` says so.
@@ -124,7 +123,7 @@ class KernelRidge {
     std::vector<Index> others;
     ByRows rows(n_);
     std::vector<std::int32_t> stored;
-    std::vector<double> values;
+    Vector values;
     for (Index j = 0; j < design_.X.p; ++j) {
       stored.clear();
       values.clear();
@@ -151,7 +150,7 @@ class KernelRidge {
   void add_columns(const ElasticNet& penalty, const std::vector<Index>& which, Report& report) {
     const Index width = 256, panel = 128, n_panels = (n_ + panel - 1) / panel;
     const Index count = Index(which.size());
-    std::vector<double> B(std::size_t(n_ * std::min(width, count)));
+    Vector B(std::size_t(n_ * std::min(width, count)));
     for (Index j0 = 0; j0 < count && !stop_.up(); j0 += width) {
       const Index m = std::min(width, count - j0);
       parallel_blocks(design_.n_threads, m, [&](Index k) {
@@ -190,7 +189,7 @@ class KernelRidge {
   const Design& design_;
   StopSign& stop_;
   Index n_, ld_;
-  std::vector<double> K_;  // (n, n) upper, with room for two more rows and columns
+  Vector K_;  // (n, n) upper, with room for two more rows and columns
   bool finished_ = false;
 };
 

@@ -246,9 +246,9 @@ class Screener {
   const ElasticNet& penalty_;
   const WorkingSet& W_;
   const Directions& directions_;
-  const double soon_;            // |c_j| / l1_j of a feature that a smaller alpha will bring in
-  std::vector<double> outside_;  // (p,) factor1 outside W, infinite on it
-  Index followed_ = 0;           // features of W that outside_ knows of
+  const double soon_;   // |c_j| / l1_j of a feature that a smaller alpha will bring in
+  Vector outside_;      // (p,) factor1 outside W, infinite on it
+  Index followed_ = 0;  // features of W that outside_ knows of
   std::vector<Nearby> lists_;
   bool crowded_ = false;         // more features were in doubt than are named, the last time
   bool one_sided_ = false;       // a feature may move one way only: |c_j| says too much of it

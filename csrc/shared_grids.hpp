@@ -55,7 +55,7 @@ class SharedGrids {
   const std::vector<Problem>& problems_;
   const std::vector<Options>& options_;
   Index per_round_;
-  std::vector<std::vector<double>> grids_;
+  std::vector<Vector> grids_;
 };
 
 // alpha_max of the first problem from its statistics, which are read where they are not known.

@@ -9,7 +9,7 @@ namespace REGSOLVE_TARGET {
 struct SmoothLoss {
   const Design& design;
 
-  double value(const std::vector<double>& z) const {
+  double value(const Vector& z) const {
     double sum = 0.0;
     for (std::size_t i = 0; i < z.size(); ++i)
       if (design.omega[i] > 0.0)
@@ -17,7 +17,7 @@ struct SmoothLoss {
     return std::isnan(sum) ? infinity : sum;
   }
   // u_i = -omega_i f'(z_i)
-  void residual(const std::vector<double>& z, std::vector<double>& u) const {
+  void residual(const Vector& z, Vector& u) const {
     for (std::size_t i = 0; i < z.size(); ++i)
       u[i] = design.omega[i] > 0.0
                  ? -design.omega[i] * design.problem.loss.gradient(design.problem.y[i], z[i])
@@ -25,7 +25,7 @@ struct SmoothLoss {
   }
   // h_i = omega_i f''(z_i), at least `floor` of the largest, or of the largest weight where no row
   // is curved; whether any row is raised to that
-  bool curvature(const std::vector<double>& z, double floor, std::vector<double>& h) const {
+  bool curvature(const Vector& z, double floor, Vector& h) const {
     double most = 0.0, heaviest = 0.0;
     for (std::size_t i = 0; i < z.size(); ++i) {
       h[i] = design.omega[i] > 0.0
@@ -45,7 +45,7 @@ struct SmoothLoss {
     return raised;
   }
   // sum_i omega_i f*(-s u_i / omega_i) + s sum_i u_i offset_i
-  double conjugate(const std::vector<double>& u, double s) const {
+  double conjugate(const Vector& u, double s) const {
     double sum = 0.0;
     for (std::size_t i = 0; i < u.size(); ++i) {
       const double w = design.omega[i];
@@ -57,9 +57,9 @@ struct SmoothLoss {
   }
   // u := s u with s >= 1 - 1e-6 if that suffices, else (1 - t) u_null + t u with the largest t in
   // [0, 1] that keeps the conjugate finite
-  void into_domain(const std::vector<double>& u_null, std::vector<double>& u) const {
+  void into_domain(const Vector& u_null, Vector& u) const {
     if (std::isfinite(conjugate(u, 1.0))) return;
-    std::vector<double> trial(u.size());
+    Vector trial(u.size());
     for (int k = 15; k > 5; --k) {  // over the edge by rounding only
       const double s = 1.0 - std::pow(10.0, -k);
       for (std::size_t i = 0; i < u.size(); ++i) trial[i] = s * u[i];

@@ -65,8 +65,7 @@ class SomeRows final : public AnyMatrix {
     whole_->gather_rows(j, of_whole, out);
   }
   Index length(Index j) const override { return whole_->length(j); }
-  void stored(Index j, std::vector<std::int32_t>& rows,
-              std::vector<double>& values) const override {
+  void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const override {
     const std::size_t begin = rows.size();
     whole_->stored(j, rows, values);
     std::size_t end = begin;
@@ -81,12 +80,12 @@ class SomeRows final : public AnyMatrix {
 
   double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
              const std::vector<char>& settled) const override {
-    std::vector<double> all(std::size_t(whole_->n * k), 0.0);
+    Vector all(std::size_t(whole_->n * k), 0.0);
     for (int v = 0; v < k; ++v) spread(R + v * n, all.data() + v * whole_->n);
     return whole_->xtr(all.data(), k, out, ldo, n_threads, settled);
   }
   double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
-    std::vector<std::vector<double>> kept;
+    std::vector<Vector> kept;
     std::vector<Moments> moments;
     for (const Moments& m : wanted) {
       kept.push_back(spread(m.omega));
@@ -96,7 +95,7 @@ class SomeRows final : public AnyMatrix {
     return whole_->statistics(moments, n_threads);
   }
   bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
-            int n_threads, double* M, std::vector<double>& pilot, StopSign& stop) const override {
+            int n_threads, double* M, Vector& pilot, StopSign& stop) const override {
     std::vector<std::int32_t> of(cells.of ? std::size_t(whole_->n) : 0, 0);
     for (Index i = 0; cells.of && i < n; ++i) of[std::size_t(rows_[std::size_t(i)])] = cells.of[i];
     const Cells whole_cells{cells.of ? of.data() : nullptr, cells.count};
@@ -122,12 +121,12 @@ class SomeRows final : public AnyMatrix {
   void visit_column(Index j, const Visit& visit) const {
     if (sparse()) {
       std::vector<std::int32_t> rows;
-      std::vector<double> values;
+      Vector values;
       stored(j, rows, values);
       for (std::size_t k = 0; k < rows.size(); ++k) visit(Index(rows[k]), values[k]);
       return;
     }
-    std::vector<double> column(static_cast<std::size_t>(n));
+    Vector column(static_cast<std::size_t>(n));
     whole_->gather_rows(j, rows_, column.data());
     for (Index i = 0; i < n; ++i) visit(i, column[std::size_t(i)]);
   }
@@ -135,8 +134,8 @@ class SomeRows final : public AnyMatrix {
   void spread(const double* v, double* out) const {
     for (Index i = 0; i < n; ++i) out[rows_[std::size_t(i)]] = v[i];
   }
-  std::vector<double> spread(const double* v) const {
-    std::vector<double> out(std::size_t(whole_->n), 0.0);
+  Vector spread(const double* v) const {
+    Vector out(std::size_t(whole_->n), 0.0);
     spread(v, out.data());
     return out;
   }
@@ -187,12 +186,12 @@ struct Restricted {
   }
 
  private:
-  const double* restricted(const double* v, std::vector<double>& out) const {
+  const double* restricted(const double* v, Vector& out) const {
     if (!v) return nullptr;
     for (Index i : rows) out.push_back(v[i]);
     return out.data();
   }
-  std::vector<double> y_, offset_, weight_;
+  Vector y_, offset_, weight_;
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -102,7 +102,7 @@ class SparseFeatures final : public FeatureSet {
   void add_outer(const std::vector<Index>& which, double sign, const PerFeature& divisor,
                  double* M) const override {
     const Index n = design_.X.n;
-    std::vector<double> z(static_cast<std::size_t>(n));
+    Vector z(static_cast<std::size_t>(n));
     for (Index k : which) {
       const double scale = sign / divisor[std::size_t(k)], mu = mu_[std::size_t(k)];
       const Index begin = start_[std::size_t(k)], end = start_[std::size_t(k + 1)];
@@ -283,7 +283,7 @@ class SparseFeatures final : public FeatureSet {
   }
 
   std::vector<std::int32_t> row_, feature_;  // of each value by columns; by rows
-  std::vector<double> value_, by_row_, mu_;
+  Vector value_, by_row_, mu_;
   std::vector<Index> start_, row_start_;
   std::vector<char> used_;
   static constexpr Index kPanel = 8, kAhead = 6;  // columns; values

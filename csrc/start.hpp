@@ -15,7 +15,7 @@ namespace REGSOLVE_TARGET {
 struct Start {
   NullModel null;
   AlphaMax alpha_max;
-  std::vector<double> c;  // (p,) correlations at the null model
+  Vector c;  // (p,) correlations at the null model
 };
 
 // All features without penalty join W at the null model, whose residual is the first direction.
@@ -29,10 +29,10 @@ inline Start start_at_null(Design& design, ElasticNet& penalty, WorkingSet& W,
   penalty.alpha = 1.0;
   W.add(S, report);
   const ElasticNet null = null_penalty(penalty, design.problem, design.stats);
-  std::vector<double> b(p, 0.0);
-  std::vector<double> q = solve_unpenalised(design, null, b, report);
+  Vector b(p, 0.0);
+  Vector q = solve_unpenalised(design, null, b, report);
   std::vector<Index> support;
-  std::vector<double> values;
+  Vector values;
   for (std::size_t k = 0; k < S.size(); ++k) {
     support.push_back(Index(k));
     values.push_back(b[std::size_t(S[k])]);
@@ -53,7 +53,7 @@ inline Start start_at_null(Design& design, ElasticNet& penalty, WorkingSet& W,
   } else {
     directions.add(q, 1, report);
   }
-  std::vector<double>().swap(design.stats.q);  // not read from here on
+  Vector().swap(design.stats.q);  // not read from here on
   start.c.assign(directions.correlations(0), directions.correlations(0) + p);
   for (double& v : start.c) v *= norm;
   start.null.gradient = steepest(penalty, start.c, design.stats.inv);
@@ -63,7 +63,7 @@ inline Start start_at_null(Design& design, ElasticNet& penalty, WorkingSet& W,
 
 // What joins W first: coef_init's support and the features nearest to entering.
 inline std::vector<Index> first_features(const Design& design, const ElasticNet& penalty,
-                                         const WorkingSet& W, const std::vector<double>& c,
+                                         const WorkingSet& W, const Vector& c,
                                          const double* coef_init) {
   const double wide =
       std::min(std::sqrt(12.0 * double(design.X.p)), 2.0 * double(design.X.n) + 20.0);
@@ -96,7 +96,7 @@ inline std::vector<Index> first_features(const Design& design, const ElasticNet&
 // The factor, of those above 0, that all but a twentieth of the features exceed, by a sample.
 template <class Factors>
 double usual_factor(const ElasticNet& penalty, const Factors& factor, Index p) {
-  std::vector<double> f;
+  Vector f;
   for (Index j = 0; j < p; j += 1 + p / 2000)
     if (!penalty.excluded(j) && factor[std::size_t(j)] > 0.0) f.push_back(factor[std::size_t(j)]);
   if (f.empty()) return 0.0;

@@ -19,9 +19,9 @@ namespace regsolve {
 namespace REGSOLVE_TARGET {
 
 struct Statistics {
-  std::vector<double> mean;  // m, (p,)
-  std::vector<double> inv;   // 1 / d, (p,); 0 for a feature that is constant to rounding
-  std::vector<double> q;     // z_j't = q_j / d_j, (p,)
+  Vector mean;  // m, (p,)
+  Vector inv;   // 1 / d, (p,); 0 for a feature that is constant to rounding
+  Vector q;     // z_j't = q_j / d_j, (p,)
   explicit Statistics(Index p = 0) : mean(std::size_t(p)), inv(std::size_t(p)), q(std::size_t(p)) {}
 
   // d_j
@@ -234,7 +234,7 @@ template <class T>
 void statistics(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads) {
   const Index p = X.p, m = Index(wanted.size()), most = std::max<Index>(1, 16 / m),
               n_slabs = std::max<Index>(1, std::min<Index>(most, X.n / 64));
-  std::vector<double> pilot(std::size_t(p * m), 0.0), sums(std::size_t(3 * p * m * n_slabs), 0.0);
+  Vector pilot(std::size_t(p * m), 0.0), sums(std::size_t(3 * p * m * n_slabs), 0.0);
   for (Index k = 0; k < m; ++k)
     for (Index j = 0; j < p && wanted[std::size_t(k)].centred; ++j)
       pilot[std::size_t(j + p * k)] = pilot_of(X, j, wanted[std::size_t(k)].out->pilot_rows);

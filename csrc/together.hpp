@@ -15,7 +15,7 @@ inline void gram_targets(const std::vector<Problem>& problems, const std::vector
   Monitor reading(options[0], solutions[0]);
   StopSign stop([&] { return reading.stopped(); });
   Design first(problems[0], blas, options[0].n_threads);
-  std::vector<double> M;
+  Vector M;
   Report& report = solutions[0].report;
   if (!read_gram(first, M, stop, report)) {  // each proves what there is, the null model
     poll.stop = poll.cut = reading.status == Status::interrupted;
@@ -26,7 +26,7 @@ inline void gram_targets(const std::vector<Problem>& problems, const std::vector
   for (Index begin = 0; begin < targets; begin += together) {
     const Index members = std::min(together, targets - begin);
     std::vector<std::unique_ptr<Design>> designs;
-    std::vector<double> V, C;
+    Vector V, C;
     for (Index k = begin; k < begin + members; ++k) {
       designs.push_back(std::make_unique<Design>(problems[std::size_t(k)], blas, 1));
       designs.back()->stats = first.stats;
@@ -73,7 +73,7 @@ inline std::vector<Statistics> read_round(const AnyMatrix& X, const std::vector<
   const Index most = lockstep_members(X, problems[0].X, options[0].max_bytes),
               count = std::min(per_round, most);
   std::vector<std::unique_ptr<Design>> designs;
-  std::vector<std::vector<double>> targets;
+  std::vector<Vector> targets;
   std::vector<Statistics> out(std::size_t(count), Statistics(X.p));
   std::vector<Moments> wanted;
   for (std::size_t k = 0; k < out.size(); ++k) {

@@ -1,5 +1,4 @@
-// Vectors of many numbers, each written before it is read: memory that is not cleared, of which the
-// system maps what is touched alone.
+// Vectors of many numbers: their memory is kept from one fit for the next.
 #pragma once
 
 #include <memory>
@@ -7,10 +6,33 @@
 #include <utility>
 #include <vector>
 
+#include "kept_memory.hpp"
+
 namespace regsolve {
 
 template <class T>
-struct Uncleared : std::allocator<T> {
+struct Kept : std::allocator<T> {
+  Kept() = default;
+  template <class U>
+  Kept(const Kept<U>&) {}
+  template <class U>
+  struct rebind {
+    using other = Kept<U>;
+  };
+  T* allocate(std::size_t n) {
+    if (n < KeptMemory::kLeast / sizeof(T)) return std::allocator<T>::allocate(n);
+    return static_cast<T*>(KeptMemory::take(n * sizeof(T)));
+  }
+  void deallocate(T* at, std::size_t n) {
+    if (n < KeptMemory::kLeast / sizeof(T)) return std::allocator<T>::deallocate(at, n);
+    KeptMemory::give(at, n * sizeof(T));
+  }
+};
+
+// Each value is written before it is read: memory that is not cleared, of which the system maps
+// what is touched alone.
+template <class T>
+struct Uncleared : Kept<T> {
   Uncleared() = default;
   template <class U>
   Uncleared(const Uncleared<U>&) {}
@@ -29,6 +51,7 @@ struct Uncleared : std::allocator<T> {
   }
 };
 
+using Vector = std::vector<double, Kept<double>>;
 using Values = std::vector<double, Uncleared<double>>;
 
 }  // namespace regsolve

@@ -23,13 +23,13 @@ class WorkingSet {
   std::vector<Index> features;  // of X, in the order of joining; local index k is features[k]
   std::vector<std::int32_t> position;  // (p,) local index, -1 outside
   ElasticNet penalty;                  // on W
-  std::vector<double> b;               // (|W|,)
+  Vector b;                            // (|W|,)
   DualPoint dual;                      // that b gives
   double residual_square = 0.0;        // ||t - Zb||^2
   double violation = 0.0;              // largest over W, in X's units
   double least_alpha = 0.0;            // of those to come
 
-  WorkingSet(const Design& design, const ElasticNet& all, const std::vector<double>& target)
+  WorkingSet(const Design& design, const ElasticNet& all, const Vector& target)
       : position(std::size_t(design.X.p), -1),
         design_(design),
         all_(all),
@@ -83,13 +83,13 @@ class WorkingSet {
       return;
     }
     if (!found_) find_residual();
-    std::vector<double> c(b.size());
+    Vector c(b.size());
     columns_->correlate(u_.data(), c.data(), old);
     join_moving(c, old);
   }
 
-  void set(const std::vector<Index>& support, const std::vector<double>& values) {
-    const std::vector<double> before = b;
+  void set(const std::vector<Index>& support, const Vector& values) {
+    const Vector before = b;
     std::fill(b.begin(), b.end(), 0.0);
     for (std::size_t k = 0; k < support.size(); ++k) b[std::size_t(support[k])] = values[k];
     if (b == before) return;
@@ -159,7 +159,7 @@ class WorkingSet {
       if (point->v.empty()) without.push_back(point);
     if (without.empty()) return;
     const std::size_t n = target_.size(), p = b.size();
-    std::vector<double> B(p * without.size(), 0.0), V;
+    Vector B(p * without.size(), 0.0), V;
     std::vector<char> used(p, 0);
     for (std::size_t l = 0; l < without.size(); ++l) {
       const Support& at = without[l]->at;
@@ -201,11 +201,11 @@ class WorkingSet {
   double gap() const { return primal() - dual_value(1.0); }
 
   // How u moves as alpha falls by a unit, (n,)
-  std::vector<double> tangent() const {
+  Vector tangent() const {
     if (on_rows_) return newton_.tangent();
-    const std::vector<double> d = direct_.tangent();
+    const Vector d = direct_.tangent();
     const std::vector<Index> F = direct_.free_features();
-    std::vector<double> at(b.size(), 0.0), out(std::size_t(design_.X.n), 0.0);
+    Vector at(b.size(), 0.0), out(std::size_t(design_.X.n), 0.0);
     for (std::size_t k = 0; k < d.size(); ++k) at[std::size_t(F[k])] = d[k];
     columns_->subtract(F, at.data(), out.data());
     return out;
@@ -244,7 +244,7 @@ class WorkingSet {
 
   // Features from `first` on that b or their correlations c move, or nearly so, join the direct
   // solver; whether there were any.
-  bool join_moving(const std::vector<double>& c, Index first) {
+  bool join_moving(const Vector& c, Index first) {
     std::vector<Index> K;
     for (Index k = first; k < size(); ++k) {
       const std::size_t i = std::size_t(k);
@@ -257,7 +257,7 @@ class WorkingSet {
 
   // Z'u, which dual.c is not where the dual point is projected: a feature at a bound that it must
   // leave is orthogonal to that one.
-  const std::vector<double>& of_residual() const { return c_.empty() ? dual.c : c_; }
+  const Vector& of_residual() const { return c_.empty() ? dual.c : c_; }
 
   // The dual point where u is the residual at b.
   void state_at_residual() {
@@ -355,18 +355,18 @@ class WorkingSet {
 
   const Design& design_;
   const ElasticNet& all_;
-  const std::vector<double>& target_;
+  const Vector& target_;
   std::unique_ptr<FeatureSet> columns_;
-  std::vector<double> q_;  // (|W|,) Z't
+  Vector q_;  // (|W|,) Z't
   DirectSolver direct_;
   DualNewton newton_;
   bool on_rows_ = false;  // solved in the dual's n unknowns, without a Gram matrix
   double far_ = 0.0;      // largest mean over deviation on W
   bool large_ = false;    // whether the last system of the direct solver was
   double allowed_ = infinity, before_ = 0.0;
-  std::vector<double> u_;  // (n,) t - Zb weighted by sqrt(omega), where it was asked for
-  bool found_ = false;     // u is that of b
-  std::vector<double> c_;  // (|W|,) Z'u, where the dual point is projected
+  Vector u_;            // (n,) t - Zb weighted by sqrt(omega), where it was asked for
+  bool found_ = false;  // u is that of b
+  Vector c_;            // (|W|,) Z'u, where the dual point is projected
   Basis basis_;
   std::vector<Index> projected_;
   Index spans_ = 0;  // met so far

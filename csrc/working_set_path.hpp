@@ -52,7 +52,7 @@ class WorkingSetPath {
     penalty_.alpha = grid_.front();
     W_.least_alpha = grid_.back();
     W_.add(first_features(design_, penalty_, W_, start_.c, options_.coef_init), solution_.report);
-    std::vector<double>().swap(start_.c);
+    Vector().swap(start_.c);
     const double usual_l1 = usual_factor(penalty_, penalty_.factor1, design_.X.p);
     if (usual_l1 > 0.0) proofs_.strength = usual_l1;
     usual_l2_ = usual_factor(penalty_, penalty_.factor2, design_.X.p);
@@ -86,8 +86,8 @@ class WorkingSetPath {
   // for which alpha it is near the answer, and is a direction for the proofs.
   void start_from(const double* coef) {
     std::vector<Index> null_support, support;
-    std::vector<double> null_b, b;
-    const std::vector<double> given = scaled(penalty_, design_.stats, coef);
+    Vector null_b, b;
+    const Vector given = scaled(penalty_, design_.stats, coef);
     for (Index k = 0; k < W_.size(); ++k) {
       const Index j = W_.features[std::size_t(k)];
       null_support.push_back(k);
@@ -106,8 +106,8 @@ class WorkingSetPath {
     }
     W_.state();
     proofs_.read_all();
-    const std::vector<double> a = screener_.locate(W_.dual).a;
-    std::vector<double> c(std::size_t(design_.X.p), 0.0);
+    const Vector a = screener_.locate(W_.dual).a;
+    Vector c(std::size_t(design_.X.p), 0.0);
     for (std::size_t k = 0; k < a.size(); ++k)
       for (Index j = 0; j < design_.X.p; ++j)
         c[std::size_t(j)] += a[k] * directions_.correlations(Index(k))[j];
@@ -267,7 +267,7 @@ class WorkingSetPath {
 #ifdef REGSOLVE_DEBUG
     DualPoint exact = w.dual;
     W_.find_vectors({&exact});
-    const std::vector<double> v = design_.weighted(exact.v);
+    const Vector v = design_.weighted(exact.v);
     const double sum = std::accumulate(v.begin(), v.end(), 0.0), size = std::sqrt(exact.square);
     for (Index j = 0; j < design_.X.p; ++j) {
       const Index at = W_.position[std::size_t(j)];
@@ -295,7 +295,7 @@ class WorkingSetPath {
     }
     penalty_.alpha = W_.penalty.alpha = w.alpha;
     W_.find_vectors({&w.dual});
-    const std::vector<double> v = design_.weighted(w.dual.v);
+    const Vector v = design_.weighted(w.dual.v);
     Correlations z;
     design_.correlate(v.data(), 1, z.c, solution_.report);
     for (Index j = 0; j < design_.X.p; ++j) {
@@ -372,7 +372,7 @@ class WorkingSetPath {
   // Coordinate descent on residuals does the rest from here; false where `most` epochs above 0
   // were too few for grid[k], from where the next ones go on.
   bool hand_over(std::size_t k, Index most) {
-    std::vector<double> w;
+    Vector w;
     if (!descent_ || most == 0) {
       descent_ = std::make_unique<ResidualPath<ElasticNet>>(design_, options_, penalty_, monitor_,
                                                             solution_);
@@ -404,7 +404,7 @@ class WorkingSetPath {
   ElasticNet penalty_;
   Monitor& monitor_;
   Solution& solution_;
-  std::vector<double> target_, grid_;
+  Vector target_, grid_;
   WorkingSet W_;
   Directions directions_;
   Screener screener_;

@@ -218,7 +218,7 @@ template <class T>
 void xtr_some_columns(const T* X, Index ld, Index n, const Index* columns, Index m, const double* R,
                       int k, double* out, Index ldo) {
   std::vector<T> beside(std::size_t(std::min(n, kRows) * m));
-  std::vector<double> products(std::size_t(m * k), 0.0);
+  Vector products(std::size_t(m * k), 0.0);
   for (Index i = 0; i < n; i += kRows) {
     const Index rows = std::min(kRows, n - i);
     for (Index c = 0; c < m; ++c)

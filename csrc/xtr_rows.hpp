@@ -6,10 +6,10 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "lines.hpp"
 #include "threads.hpp"
+#include "values.hpp"
 #include "xtr_columns.hpp"
 
 namespace regsolve {
@@ -136,7 +136,7 @@ void xtr_rows(const T* X, Index ld, Index n, Index p, const double* R, int k, do
         const Index j0 = b * block, j1 = std::min(p, j0 + block);
         xtr_rows_of<count()>(X, ld, n, 0, n, j0, j1, R, k, out, ldo);
       });
-    std::vector<double> sums(static_cast<std::size_t>(slabs * p * k));
+    Vector sums(static_cast<std::size_t>(slabs * p * k));
     parallel_blocks(n_threads, slabs, [&](Index s) {
       const Index i0 = s * height, i1 = std::min(n, i0 + height);
       xtr_rows_of<count()>(X, ld, n, i0, i1, 0, p, R, k, sums.data() + s * p * k, p);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -223,6 +224,36 @@ def test_folds_go_together_as_far_as_memory_allows() -> None:
     """Each keeps numbers of its own for every feature: six at once would be too many here."""
     grown, allowed = in_child(FOLDS)
     assert grown <= allowed, f"{grown / 1e6:.0f} MB, {allowed / 1e6:.0f} MB promised"
+
+
+AGAIN = """
+import json
+from resource import RUSAGE_SELF, getrusage
+import numpy as np
+from regsolve import path
+from resident import begin, peak
+
+rng = np.random.default_rng(0)
+X = np.asfortranarray(rng.standard_normal((500, 10_000)))
+y = X[:, :5].sum(axis=1) + 5 * rng.standard_normal(500)
+alphas = [0.1 * path(X, y, n_alphas=1).alpha_max]
+taken, held = [], []
+for _ in range(6):
+    before = getrusage(RUSAGE_SELF).ru_minflt
+    path(X, y, alphas=alphas, n_threads=1)
+    taken.append(getrusage(RUSAGE_SELF).ru_minflt - before)
+    begin()
+    held.append(peak())
+print(json.dumps([taken, held]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts pages as Linux does")
+def test_a_fit_like_the_last_needs_no_new_pages() -> None:
+    """Large blocks are kept from one fit for the next, and no more of them with every fit."""
+    taken, held = in_child(AGAIN)
+    assert max(taken[3:]) < 0.25 * taken[0], taken
+    assert held[-1] - held[0] < FREE, held
 
 
 def test_import_is_light() -> None:
