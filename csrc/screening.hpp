@@ -34,11 +34,7 @@ class Screener {
 
   Screener(const Design& design, const ElasticNet& penalty, const WorkingSet& W,
            const Directions& directions)
-      : design_(design),
-        penalty_(penalty),
-        W_(W),
-        directions_(directions),
-        soon_(design.X.sparse() ? 0.98 : 0.99) {}
+      : design_(design), penalty_(penalty), W_(W), directions_(directions) {}
 
   static Index most_listed(Index p) { return std::max(kFew, p / 8); }
   double bytes() const {
@@ -57,6 +53,13 @@ class Screener {
   }
 
  private:
+  // |c_j| / l1_j from which a feature is taken to come in at a smaller alpha, and joins with those
+  // that come now: the more of them, the less one that joins in vain costs.
+  double soon() const {
+    if (W_.joins_by_columns()) return 0.95;
+    return design_.X.sparse() ? 0.98 : 0.99;
+  }
+
   void name(Index j, Screening& out) const {
     if (Index(out.open.size()) < most_listed(design_.X.p)) out.open.push_back(j);
   }
@@ -88,7 +91,7 @@ class Screener {
   // likely to violate; the others in doubt are counted.
   Screening look_over(const DualPoint& v, const Directions::Located& at,
                       const std::vector<Index>* list, bool crowd) const {
-    const double asked = soon_ * penalty_.alpha;
+    const double asked = soon() * penalty_.alpha;
     Directions::Question question{at, outside_.data(), asked};
     if (crowd) {
       question.typical = typical();
@@ -140,7 +143,7 @@ class Screener {
     if (!before.listed()) return screen(v);
     const Directions::Located at = locate(v);
     out.excess = before.excess;
-    directions_.ask({at, penalty_.factor1.data(), soon_ * penalty_.alpha}, before.open.data(), 0,
+    directions_.ask({at, penalty_.factor1.data(), soon() * penalty_.alpha}, before.open.data(), 0,
                     Index(before.open.size()), look_into(out, v, at));
     return out;
   }
@@ -154,7 +157,7 @@ class Screener {
     const double l1 = penalty_.l1(j), limit = l1 * (1.0 + kRoom);
     if (c + typical > limit)
       out.suspects.emplace_back(c / l1, j);
-    else if (c + typical > soon_ * l1)
+    else if (c + typical > soon() * l1)
       out.soon.emplace_back(c / l1, j);
     if (c + room <= limit) {
       if (c + room > l1) out.excess = std::max(out.excess, (c + room) / l1 - 1.0);
@@ -246,7 +249,6 @@ class Screener {
   const ElasticNet& penalty_;
   const WorkingSet& W_;
   const Directions& directions_;
-  const double soon_;   // |c_j| / l1_j of a feature that a smaller alpha will bring in
   Vector outside_;      // (p,) factor1 outside W, infinite on it
   Index followed_ = 0;  // features of W that outside_ knows of
   std::vector<Nearby> lists_;

@@ -41,8 +41,10 @@ class WorkingSet {
   }
 
   Index size() const { return Index(features.size()); }
+  // Features join by their columns alone, without Gram products.
+  bool joins_by_columns() const { return on_rows_ || !direct_.whole(); }
   // Dual points are stated with their vectors from here on.
-  bool states_vectors() const { return on_rows_ || !direct_.whole(); }
+  bool states_vectors() const { return joins_by_columns(); }
   Index n_solves() const { return direct_.n_solves() + newton_.n_solves; }
   // Work of the direct solver from here on that it is worth where its systems are large: entries
   // of triangles read for each stored value of the features, those to come included.

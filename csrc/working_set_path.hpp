@@ -155,13 +155,18 @@ class WorkingSetPath {
     const double room = guess ? double(design_.X.n) / 16.0 : share_ * double(W_.size());
     const Index most = std::max<Index>(25, Index(room)) - grown_;
     if (most <= 0) return false;
-    // sparse columns of the Gram matrix cost little more by the panel
-    const std::size_t count = seen.suspects.size(),
-                      together = design_.X.sparse() ? 3 * count + 8 : 2 * count + 4;
+    const std::size_t count = seen.suspects.size(), together = most_together(count);
     grown_ += Index(seen.suspects.size());
     seen.suspects.insert(seen.suspects.end(), seen.soon.begin(), seen.soon.end());
     add_largest(seen.suspects, std::min(std::size_t(most), together));
     return true;
+  }
+
+  // How many join where `count` are likely to violate: of those that will soon, the more the less
+  // one costs. Sparse columns of the Gram matrix cost little more by the panel.
+  std::size_t most_together(std::size_t count) const {
+    if (W_.joins_by_columns()) return 16 * count + 32;
+    return design_.X.sparse() ? 3 * count + 8 : 2 * count + 4;
   }
 
   void add_largest(std::vector<std::pair<double, Index>>& scored, std::size_t most) {
