@@ -2,6 +2,7 @@
 // out: for a small X that costs as much as a reading of it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -83,6 +84,7 @@ class KeptMemory {
         blocks.erase(std::next(block).base());
         return at;
       }
+      drop_to(total - std::min(total, size));  // what comes anew takes the place of what is kept
       return nullptr;
     }
 
