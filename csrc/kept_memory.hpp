@@ -1,8 +1,7 @@
-// Large blocks of memory, kept from one fit for the next. The system clears every page it hands
+// Blocks of memory, kept from one fit for the next. The system clears every page it hands
 // out: for a small X that costs as much as a reading of it.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -14,7 +13,9 @@ namespace regsolve {
 
 class KeptMemory {
  public:
-  static constexpr std::size_t kLeast = std::size_t(1) << 15;  // bytes of a block worth keeping
+  // Whether blocks of so many bytes are kept: smaller ones the C library keeps itself, and those of
+  // a large X would add to the peak of a fit more than their pages cost beside its readings.
+  static constexpr bool keeps(std::size_t bytes) { return bytes >= kLeast && bytes <= kLargest; }
 
   static void* take(std::size_t bytes) {
     void* at = find(rounded(bytes));
@@ -32,7 +33,8 @@ class KeptMemory {
   }
 
  private:
-  static constexpr std::size_t kMost = std::size_t(1) << 26;  // bytes kept in all
+  static constexpr std::size_t kLeast = std::size_t(1) << 15, kLargest = std::size_t(1) << 21;
+  static constexpr std::size_t kMost = std::size_t(1) << 24;  // bytes kept in all
   static constexpr std::align_val_t kAligned{64};
 
   static void* find(std::size_t size) {
@@ -84,12 +86,10 @@ class KeptMemory {
         blocks.erase(std::next(block).base());
         return at;
       }
-      drop_to(total - std::min(total, size));  // what comes anew takes the place of what is kept
       return nullptr;
     }
 
     void give(Block block) {
-      if (block.size > kMost) return ::operator delete(block.at, kAligned);
       blocks.push_back(block);
       total += block.size;
       drop_to(kMost);

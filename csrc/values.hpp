@@ -20,11 +20,11 @@ struct Kept : std::allocator<T> {
     using other = Kept<U>;
   };
   T* allocate(std::size_t n) {
-    if (n < KeptMemory::kLeast / sizeof(T)) return std::allocator<T>::allocate(n);
+    if (!KeptMemory::keeps(n * sizeof(T))) return std::allocator<T>::allocate(n);
     return static_cast<T*>(KeptMemory::take(n * sizeof(T)));
   }
   void deallocate(T* at, std::size_t n) {
-    if (n < KeptMemory::kLeast / sizeof(T)) return std::allocator<T>::deallocate(at, n);
+    if (!KeptMemory::keeps(n * sizeof(T))) return std::allocator<T>::deallocate(at, n);
     KeptMemory::give(at, n * sizeof(T));
   }
 };
