@@ -1,5 +1,5 @@
-// Blocks of memory, kept from one fit for the next. The system clears every page it hands
-// out: for a small X that costs as much as a reading of it.
+// Blocks of memory, kept from one fit for the next. The system clears every page it hands out: for
+// a small X that costs as much as a reading of it.
 #pragma once
 
 #include <atomic>

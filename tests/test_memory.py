@@ -250,7 +250,7 @@ print(json.dumps([taken, held]))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts pages as Linux does")
 def test_a_fit_like_the_last_needs_no_new_pages() -> None:
-    """Large blocks are kept from one fit for the next, and no more of them with every fit."""
+    """Blocks are kept from one fit for the next, and no more of them with every fit."""
     taken, held = in_child(AGAIN)
     assert max(taken[3:]) < 0.25 * taken[0], taken
     assert held[-1] - held[0] < FREE, held
