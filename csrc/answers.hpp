@@ -2,6 +2,7 @@
 // recorded.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -39,17 +40,19 @@ class Answers {
   // True where the path ends with it. Features are named by their numbers in X, ascending.
   bool record(const Answer& w, double dual, Status otherwise) {
     bool is_null = true;
-    std::vector<std::pair<Index, double>> ordered;
+    values_.resize(W_.features.size(), 0.0);
     for (std::size_t k = 0; k < w.dual.at.b.size(); ++k) {
       const Index j = w.dual.at.features[k];
       is_null = is_null && !W_.penalty.penalised(j);
-      ordered.emplace_back(W_.features[std::size_t(j)], w.dual.at.b[k]);
+      values_[std::size_t(j)] = w.dual.at.b[k];
     }
-    std::sort(ordered.begin(), ordered.end());
+    follow_set();
     std::vector<Index> support;
     Vector b;
-    for (const auto& [j, value] : ordered) {
-      support.push_back(j);
+    for (Index k : ascending_) {
+      const double value = std::exchange(values_[std::size_t(k)], 0.0);
+      if (value == 0.0) continue;
+      support.push_back(W_.features[std::size_t(k)]);
       b.push_back(value);
     }
     Verdict verdict = judge_against(null_, w.primal, dual, w.violation, is_null);
@@ -78,12 +81,24 @@ class Answers {
   }
 
  private:
+  void follow_set() {
+    const auto by_number = [&](Index k, Index l) {
+      return W_.features[std::size_t(k)] < W_.features[std::size_t(l)];
+    };
+    const auto old = std::ptrdiff_t(ascending_.size());
+    for (Index k = Index(old); k < W_.size(); ++k) ascending_.push_back(k);
+    std::sort(ascending_.begin() + old, ascending_.end(), by_number);
+    std::inplace_merge(ascending_.begin(), ascending_.begin() + old, ascending_.end(), by_number);
+  }
+
   const Design& design_;
   const Options& options_;
   const WorkingSet& W_;
   const Vector& grid_;
   const NullModel& null_;
   Monitor& monitor_;
+  std::vector<Index> ascending_;  // W by the numbers of its features in X
+  Vector values_;                 // (|W|,) zeros between answers
 };
 
 }  // namespace REGSOLVE_TARGET

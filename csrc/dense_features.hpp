@@ -17,6 +17,7 @@ class DenseFeatures final : public FeatureSet {
 
   void add(const std::vector<Index>& S) override {
     const Index n = design_.X.n, m = Index(S.size()), old = size_;
+    make_room(n * (old + m));
     Z_.resize(std::size_t(n * (old + m)));
     parallel_blocks(worthwhile(design_.n_threads, double(m) * double(n)), m, [&](Index k) {
       double* z = Z_.data() + n * (old + k);
@@ -70,9 +71,20 @@ class DenseFeatures final : public FeatureSet {
                 width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
     parallel_blocks(m > width ? design_.n_threads : 1, (m + width - 1) / width, [&](Index block) {
       const Index j0 = first + block * width;
-      gemv(design_.blas, 'T', int(n), int(std::min(width, size_ - j0)), 1.0, Z_.data() + n * j0,
-           int(n), u, 0.0, c + j0);
+      xtr_columns(Z_.data() + n * j0, n, n, 0, std::min(width, size_ - j0), u, 1, c + j0, size_);
     });
+  }
+
+  void correlate(const double* u, double* c, const std::vector<Index>& which) const override {
+    const Index n = design_.X.n, width = 256, m = Index(which.size());
+    parallel_blocks(worthwhile(design_.n_threads, double(n) * double(m)), (m + width - 1) / width,
+                    [&](Index block) {
+                      const Index end = std::min(m, (block + 1) * width);
+                      for (Index l = block * width; l < end; ++l) {
+                        const Index k = which[std::size_t(l)];
+                        c[k] = dot_dense(column(k), u, n);
+                      }
+                    });
   }
 
   void copy(Index k, double scale, double* out) const override {
@@ -98,10 +110,16 @@ class DenseFeatures final : public FeatureSet {
                     });
   }
 
-  double bytes() const override { return 8.0 * double(Z_.capacity() + apart_.capacity()); }
+  double bytes() const override { return 8.0 * double(Z_.size() + apart_.capacity()); }
   double stored() const override { return double(Z_.size()); }
 
  private:
+  // Large blocks are copied seldom: memory that is not touched costs nothing.
+  void make_room(Index values) {
+    const Index room = Index(Z_.capacity()), all = design_.X.n * design_.X.p;
+    if (values > room) Z_.reserve(std::size_t(std::max(values, std::min(4 * room, all))));
+  }
+
   const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
 
   // out (count x m, leading dimension ld) = Z'F, Z (n x count), F (n x m). BLAS lays Z out anew

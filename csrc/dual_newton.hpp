@@ -8,6 +8,9 @@
 // (Li, Sun and Toh, 2018, use the same second-order sparsity inside an augmented Lagrangian).
 #pragma once
 
+#include <algorithm>
+#include <numeric>
+
 #include "dual_system.hpp"
 
 namespace regsolve {
@@ -21,7 +24,7 @@ class DualNewton {
              const Vector& target)
       : columns_(columns), penalty_(penalty), t_(target), system_(design, columns, penalty) {}
 
-  double bytes() const { return system_.bytes() + 48.0 * double(c_.size()); }
+  double bytes() const { return system_.bytes() + 64.0 * double(c_.size()); }
 
   // u is where the next solve begins.
   void start(const Vector& u) {
@@ -29,12 +32,14 @@ class DualNewton {
     started_ = true;
   }
 
-  // Moves u to the minimiser and writes b(u) and the residual t - Z b; false if it was stopped or
-  // rounding ended it before the gradient fell below `goal`. Before the first, start(); between two
-  // of them features may join, with b = 0.
+  // Moves u to the minimiser and writes the residual t - Z b(u); false if it was stopped or
+  // rounding ended it before the gradient fell below `goal`. b and Z'u are known behind
+  // follow_all(). Before the first, start(); between two of them features may join, with b = 0.
   template <class Poll>
   bool solve(Vector& b, Vector& residual, double goal, const Poll& poll) {
     in_.resize(b.size(), 0);
+    along_.resize(b.size());
+    rest_.resize(b.size());
     const Index old = Index(c_.size());
     c_.resize(b.size());
     const bool fresh = std::exchange(started_, false), rough = !fresh && alpha_ != penalty_.alpha;
@@ -48,6 +53,14 @@ class DualNewton {
     residual.resize(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) residual[i] = u_[i] - g_[i];
     return done;
+  }
+
+  // c = Z'u and b(u) of all features
+  void follow_all(Vector& b) {
+    if (!std::exchange(behind_, false)) return;
+    reach_ = 0.0;
+    columns_.correlate(u_.data(), c_.data());
+    for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
   }
 
   // Z'u and the size of the gradient, u less the residual
@@ -83,14 +96,32 @@ class DualNewton {
         system_.solve(d_, alpha_, 1e-4 * goal);
       for (double& v : d_) v = -v;
       ++n_solves;
-      along_.resize(b.size());
-      columns_.correlate(d_.data(), along_.data());
-      const double s = line_search();
+      Kd_ = system_.product(d_);
+      for (std::size_t i = 0; i < d_.size(); ++i) Kd_[i] = d_[i] + Kd_[i] / alpha_;
+      look_near(kFar * size_of(d_), b);
+      const double s = line_search(b);
       if (!(s > 0.0)) break;
       move(s, b);
     }
     if (moves_ > 0) state(b);
     return false;
+  }
+
+  // Lists the features whose c_j may pass a kink of b_j while u moves by `reach`, |z_j'd| <= ||d||,
+  // and finds their Z'd. The others keep their part of b_j: what it adds to Z b is in M d.
+  void look_near(double reach, Vector& b) {
+    if (reach > reach_) {
+      follow_all(b);
+      near_.resize(b.size());
+      std::iota(near_.begin(), near_.end(), Index(0));
+    }
+    const auto far = [&](Index j) { return penalty_.to_kink(j, c_[std::size_t(j)]) > reach; };
+    near_.erase(std::remove_if(near_.begin(), near_.end(), far), near_.end());
+    reach_ = reach;
+    if (2 * near_.size() > b.size())
+      columns_.correlate(d_.data(), along_.data());
+    else
+      columns_.correlate(d_.data(), along_.data(), near_);
   }
 
   // whether j is in A at b
@@ -105,32 +136,38 @@ class DualNewton {
     return out;
   }
 
-  // u := u + s d, with c, b and g = u - t + Z b there: on A, Z b moves by s M d / alpha, and only
-  // features that are not in A, or leave it, are read for their part. A is as follow(b) left it.
+  // u := u + s d and g there, with c and b of the features near a kink: on A, Z b moves by
+  // s M d / alpha, and only those that are not in A, or leave it, are read for their part. A is as
+  // follow(b) left it.
   void move(double s, Vector& b) {
-    const Vector Md = system_.product(d_);
     for (std::size_t i = 0; i < u_.size(); ++i) {
       u_[i] += s * d_[i];
-      g_[i] += s * (d_[i] + Md[i] / alpha_);
+      g_[i] += s * Kd_[i];
     }
-    Vector rest(b.size());
-    for (std::size_t j = 0; j < b.size(); ++j) {
+    std::vector<Index> apart;
+    for (Index k : near_) {
+      const std::size_t j = std::size_t(k);
       c_[j] += s * along_[j];
-      const double was = b[j], is = penalty_.argument(Index(j), c_[j]);
+      const double was = b[j], is = penalty_.argument(k, c_[j]);
       b[j] = is;
-      if (in_[j] && curved(Index(j), is) && (is > 0.0) == (was > 0.0)) continue;
-      rest[j] = was - is;
-      if (in_[j]) rest[j] += s * along_[j] / (alpha_ * penalty_.factor2[j]);
+      if (in_[j] && curved(k, is) && (is > 0.0) == (was > 0.0)) continue;
+      rest_[j] = was - is;
+      if (in_[j]) rest_[j] += s * along_[j] / penalty_.l2(k);
+      if (rest_[j] != 0.0) apart.push_back(k);
     }
-    columns_.subtract(off_zero(rest, 0), rest.data(), g_.data());
+    columns_.subtract(apart, rest_.data(), g_.data());
+    reach_ -= s * size_of(d_);
+    behind_ = true;
     ++moves_;
   }
 
   // Features from `first` on joined, at 0.
   void join(Vector& b, Index first) {
     columns_.correlate(u_.data(), c_.data(), first);
-    for (std::size_t j = std::size_t(first); j < b.size(); ++j)
+    for (std::size_t j = std::size_t(first); j < b.size(); ++j) {
       b[j] = -penalty_.argument(Index(j), c_[j]);
+      near_.push_back(Index(j));
+    }
     const std::vector<Index> come = off_zero(b, std::size_t(first));
     columns_.subtract(come, b.data(), g_.data());
     for (Index j : come) b[std::size_t(j)] = -b[std::size_t(j)];
@@ -145,12 +182,13 @@ class DualNewton {
       u_[i] *= ratio;
     }
     for (double& v : c_) v *= ratio;
+    reach_ *= ratio;
   }
 
   // c = Z'u, b = b(u) and g = u - t + Z b
   void state(Vector& b) {
-    columns_.correlate(u_.data(), c_.data());
-    for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
+    behind_ = true;
+    follow_all(b);
     const std::vector<Index> support = off_zero(b, 0);
     g_ = t_;
     columns_.subtract(support, b.data(), g_.data());
@@ -171,44 +209,51 @@ class DualNewton {
     system_.change(come, go, all);
   }
 
-  // The s > 0 that minimises the dual on u + s d: Newton on its increasing derivative, kept inside
-  // a bracket.
-  double line_search() const {
-    double ud = 0.0, td = 0.0, dd = 0.0;
-    for (std::size_t i = 0; i < u_.size(); ++i) {
-      ud += u_[i] * d_[i];
-      td += t_[i] * d_[i];
-      dd += d_[i] * d_[i];
-    }
-    double low = 0.0, high = infinity, s = 1.0;
+  // The s in (0, kFar] that minimises the dual on u + s d: Newton on its increasing derivative,
+  // kept inside a bracket. Along d it is d'g + s d'K d where no feature passes a kink.
+  double line_search(const Vector& b) const {
+    const Index n = Index(d_.size());
+    const double dg = dot_dense(d_.data(), g_.data(), n), dKd = dot_dense(d_.data(), Kd_.data(), n);
+    double low = 0.0, high = kFar, s = 1.0;
     for (int step = 0; step < 100; ++step) {
-      double slope = ud - td + s * dd, bend = dd;
-      for (std::size_t j = 0; j < c_.size(); ++j) {
-        const double b = penalty_.argument(Index(j), c_[j] + s * along_[j]);
-        slope += along_[j] * b;
-        if (curved(Index(j), b)) bend += along_[j] * along_[j] / penalty_.l2(Index(j));
+      double slope = dg + s * dKd, bend = dKd, terms = std::fabs(dg);
+      for (Index k : near_) {
+        const std::size_t j = std::size_t(k);
+        const double a = along_[j], is = penalty_.argument(k, c_[j] + s * a);
+        const double curve = a / penalty_.l2(k);
+        slope += a * (is - b[j]);
+        terms += std::fabs(a * is);
+        if (in_[j]) slope -= s * a * curve;
+        bend += a * curve * (double(curved(k, is)) - double(in_[j]));
       }
-      (slope < 0.0 ? low : high) = s;
-      if (std::fabs(slope) <= 1e-13 * (std::fabs(ud) + std::fabs(td)) + 1e-12 * dd) break;
+      const bool farther = slope < 0.0;
+      if (std::fabs(slope) <= 1e-13 * terms || (farther && s == high)) break;
+      (farther ? low : high) = s;
       if (high - low <= 1e-14 * high) break;
       const double newton = s - slope / bend;
-      s = newton > low && newton < high ? newton
-                                        : (std::isfinite(high) ? 0.5 * (low + high) : 2.0 * s);
+      if (newton > low && newton < high)
+        s = newton;
+      else
+        s = farther && high == kFar && newton >= high ? high : 0.5 * (low + high);
     }
     return s;
   }
 
-  static constexpr int kMoves = 16;  // that may leave their rounding in c and g
+  static constexpr int kMoves = 16;     // that may leave their rounding in g
+  static constexpr double kFar = 1.25;  // longest step, in units of d
 
   const FeatureSet& columns_;
   const ElasticNet& penalty_;
   const Vector& t_;
   DualSystem system_;
-  double alpha_ = 0.0;    // of u
-  Vector u_, g_, d_;      // (n,) iterate, gradient, direction
-  Vector c_, along_;      // (|W|,) Z'u, Z'd
+  double alpha_ = 0.0;       // of u
+  Vector u_, g_, d_, Kd_;    // (n,) iterate, gradient, direction, Hessian times it
+  Vector c_, along_, rest_;  // (|W|,) Z'u, Z'd, what Z b moves by beside M d
+  std::vector<Index> near_;  // the features that may pass a kink while u moves by reach_
+  double reach_ = 0.0;
+  bool behind_ = false;   // c and b of the others are as they were
   bool started_ = false;  // u is new: nothing is known of it
-  int moves_ = 0;         // of u since c and g were made anew
+  int moves_ = 0;         // of u since g was made anew
   std::vector<char> in_;  // (|W|,) whether j is in A
 };
 

@@ -24,9 +24,16 @@ struct DualPoint {
   Vector v;                          // (n,); empty: nobody asked for it
 };
 
-// ||v - w||^2, rounded up, from v'w = v't - v'Zb_w; infinite for points off different spans.
+// ||v - w||^2, rounded up, from v'w = v't - v'Zb_w where one of them was not asked for; infinite
+// for points off different spans.
 inline double distance_square(const DualPoint& v, const DualPoint& w) {
   if (v.span != w.span) return infinity;
+  if (!v.v.empty() && !w.v.empty()) {
+    const double* at = w.v.data();
+    return (1.0 + 1e-12) * sum_of(Index(v.v.size()), [at, of = v.v.data()](Index i) {
+             return (of[i] - at[i]) * (of[i] - at[i]);
+           });
+  }
   if (v.c.size() < w.c.size()) return distance_square(w, v);
   double product = v.along;
   for (std::size_t k = 0; k < w.at.b.size(); ++k)

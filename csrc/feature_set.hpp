@@ -32,6 +32,8 @@ class FeatureSet {
   }
   // c_k = z_k'u for the features from `first` on, c (size,)
   virtual void correlate(const double* u, double* c, Index first = 0) const = 0;
+  // ... for the features listed
+  virtual void correlate(const double* u, double* c, const std::vector<Index>& which) const = 0;
   // out (n,) = scale z_k
   virtual void copy(Index k, double scale, double* out) const = 0;
   // upper triangle of M (n x n) += sign sum_k z_k z_k' / divisor_k over the features k listed

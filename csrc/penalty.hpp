@@ -117,6 +117,12 @@ struct ElasticNet {
     const double b = argument(j, c);
     return b == 0.0 || b == lo(j) || b == hi(j) || l2(j) == 0.0 ? 0.0 : 1.0 / l2(j);
   }
+  // How far c is from where argument bends, l2_j > 0.
+  double to_kink(Index j, double c) const {
+    if (excluded(j)) return infinity;
+    const double beyond = std::fabs(c) - l1(j), bound = c > 0.0 ? hi(j) : -lo(j);
+    return std::min(std::fabs(beyond), std::fabs(beyond - l2(j) * bound));
+  }
   double slack(Index j, double c) const {
     const bool moves = c > 0.0 ? hi(j) > 0.0 : lo(j) < 0.0;
     return moves ? l1(j) - std::fabs(c) : infinity;

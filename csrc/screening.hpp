@@ -40,7 +40,8 @@ class Screener {
   double bytes() const {
     double listed = 0.0;
     for (const Nearby& near : lists_)
-      listed += double(near.features.size() + 2 * near.centre.at.b.size() + near.centre.c.size());
+      listed += double(near.features.size() + 2 * near.centre.at.b.size() + near.centre.c.size() +
+                       near.centre.v.size());
     return 8.0 * (double(outside_.size()) + listed);
   }
 
@@ -205,6 +206,7 @@ class Screener {
   const Nearby* list_for(const DualPoint& v) const {
     for (auto near = lists_.rbegin(); near != lists_.rend(); ++near) {
       if (penalty_.alpha < near->least) continue;
+      if (W_.states_vectors() && near->centre.v.empty()) continue;  // c may not be that of v yet
       if (distance_square(v, near->centre) <= near->radius * near->radius) return &*near;
     }
     return nullptr;
@@ -215,8 +217,6 @@ class Screener {
     if (pause_ > 0 && --pause_ > 0) return nullptr;
     const Index p = design_.X.p;
     Nearby near{v, kRadius * std::sqrt(v.square), kLeast * penalty_.alpha, {}};
-    near.centre.v.clear();
-    near.centre.v.shrink_to_fit();
     const double radius = 1.001 * near.radius;
     std::vector<std::vector<Index>> parts(std::size_t(blocks_of(p)));
     std::atomic<Index> listed{0};

@@ -92,6 +92,11 @@ class SparseFeatures final : public FeatureSet {
         });
   }
 
+  void correlate(const double* u, double* c, const std::vector<Index>& which) const override {
+    const double sum = dot_dense(design_.root.data(), u, design_.X.n);
+    for (Index k : which) c[k] = dot(k, u) - sum * mu_[std::size_t(k)];
+  }
+
   void copy(Index k, double scale, double* out) const override {
     const double mu = mu_[std::size_t(k)];
     for (Index i = 0; i < design_.X.n; ++i) out[i] = -scale * mu * design_.root[std::size_t(i)];

@@ -121,11 +121,14 @@ class WorkingSet {
       newton_.solve(b, u_, 1e-11 * std::sqrt(direct_.model().tt), poll);
       const double error = newton_.gradient_size();  // the gap of b and u is its square / 2
       if (error > kSame * std::sqrt(direct_.model().tt)) {
+        newton_.follow_all(b);
         state_at_residual();
+        behind_ = false;
         return gap() <= goal * scale;
       }
-      dual.c = newton_.correlations();
-      state_from_correlations();
+      behind_ = true;
+      dual.c.resize(b.size());
+      state_vector();
       return 0.5 * error * error <= goal * scale;
     }
     if (!direct_.whole()) join_moving(of_residual(), 0);
@@ -146,6 +149,14 @@ class WorkingSet {
     }
     state();
     return gap() <= goal * scale;
+  }
+
+  // b, and what is stated of it, of the features that solve() had no need to follow.
+  void complete() {
+    if (!std::exchange(behind_, false)) return;
+    newton_.follow_all(b);
+    dual.c = newton_.correlations();
+    state_from_correlations();
   }
 
   // Dual point and violation at b by the residual; the model's gradient is set to the true one.
@@ -274,15 +285,17 @@ class WorkingSet {
     violation = largest_violation();
     c_.clear();
     dual.at = Support(b);
+    dual.terms = terms();
+    state_vector();
+    project();
+  }
+
+  void state_vector() {
     dual.v = u_;
     dual.span = 0;
     dual.rounding = 0.0;
-    dual.terms = terms();
-    residual_square = dot_dense(u_.data(), u_.data(), design_.X.n);
-    project();
-    dual.square =
-        dual.span ? dot_dense(dual.v.data(), dual.v.data(), design_.X.n) : residual_square;
-    dual.along = dot_dense(dual.v.data(), target_.data(), design_.X.n);
+    residual_square = dual.square = dot_dense(u_.data(), u_.data(), design_.X.n);
+    dual.along = dot_dense(u_.data(), target_.data(), design_.X.n);
   }
 
   // The dual point from the Gram matrix alone, without a vector of n values, where that is less
@@ -345,6 +358,8 @@ class WorkingSet {
       dual.span = spans_;
       dual.v = u_;
       basis_.project(design_.blas, dual.v);
+      dual.square = dot_dense(dual.v.data(), dual.v.data(), design_.X.n);
+      dual.along = dot_dense(dual.v.data(), target_.data(), design_.X.n);
       columns_->correlate(dual.v.data(), dual.c.data());
       for (Index k : U) dual.c[std::size_t(k)] = 0.0;
     }
@@ -366,9 +381,10 @@ class WorkingSet {
   double far_ = 0.0;      // largest mean over deviation on W
   bool large_ = false;    // whether the last system of the direct solver was
   double allowed_ = infinity, before_ = 0.0;
-  Vector u_;            // (n,) t - Zb weighted by sqrt(omega), where it was asked for
-  bool found_ = false;  // u is that of b
-  Vector c_;            // (|W|,) Z'u, where the dual point is projected
+  Vector u_;             // (n,) t - Zb weighted by sqrt(omega), where it was asked for
+  bool found_ = false;   // u is that of b
+  bool behind_ = false;  // b and dual.c are not those of dual.v yet
+  Vector c_;             // (|W|,) Z'u, where the dual point is projected
   Basis basis_;
   std::vector<Index> projected_;
   Index spans_ = 0;  // met so far

@@ -131,6 +131,12 @@ class WorkingSetPath {
   }
 
   bool solve_at(double alpha) {
+    const bool solved = solve_and_grow(alpha);
+    W_.complete();
+    return solved;
+  }
+
+  bool solve_and_grow(double alpha) {
     penalty_.alpha = alpha;
     const double goal = std::min(0.1 * options_.tol, 1e-11);
     grown_ = 0;
@@ -139,6 +145,7 @@ class WorkingSetPath {
           std::exchange(started_, false) && W_.proves(alpha, goal * start_.null.objective);
       const bool solved = given || W_.solve(alpha, goal, start_.null.objective, options_.max_iter,
                                             monitor_, solution_.report);
+      if (options_.max_iter > 0) W_.complete();
       const bool limited =
           options_.max_iter > 0 && W_.gap() > 0.5 * options_.tol * start_.null.objective;
       if (!solved && (monitor_.stopped() || limited || W_.spent())) return false;
