@@ -117,7 +117,7 @@ class DenseFeatures final : public FeatureSet {
   // Large blocks are copied seldom: memory that is not touched costs nothing.
   void make_room(Index values) {
     const Index room = Index(Z_.capacity()), all = design_.X.n * design_.X.p;
-    if (values > room) Z_.reserve(std::size_t(std::max(values, std::min(4 * room, all))));
+    if (values > room) Z_.reserve(std::size_t(std::max(values, std::min(8 * room, all))));
   }
 
   const double* column(Index k) const { return Z_.data() + design_.X.n * k; }
