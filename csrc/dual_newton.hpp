@@ -29,6 +29,7 @@ class DualNewton {
   // u is where the next solve begins.
   void start(const Vector& u) {
     u_ = u;
+    last_u_.clear();
     started_ = true;
   }
 
@@ -37,19 +38,21 @@ class DualNewton {
   // follow_all(). Before the first, start(); between two of them features may join, with b = 0.
   template <class Poll>
   bool solve(Vector& b, Vector& residual, double goal, const Poll& poll) {
+    const Index old = Index(c_.size());
+    const bool fresh = std::exchange(started_, false), rough = !fresh && alpha_ != penalty_.alpha;
+    const Index known = rough ? leave_alpha() : 0;
     in_.resize(b.size(), 0);
+    c_.resize(b.size());
     along_.resize(b.size());
     rest_.resize(b.size());
-    const Index old = Index(c_.size());
-    c_.resize(b.size());
-    const bool fresh = std::exchange(started_, false), rough = !fresh && alpha_ != penalty_.alpha;
     if (rough) scale();
     alpha_ = penalty_.alpha;
     if (fresh)
       state(b);
     else
       join(b, old);
-    const bool done = descend(b, goal, rough, poll);
+    if (known > 0) follow_lead(b, known);
+    const bool done = descend(b, goal, rough && known == 0, poll);
     residual.resize(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) residual[i] = u_[i] - g_[i];
     return done;
@@ -76,7 +79,7 @@ class DualNewton {
   }
 
  private:
-  // `rough`: A is not known yet, and the first step is solved no better than that is.
+  // `rough`: A is far from known, and the first step is solved no better than that is.
   template <class Poll>
   bool descend(Vector& b, double goal, bool rough, const Poll& poll) {
     double last = infinity;
@@ -96,8 +99,7 @@ class DualNewton {
         system_.solve(d_, alpha_, 1e-4 * goal);
       for (double& v : d_) v = -v;
       ++n_solves;
-      Kd_ = system_.product(d_);
-      for (std::size_t i = 0; i < d_.size(); ++i) Kd_[i] = d_[i] + Kd_[i] / alpha_;
+      find_curvature();
       look_near(kFar * size_of(d_), b);
       const double s = line_search(b);
       if (!(s > 0.0)) break;
@@ -136,10 +138,17 @@ class DualNewton {
     return out;
   }
 
-  // u := u + s d and g there, with c and b of the features near a kink: on A, Z b moves by
-  // s M d / alpha, and only those that are not in A, or leave it, are read for their part. A is as
-  // follow(b) left it.
+  // u := u + s d, with c of the features near a kink. A is as follow(b) left it.
   void move(double s, Vector& b) {
+    for (Index k : near_) c_[std::size_t(k)] += s * along_[std::size_t(k)];
+    pass(s, b);
+    reach_ -= s * size_of(d_);
+    behind_ = true;
+  }
+
+  // u and g behind s d, and b of the features near a kink, whose c is there: on A, Z b moves by
+  // s M d / alpha, and only those that are not in A, or leave it, are read for their part.
+  void pass(double s, Vector& b) {
     for (std::size_t i = 0; i < u_.size(); ++i) {
       u_[i] += s * d_[i];
       g_[i] += s * Kd_[i];
@@ -147,7 +156,6 @@ class DualNewton {
     std::vector<Index> apart;
     for (Index k : near_) {
       const std::size_t j = std::size_t(k);
-      c_[j] += s * along_[j];
       const double was = b[j], is = penalty_.argument(k, c_[j]);
       b[j] = is;
       if (in_[j] && curved(k, is) && (is > 0.0) == (was > 0.0)) continue;
@@ -156,8 +164,6 @@ class DualNewton {
       if (rest_[j] != 0.0) apart.push_back(k);
     }
     columns_.subtract(apart, rest_.data(), g_.data());
-    reach_ -= s * size_of(d_);
-    behind_ = true;
     ++moves_;
   }
 
@@ -183,6 +189,47 @@ class DualNewton {
     }
     for (double& v : c_) v *= ratio;
     reach_ *= ratio;
+  }
+
+  // Leaves u / alpha and c / alpha for the next time. d and Z'd become what they moved by since the
+  // last time, Z'd of the features that were there then; returns their number.
+  Index leave_alpha() {
+    const std::size_t known = last_u_.empty() ? 0 : last_c_.size();
+    d_.resize(u_.size());
+    last_u_.resize(u_.size(), 0.0);
+    last_c_.resize(c_.size(), 0.0);
+    for (std::size_t i = 0; i < u_.size(); ++i)
+      d_[i] = u_[i] / alpha_ - std::exchange(last_u_[i], u_[i] / alpha_);
+    for (std::size_t j = 0; j < c_.size(); ++j)
+      along_[j] = c_[j] / alpha_ - std::exchange(last_c_[j], c_[j] / alpha_);
+    return Index(known);
+  }
+
+  // The path of u / alpha is nearly straight: a step along the last one, of which Z'd is known for
+  // the features before `first`, costs no system, and leaves a few hundredths of the way.
+  void follow_lead(Vector& b, Index first) {
+    for (double& v : d_) v *= alpha_;
+    for (double& v : along_) v *= alpha_;
+    columns_.correlate(d_.data(), along_.data(), first);
+    follow(b);
+    find_curvature();
+    near_.clear();
+    for (std::size_t j = 0; j < b.size(); ++j)
+      if (penalty_.to_kink(Index(j), c_[j]) <= kFar * std::fabs(along_[j]))
+        near_.push_back(Index(j));
+    const double s = line_search(b);
+    if (s > 0.0) {
+      for (std::size_t j = 0; j < b.size(); ++j) c_[j] += s * along_[j];
+      pass(s, b);
+      for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
+    }
+    reach_ = 0.0;
+  }
+
+  // K d
+  void find_curvature() {
+    Kd_ = system_.product(d_);
+    for (std::size_t i = 0; i < d_.size(); ++i) Kd_[i] = d_[i] + Kd_[i] / alpha_;
   }
 
   // c = Z'u, b = b(u) and g = u - t + Z b
@@ -249,6 +296,7 @@ class DualNewton {
   double alpha_ = 0.0;       // of u
   Vector u_, g_, d_, Kd_;    // (n,) iterate, gradient, direction, Hessian times it
   Vector c_, along_, rest_;  // (|W|,) Z'u, Z'd, what Z b moves by beside M d
+  Vector last_u_, last_c_;   // (n,), (|W|,) u and Z'u where alpha was left last, in units of it
   std::vector<Index> near_;  // the features that may pass a kink while u moves by reach_
   double reach_ = 0.0;
   bool behind_ = false;   // c and b of the others are as they were
