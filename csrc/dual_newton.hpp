@@ -6,6 +6,10 @@
 // Hessian K = I + sum_{j in A} z_j z_j' / l2_j over the features A that are off zero and inside
 // their bounds. An exact line search makes the iteration descend and end after finitely many steps
 // (Li, Sun and Toh, 2018, use the same second-order sparsity inside an augmented Lagrangian).
+//
+// A step moves c_j by at most its length, so that most features keep their piece of b_j; what those
+// add to the gradient is in K d, and only the others are followed. From alpha to alpha u / alpha
+// moves nearly straight, and a step along its last move comes before the first of Newton's.
 #pragma once
 
 #include <algorithm>
@@ -110,7 +114,7 @@ class DualNewton {
   }
 
   // Lists the features whose c_j may pass a kink of b_j while u moves by `reach`, |z_j'd| <= ||d||,
-  // and finds their Z'd. The others keep their part of b_j: what it adds to Z b is in M d.
+  // and finds their Z'd.
   void look_near(double reach, Vector& b) {
     if (reach > reach_) {
       follow_all(b);
@@ -205,8 +209,8 @@ class DualNewton {
     return Index(known);
   }
 
-  // The path of u / alpha is nearly straight: a step along the last one, of which Z'd is known for
-  // the features before `first`, costs no system, and leaves a few hundredths of the way.
+  // A step along the last move of u / alpha, of which Z'd is known for the features before `first`:
+  // it costs no system, and leaves a few hundredths of the way.
   void follow_lead(Vector& b, Index first) {
     for (double& v : d_) v *= alpha_;
     for (double& v : along_) v *= alpha_;
