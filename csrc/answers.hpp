@@ -81,6 +81,7 @@ class Answers {
   }
 
  private:
+  // Features that joined W take their places among the others.
   void follow_set() {
     const auto by_number = [&](Index k, Index l) {
       return W_.features[std::size_t(k)] < W_.features[std::size_t(l)];

@@ -67,7 +67,7 @@ class DualNewton {
     if (!std::exchange(behind_, false)) return;
     reach_ = 0.0;
     columns_.correlate(u_.data(), c_.data());
-    for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
+    find_coefficients(b);
   }
 
   // Z'u and the size of the gradient, u less the residual
@@ -124,6 +124,7 @@ class DualNewton {
     const auto far = [&](Index j) { return penalty_.to_kink(j, c_[std::size_t(j)]) > reach; };
     near_.erase(std::remove_if(near_.begin(), near_.end(), far), near_.end());
     reach_ = reach;
+    // side by side in memory all cost less than most of them one by one
     if (2 * near_.size() > b.size())
       columns_.correlate(d_.data(), along_.data());
     else
@@ -225,9 +226,14 @@ class DualNewton {
     if (s > 0.0) {
       for (std::size_t j = 0; j < b.size(); ++j) c_[j] += s * along_[j];
       pass(s, b);
-      for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
+      find_coefficients(b);
     }
     reach_ = 0.0;
+  }
+
+  // b(u) from c
+  void find_coefficients(Vector& b) const {
+    for (std::size_t j = 0; j < b.size(); ++j) b[j] = penalty_.argument(Index(j), c_[j]);
   }
 
   // K d

@@ -290,6 +290,7 @@ class WorkingSet {
     project();
   }
 
+  // v of the dual point is u, for the time being or for good.
   void state_vector() {
     dual.v = u_;
     dual.span = 0;
