@@ -19,6 +19,8 @@ if sys.platform == "win32":
     link_args = []
 else:
     compile_args = ["-std=c++17", "-O3", "-fopenmp-simd", "-fvisibility=hidden", "-pthread"]
+    # errno and floating point traps are asked by nobody: roots and choices may go by vectors
+    compile_args += ["-fno-math-errno", "-fno-trapping-math"]
     link_args = ["-pthread"]
     if DEBUG:
         compile_args += ["-O1", "-g", "-D_GLIBCXX_ASSERTIONS", "-DREGSOLVE_DEBUG"]
