@@ -60,9 +60,20 @@ class Door final : public AnyMatrix {
              kind_.xtr(R + v * n, width, out + v * ldo, ldo, n_threads);
            });
   }
-  double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
+  double xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
+                int n_threads) const override {
+    if constexpr (Kind::by_rows || Kind::sparse)
+      return AnyMatrix::xtr_of(features, R, k, out, ldo, n_threads);
+    else
+      return column_bytes(0) * double(features.size()) * in_turn(k, [&](int v, int width) {
+               kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
+             });
+  }
+  bool copies() const override { return !Kind::by_rows && !Kind::sparse; }
+  double statistics(const std::vector<Moments>& wanted, int n_threads,
+                    ByteColumns* copy) const override {
     for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);
-    REGSOLVE_TARGET::statistics(kind_, wanted, n_threads);
+    REGSOLVE_TARGET::statistics(kind_, wanted, n_threads, copy);
     return size();
   }
   bool sums(const double* root, const double* t, bool centred, const Cells& cells, const Blas& blas,
@@ -93,9 +104,7 @@ class Door final : public AnyMatrix {
       else
         for (int v = 0; v < k; ++v) out[j + v * ldo] = 0.0;
     }
-    return column_bytes(0) * double(features.size()) * in_turn(k, [&](int v, int width) {
-             kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
-           });
+    return xtr_of(features, R, k, out, ldo, n_threads);
   }
 
   // read(v, width) for k vectors, as many at a time as a reading serves; how many readings.

@@ -83,10 +83,11 @@ struct Options {
   const double* alphas = nullptr;  // (n_alphas,) descending, or null: a geometric grid
   Index n_alphas = 0;
   double alpha_min_ratio = 1e-3;
-  double tol = 1e-6;       // on gap / P0
-  Index max_iter = 0;      // outer iterations an alpha, 0: no limit
-  double max_time = 0.0;   // seconds, 0: no limit
-  double max_bytes = 0.0;  // memory the solver may hold, 0: no limit
+  double tol = 1e-6;        // on gap / P0
+  Index max_iter = 0;       // outer iterations an alpha, 0: no limit
+  double max_time = 0.0;    // seconds, 0: no limit
+  double max_bytes = 0.0;   // memory the solver may hold, 0: no limit
+  double copy_bytes = 0.0;  // of it a copy of X by one byte a number, 0: none
   int n_threads = 1;
   Solver solver = Solver::automatic;
   Index dfmax = -1;                   // stop the path beyond this many non-zeros, -1: never

@@ -42,7 +42,8 @@ struct Design : Sums {
   Vector t;      // quadratic loss: y - offset, centred; else 0
   const Blas& blas;
   int n_threads;
-  bool has_statistics = false;  // what a reading that others shared told
+  bool has_statistics = false;        // what a reading that others shared told
+  std::unique_ptr<ByteColumns> copy;  // of X, if one was made
 
   Design(const Problem& given, const Blas& table, int threads)
       : Design(given, table, threads, open(given.X)) {}
@@ -81,13 +82,7 @@ struct Design : Sums {
   void correlate(const double* v, int k, double* c, Report& report,
                  const std::vector<char>& settled = {}) const {
     xtr(v, k, c, report, settled);
-    for (int l = 0; l < k; ++l) {
-      double sum = 0.0;
-      for (Index i = 0; i < X.n; ++i) sum += v[i + l * X.n];
-      double* column = c + l * X.p;
-      for (Index j = 0; j < X.p; ++j)
-        column[j] = (column[j] - stats.mean[std::size_t(j)] * sum) * stats.inv[std::size_t(j)];
-    }
+    scale(v, k, c);
   }
   void correlate(const double* v, int k, Vector& c, Report& report) const {
     c.resize(std::size_t(X.p) * std::size_t(k));
@@ -96,8 +91,7 @@ struct Design : Sums {
 
   // z_j'v, from the stored values of one feature; sum: that of v
   double correlation(Index j, const Vector& v, double sum) const {
-    const std::size_t k = std::size_t(j);
-    return (X.dot(j, v.data()) - stats.mean[k] * sum) * stats.inv[k];
+    return scaled(j, X.dot(j, v.data()), sum);
   }
 
   // u = omega (t - Zb), (n,)
@@ -124,11 +118,31 @@ struct Design : Sums {
     return sum;
   }
 
-  void read_statistics(Report& report) {
+  // The same by the copy of X. For v = sqrt(omega) q, q orthonormal, c a is off by at most
+  // (error_j ||a|| + half_j sum_l lost_l |a_l|) / d_j.
+  void correlate_by_copy(const double* v, int k, double* c, double* lost, Report& report) const {
+    copy->xtr(v, k, c, X.p, lost, worthwhile(n_threads, reading_work(X, k) / 4.0));
+    report.x_bytes += copy->size();
+    report.n_rhs += k;
+    scale(v, k, c);
+  }
+  // The rows of `features` of c (p x k) = Z'v.
+  void correlate_of(const std::vector<Index>& features, const double* v, int k, double* c,
+                    Report& report) const {
+    const double work = reading_work(X, k) * double(features.size()) / double(X.p);
+    report.x_bytes += X.xtr_of(features, v, k, c, X.p, worthwhile(n_threads, work));
+    for (int l = 0; l < k; ++l) {
+      const double sum = total(v + l * X.n);
+      for (Index j : features) c[j + l * X.p] = scaled(j, c[j + l * X.p], sum);
+    }
+  }
+
+  void read_statistics(Report& report, bool with_copy = false) {
     if (has_statistics) return;
     const Vector omega_t = weighted_target();
+    if (with_copy) copy = std::make_unique<ByteColumns>(X.n, X.p);
     report.x_bytes += X.statistics({{omega.data(), omega_t.data(), centred(), &stats}},
-                                   worthwhile(n_threads, reading_work(X, 1)));
+                                   worthwhile(n_threads, reading_work(X, 1)), copy.get());
     report.n_rhs += 1;
   }
   void take_statistics(Statistics known) {
@@ -143,6 +157,24 @@ struct Design : Sums {
   }
 
  private:
+  // 1'v
+  double total(const double* v) const {
+    double sum = 0.0;
+    for (Index i = 0; i < X.n; ++i) sum += v[i];
+    return sum;
+  }
+  // z_j'v from x_j'v and 1'v
+  double scaled(Index j, double product, double sum) const {
+    return (product - stats.mean[std::size_t(j)] * sum) * stats.inv[std::size_t(j)];
+  }
+  // c (p x k) := Z'v from X'v
+  void scale(const double* v, int k, double* c) const {
+    for (int l = 0; l < k; ++l, c += X.p) {
+      const double sum = total(v + l * X.n);
+      for (Index j = 0; j < X.p; ++j) c[j] = scaled(j, c[j], sum);
+    }
+  }
+
   void set_weights() {
     if (const double* s = problem.sample_weight) {
       const double most = *std::max_element(s, s + X.n);

@@ -6,6 +6,8 @@
 // features at nearly all alphas. Rounding is added to every bound, so none is ever too small.
 #pragma once
 
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "design.hpp"
@@ -23,6 +25,8 @@ inline Index most_directions(const AnyMatrix& X) {
 
 class Directions {
  public:
+  static constexpr double kCoarse = 0.1;  // blur of a feature that the copy says too little of
+
   Directions(const Design& design, const Vector& target, Index most)
       : design_(design),
         target_(target),
@@ -36,7 +40,10 @@ class Directions {
     C_.reserve(std::size_t(p_ * most_));
   }
 
-  double bytes() const { return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_); }
+  double bytes() const {
+    const double copy = design_.copy ? design_.copy->size() : 0.0;
+    return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_ + Index(blur_.size())) + copy;
+  }
   // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
   double rounding(Index j) const {
     return unit_ * (1.0 + design_.stats.mean_over_norm(std::size_t(j)));
@@ -59,10 +66,11 @@ class Directions {
     return std::sqrt(dot_dense(e.data(), e.data(), n_));
   }
 
-  // v = Q a + e as far as it is known: ||e|| <= rest, and C a is off by rounding(j) size.
+  // v = Q a + e as far as it is known: ||e|| <= rest, and C a is off by rounding(j) size, and by
+  // blur(j) ||a|| where C is read from a copy.
   struct Located {
     Vector a;
-    double rest, size;
+    double rest, size, norm = 0.0;  // norm: ||a||
   };
 
   Located locate(const Vector& v) const {
@@ -70,6 +78,7 @@ class Directions {
     Vector e;
     at.rest = split(v.data(), at.a, e, 1);
     at.size = at.rest + sum_of(m_, [&](Index k) { return std::fabs(at.a[std::size_t(k)]); });
+    at.norm = std::sqrt(dot_dense(at.a.data(), at.a.data(), m_));
     return at;
   }
 
@@ -91,6 +100,7 @@ class Directions {
         std::sqrt(std::max(0.0, square - aa) + rounding + noise * (2.0 * std::sqrt(aa) + noise));
     at.size =
         at.rest + share + sum_of(m_, [&](Index k) { return std::fabs(at.a[std::size_t(k)]); });
+    at.norm = std::sqrt(aa);
     return at;
   }
 
@@ -128,8 +138,60 @@ class Directions {
   void add(const Vector& fresh, int k, Report& report, const std::vector<char>& settled = {}) {
     const Vector v = design_.weighted(fresh);
     C_.resize(std::size_t(p_ * (m_ + k)));
-    design_.correlate(v.data(), k, C_.data() + p_ * m_, report, settled);
+    double* const c = C_.data() + p_ * m_;
+    if (by_copy_)
+      correlate_by_copy(v, k, c, report, settled);
+    else
+      design_.correlate(v.data(), k, c, report, settled);
     hold(fresh, k);
+  }
+
+  // From here on a reading is one of the copy of X, if there is one, and of the features it is too
+  // coarse for.
+  void read_copy(Report& report) {
+    by_copy_ = design_.copy != nullptr;
+    if (!by_copy_) return;
+    is_sharp_.assign(std::size_t(p_), 0);
+    std::vector<Index> coarse;
+    for (Index j = 0; j < p_; ++j) {
+      const double off = design_.copy->error(j) + 1e-3 * design_.copy->half(j);
+      if (!(design_.stats.inv[std::size_t(j)] * off <= kCoarse)) coarse.push_back(j);
+    }
+    sharpen(coarse, report);
+  }
+
+  bool blurs() const { return !blur_.empty(); }
+  // blur(j) ||a|| bounds what C a is off by for having been read from the copy.
+  double blur(Index j) const { return blur_.empty() ? 0.0 : double(blur_[std::size_t(j)]); }
+
+  // The correlations of these features become those with X, and stay so. Where that is most of
+  // them, the copy has served.
+  void sharpen(const std::vector<Index>& features, Report& report) {
+    if (!by_copy_) return;
+    std::vector<Index> come;
+    const auto take = [&](Index j) {
+      if (!std::exchange(is_sharp_[std::size_t(j)], char(1))) come.push_back(j);
+    };
+    for (Index j : features) take(j);
+    if (2 * Index(sharp_.size() + come.size()) > p_) {
+      by_copy_ = false;
+      for (Index j = 0; j < p_; ++j) take(j);
+    }
+    sharp_.insert(sharp_.end(), come.begin(), come.end());
+    if (come.empty() || blur_.empty()) return;
+    const Vector v = design_.weighted(Vector(Q_.begin(), Q_.end()));
+    design_.correlate_of(come, v.data(), int(m_), C_.data(), report);
+    for (Index j : come) blur_[std::size_t(j)] = 0.0f;
+    if (!by_copy_) blur_.clear();
+    ++version_;
+    for (Index j : come) deflate(j, 1);
+  }
+  // ... of all features.
+  void sharpen_all(Report& report) {
+    if (!by_copy_) return;
+    std::vector<Index> all(static_cast<std::size_t>(p_));
+    std::iota(all.begin(), all.end(), Index(0));
+    sharpen(all, report);
   }
 
   // One direction whose C is known already.
@@ -182,8 +244,8 @@ class Directions {
     double alpha, margin = 0.0, typical = 1.0, counted = infinity;
   };
 
-  // visit(j, c, r, rounding) for the features of [begin, end), or of list[begin, end), that may:
-  // |z_j'v - c| <= r + rounding. Returns how many are counted.
+  // visit(j, c, r, rounding, blur) for the features of [begin, end), or of list[begin, end), that
+  // may: |z_j'v - c| <= r + rounding + blur. Returns how many are counted.
   template <class Visit>
   Index ask(const Question& question, const Index* list, Index begin, Index end,
             const Visit& visit) const {
@@ -205,7 +267,7 @@ class Directions {
           if (!(over[l] > 0.0)) continue;
           const Index j = list ? list[at + l] : at + l;
           visit(j, sum[l], double(deflated_[std::size_t(j)]) * question.at.rest,
-                rounding(j) * question.at.size);
+                rounding(j) * question.at.size, blur(j) * question.at.norm);
         }
       }
     }
@@ -248,6 +310,19 @@ class Directions {
 #pragma omp simd
       for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
     }
+    if (blur_.empty())
+      exceed(question, feature, [](Index) { return 0.0; }, w, sum, over, doubt);
+    else
+      exceed(
+          question, feature,
+          [blur = blur_.data(), norm = question.at.norm](Index j) {
+            return double(blur[j]) * norm;
+          },
+          w, sum, over, doubt);
+  }
+  template <class Feature, class Off>
+  void exceed(const Question& question, const Feature& feature, const Off& off, Index w,
+              const double* sum, double* over, double* doubt) const {
     const float* deflated = deflated_.data();
     const double *mean = design_.stats.mean.data(), *inv = design_.stats.inv.data(),
                  *factor = question.factor;
@@ -257,11 +332,33 @@ class Directions {
 #pragma omp simd
     for (Index i = 0; i < w; ++i) {
       const Index j = feature(i);
-      const double known = std::fabs(sum[i]) + rounding * std::fabs(mean[j]) * inv[j] + margin,
-                   unknown = double(deflated[j]) * rest;
+      const double known =
+          std::fabs(sum[i]) + rounding * std::fabs(mean[j]) * inv[j] + off(j) + margin;
+      const double unknown = double(deflated[j]) * rest;
       over[i] = known + typical * unknown - alpha * factor[j];
       doubt[i] = known + unknown - counted * factor[j];
     }
+  }
+
+  // c (p x k) = Z'v for k new directions, those of sharp features by X. Of the others, with e_j and
+  // lost_l as in the copy, the error in C a is at most
+  //   (|e_j'Q a| + half_j sum_l lost_l |a_l|) / d_j <= (error_j + half_j ||lost||) ||a|| / d_j.
+  void correlate_by_copy(const Vector& v, int k, double* c, Report& report,
+                         const std::vector<char>& settled) {
+    Vector lost(static_cast<std::size_t>(k));
+    design_.correlate_by_copy(v.data(), k, c, lost.data(), report);
+    for (double g : lost) lost_square_ += g * g;
+    std::vector<Index> asked;
+    for (Index j : sharp_)
+      if (settled.empty() || !settled[std::size_t(j)]) asked.push_back(j);
+    design_.correlate_of(asked, v.data(), k, c, report);
+    constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
+    const double lost_norm = std::sqrt(lost_square_);
+    blur_.resize(std::size_t(p_));
+    for (Index j = 0; j < p_; ++j)
+      blur_[std::size_t(j)] = float(up * design_.stats.inv[std::size_t(j)] *
+                                    (design_.copy->error(j) + design_.copy->half(j) * lost_norm));
+    for (Index j : sharp_) blur_[std::size_t(j)] = 0.0f;
   }
 
   // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
@@ -313,27 +410,41 @@ class Directions {
       along_[std::size_t(k)] = dot_dense(Q_.data() + n_ * k, target_.data(), n_);
   }
 
-  void deflate() {
-    constexpr double eps = std::numeric_limits<double>::epsilon();
-    constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
-    parallel_blocks(p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + 4095) / 4096,
-                    [&](Index block) {
-                      const Index begin = block * 4096, width = std::min<Index>(4096, p_ - begin);
-                      double rest[4096];
-                      std::fill(rest, rest + width, 1.0);
-                      for (Index k = 0; k < m_; ++k) {
-                        const double* c = correlations(k) + begin;
+  // 1 - (||c|| - blur)^2, or 1 where ||c|| < blur, is at most 1 - ||c||^2 + 2 blur ||c||.
+  static void allow_for_blur(const float* blur, Index width, double* rest) {
 #pragma omp simd
-                        for (Index i = 0; i < width; ++i) rest[i] -= c[i] * c[i];
-                      }
-                      for (Index i = 0; i < width; ++i) {
-                        const double noise =
-                            2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(begin + i));
-                        deflated_[std::size_t(begin + i)] =
-                            float(up * std::sqrt(std::max(0.0, rest[i]) + noise));
-                      }
+    for (Index i = 0; i < width; ++i) {
+      const double size = std::sqrt(std::max(0.0, 1.0 - rest[i]));
+      rest[i] = std::min(1.0, rest[i] + 2.0 * double(blur[i]) * size);
+    }
+  }
+
+  void deflate() {
+    parallel_blocks(p_ * m_ > 1 << 18 ? design_.n_threads : 1, (p_ + kSlab - 1) / kSlab,
+                    [&](Index block) {
+                      const Index begin = block * kSlab;
+                      deflate(begin, std::min(kSlab, p_ - begin));
                     });
   }
+  // delta of up to kSlab features
+  void deflate(Index begin, Index width) {
+    constexpr double eps = std::numeric_limits<double>::epsilon();
+    constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
+    double rest[kSlab];
+    std::fill(rest, rest + width, 1.0);
+    for (Index k = 0; k < m_; ++k) {
+      const double* c = correlations(k) + begin;
+#pragma omp simd
+      for (Index i = 0; i < width; ++i) rest[i] -= c[i] * c[i];
+    }
+    if (!blur_.empty()) allow_for_blur(blur_.data() + begin, width, rest);
+    for (Index i = 0; i < width; ++i) {
+      const double noise = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(begin + i));
+      deflated_[std::size_t(begin + i)] = float(up * std::sqrt(std::max(0.0, rest[i]) + noise));
+    }
+  }
+
+  static constexpr Index kSlab = 4096;  // features deflated at a time
 
   const Design& design_;
   const Vector& target_;
@@ -341,8 +452,13 @@ class Directions {
   Values Q_, C_;                 // (n, m), (p, m)
   Vector along_;                 // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up
-  double size_;                  // ||t||
-  double unit_;                  // rounding of one entry of C about a mean of 0
+  bool by_copy_ = false;
+  std::vector<float> blur_;     // (p,), 0 for sharp features; empty: C is all by X
+  std::vector<Index> sharp_;    // features whose rows of C are by X
+  std::vector<char> is_sharp_;  // (p,), or empty
+  double lost_square_ = 0.0;    // sum_l lost_l^2 of all directions read from the copy
+  double size_;                 // ||t||
+  double unit_;                 // rounding of one entry of C about a mean of 0
 };
 
 }  // namespace REGSOLVE_TARGET

@@ -242,7 +242,7 @@ class Companion final : public AnyMatrix {
              const std::vector<char>& settled) const override {
     return reading_.xtr(member_, R, k, out, ldo, settled);
   }
-  double statistics(const std::vector<Moments>& wanted, int) const override {
+  double statistics(const std::vector<Moments>& wanted, int, ByteColumns*) const override {
     double bytes = 0.0;
     for (const Moments& m : wanted) bytes += reading_.statistics(member_, m);
     return bytes;

@@ -221,9 +221,16 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
   path.run(&kernel);
 }
 
+// Whether a copy of X by one byte a number saves more than it costs: where X lies beyond the caches
+// and its columns are long beside what is kept for each of them.
+inline bool copy_serves(const AnyMatrix& X, const Options& options) {
+  return X.copies() && X.size() >= 5e7 && X.n >= 200 &&
+         ByteColumns::size_of(X.n, X.p) <= options.copy_bytes;
+}
+
 inline void working_set_mode(Design& design, const Options& options, Monitor& monitor,
                              Solution& solution) {
-  design.read_statistics(solution.report);
+  design.read_statistics(solution.report, copy_serves(design.X, options));
   if (!check_finite(design, solution)) return;
   WorkingSetPath path(design, options, elastic_net(design.problem, design.stats), monitor,
                       solution);

@@ -58,6 +58,7 @@ class Proofs {
   std::vector<std::pair<double, Index>> decide() {
     std::vector<Answer*> asked;
     std::vector<DualPoint*> doubtful;
+    look_at_blurred();
     for (Answer& w : waiting_) {
       if (w.seen.certified()) continue;
       penalty_.alpha = w.alpha;
@@ -107,6 +108,24 @@ class Proofs {
  private:
   static bool few_open(const Screening& s) {
     return s.violating == 0 && s.uncertain > 0 && s.uncertain <= Screener::kFew;
+  }
+
+  // Where a copy of X leaves features in doubt, their correlations with the directions are found by
+  // X itself: for all answers at once, which leave about the same ones.
+  void look_at_blurred() {
+    if (!directions_.blurs()) return;
+    std::vector<Index> blurred;
+    for (Answer& w : waiting_) {
+      if (w.seen.certified()) continue;
+      penalty_.alpha = w.alpha;
+      w.seen = screener_.again(w.dual, w.seen);
+      if (!w.seen.listed() && screener_.only_blurred(w.dual))
+        return directions_.sharpen_all(report_);
+      if (!w.seen.listed()) continue;
+      const std::vector<Index> some = screener_.blurred(w.dual, w.seen);
+      blurred.insert(blurred.end(), some.begin(), some.end());
+    }
+    directions_.sharpen(blurred, report_);
   }
 
   // Exact dots for the features in doubt.

@@ -131,7 +131,20 @@ class AnyMatrix {
   // they may come as 0.
   virtual double xtr(const double* R, int k, double* out, Index ldo, int n_threads,
                      const std::vector<char>& settled) const = 0;
-  virtual double statistics(const std::vector<Moments>& wanted, int n_threads) const = 0;
+  // The same of some features, in their rows of out.
+  virtual double xtr_of(const std::vector<Index>& features, const double* R, int k, double* out,
+                        Index ldo, int) const {
+    double bytes = 0.0;
+    for (Index j : features) {
+      for (int v = 0; v < k; ++v) out[j + v * ldo] = dot(j, R + v * n);
+      bytes += double(k) * column_bytes(j);
+    }
+    return bytes;
+  }
+  // Whether a reading of statistics makes a copy where it is given one to fill.
+  virtual bool copies() const { return false; }
+  virtual double statistics(const std::vector<Moments>& wanted, int n_threads,
+                            ByteColumns* copy = nullptr) const = 0;
   // M (P x P a cell, zero before) += the sums of gram.hpp about `pilot`, which is set; false if
   // `stop` ended it.
   virtual bool sums(const double* root, const double* t, bool centred, const Cells& cells,

@@ -79,11 +79,12 @@ class Screener {
     return std::min(1.0, reached / std::sqrt(double(design_.X.n)));
   }
 
-  // Classifies features by |z_j'v - c| <= r + rounding.
+  // Classifies features by |z_j'v - c| <= r + rounding + blur.
   auto look_into(Screening& part, const DualPoint& v, const Directions::Located& at) const {
     const bool known = !v.v.empty() && at.rest <= 1e-13 * at.size;
-    return [this, &part, share = typical(), known](Index j, double c, double r, double rounding) {
-      const double room = known ? 0.0 : r + rounding;
+    return [this, &part, share = typical(), known](Index j, double c, double r, double rounding,
+                                                   double blur) {
+      const double room = (known ? 0.0 : r + rounding) + blur;
       classify(j, reach(j, c), room, std::min(room, share * r), part);
     };
   }
@@ -147,6 +148,26 @@ class Screener {
     directions_.ask({at, penalty_.factor1.data(), soon() * penalty_.alpha}, before.open.data(), 0,
                     Index(before.open.size()), look_into(out, v, at));
     return out;
+  }
+
+  // The features in doubt of which the copy of X hides more than the directions do.
+  std::vector<Index> blurred(const DualPoint& v, const Screening& seen) const {
+    std::vector<Index> out;
+    if (!directions_.blurs()) return out;
+    const Directions::Located at = locate(v);
+    if (at.rest > Directions::kCoarse * at.norm) return out;
+    auto list = [&](Index j, double, double r, double rounding, double blur) {
+      if (blur > r + rounding) out.push_back(j);
+    };
+    directions_.ask({at, penalty_.factor1.data(), 0.0}, seen.open.data(), 0,
+                    Index(seen.open.size()), list);
+    return out;
+  }
+
+  // Whether a reading of directions would tell little more of v than what a copy of X hides.
+  bool only_blurred(const DualPoint& v) const {
+    const Directions::Located at = locate(v);
+    return at.rest <= 0.01 * at.norm;
   }
 
   // The largest correlation that may move b_j: |c_j|, or one side of it
@@ -223,8 +244,8 @@ class Screener {
     over_blocks(p, [&](Index block, Index begin, Index end) {
       if (4 * listed.load() >= p) return;
       std::vector<Index>& part = parts[std::size_t(block)];
-      auto list = [&](Index j, double c, double r, double rounding) {
-        const double most = reach(j, c) + r + rounding + radius;
+      auto list = [&](Index j, double c, double r, double rounding, double blur) {
+        const double most = reach(j, c) + r + rounding + blur + radius;
         if (most > near.least * penalty_.factor1[std::size_t(j)]) part.push_back(j);
       };
       directions_.ask({at, outside_.data(), near.least, radius}, nullptr, begin, end, list);

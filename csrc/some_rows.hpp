@@ -84,7 +84,8 @@ class SomeRows final : public AnyMatrix {
     for (int v = 0; v < k; ++v) spread(R + v * n, all.data() + v * whole_->n);
     return whole_->xtr(all.data(), k, out, ldo, n_threads, settled);
   }
-  double statistics(const std::vector<Moments>& wanted, int n_threads) const override {
+  double statistics(const std::vector<Moments>& wanted, int n_threads,
+                    ByteColumns*) const override {
     std::vector<Vector> kept;
     std::vector<Moments> moments;
     for (const Moments& m : wanted) {

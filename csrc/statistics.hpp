@@ -13,6 +13,7 @@
 #include <limits>
 #include <vector>
 
+#include "byte_columns.hpp"
 #include "matrix.hpp"
 
 namespace regsolve {
@@ -211,9 +212,11 @@ struct Cells {
   Index count = 1;
 };
 
-// Columns serve all that are asked for while they are in cache: several at once where they fit.
+// Columns serve all that are asked for while they are in cache: several at once where they fit. A
+// `copy` of dense ones is made on the way.
 template <class Kind>
-void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads) {
+void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads,
+                [[maybe_unused]] ByteColumns* copy = nullptr) {
   constexpr int abreast = Kind::sparse ? 1 : kAbreast;
   const bool fit = wanted.size() == 1 || abreast * X.n <= Index(1) << 17;
   const Index columns = std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)),
@@ -221,17 +224,26 @@ void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads
   parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
     Index j = block * width;
     const Index end = std::min(X.p, j + width);
-    for (; fit && j + abreast <= end; j += abreast)
+    const auto take = [&]([[maybe_unused]] Index k) {
+      if constexpr (!Kind::sparse)
+        if (copy) copy->take(k, X.data + k * X.ld);
+    };
+    for (; fit && j + abreast <= end; j += abreast) {
       for (const Moments& m : wanted) column_statistics<abreast>(X, j, m);
-    for (; j < end; ++j)
+      for (Index k = j; k < j + abreast; ++k) take(k);
+    }
+    for (; j < end; ++j) {
       for (const Moments& m : wanted) column_statistics<1>(X, j, m);
+      take(j);
+    }
   });
 }
 
 // C-order: fixed slabs of rows, each with its own sums, added in slab order; a row serves all that
 // are asked for while it is in cache.
 template <class T>
-void statistics(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads) {
+void statistics(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads,
+                ByteColumns* = nullptr) {
   const Index p = X.p, m = Index(wanted.size()), most = std::max<Index>(1, 16 / m),
               n_slabs = std::max<Index>(1, std::min<Index>(most, X.n / 64));
   Vector pilot(std::size_t(p * m), 0.0), sums(std::size_t(3 * p * m * n_slabs), 0.0);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kept_memory.hpp"
+#include "large_pages.hpp"
 
 namespace regsolve {
 
@@ -40,6 +41,14 @@ struct Uncleared : Kept<T> {
   struct rebind {
     using other = Uncleared<U>;
   };
+  T* allocate(std::size_t n) {
+    if (!LargePages::serve(n * sizeof(T))) return Kept<T>::allocate(n);
+    return static_cast<T*>(LargePages::take(n * sizeof(T)));
+  }
+  void deallocate(T* at, std::size_t n) {
+    if (!LargePages::serve(n * sizeof(T))) return Kept<T>::deallocate(at, n);
+    LargePages::give(at, n * sizeof(T));
+  }
   // Without a value: none.
   template <class U>
   void construct(U* at) {

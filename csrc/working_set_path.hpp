@@ -37,7 +37,10 @@ class WorkingSetPath {
         screener_(design, penalty_, W_, directions_),
         start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
         answers_(design, options, W_, grid_, start_.null, monitor),
-        proofs_(design, penalty_, W_, directions_, screener_, solution.report) {}
+        proofs_(design, penalty_, W_, directions_, screener_, solution.report) {
+    directions_.read_copy(solution.report);
+    directions_.sharpen(W_.features, solution.report);
+  }
 
   void run() {
     start_.alpha_max.report(solution_);
@@ -51,7 +54,7 @@ class WorkingSetPath {
     }
     penalty_.alpha = grid_.front();
     W_.least_alpha = grid_.back();
-    W_.add(first_features(design_, penalty_, W_, start_.c, options_.coef_init), solution_.report);
+    join(first_features(design_, penalty_, W_, start_.c, options_.coef_init));
     Vector().swap(start_.c);
     const double usual_l1 = usual_factor(penalty_, penalty_.factor1, design_.X.p);
     if (usual_l1 > 0.0) proofs_.strength = usual_l1;
@@ -185,8 +188,14 @@ class WorkingSetPath {
     std::vector<Index> S;
     for (std::size_t k = 0; k < count; ++k)
       if (W_.position[std::size_t(scored[k].second)] < 0) S.push_back(scored[k].second);
-    W_.add(S, solution_.report);
+    join(S);
     solution_.report.working_set = std::max(solution_.report.working_set, W_.size());
+  }
+
+  // The directions find points by the coefficients on W.
+  void join(const std::vector<Index>& S) {
+    W_.add(S, solution_.report);
+    directions_.sharpen(S, solution_.report);
   }
 
   // Whether a share of all features is in doubt that calls for a reading: the residuals along the

@@ -19,6 +19,7 @@
 
 #include "api.hpp"
 #include "simd.hpp"
+#include "values.hpp"
 
 namespace regsolve {
 namespace REGSOLVE_TARGET {
@@ -217,7 +218,7 @@ void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double
 template <class T>
 void xtr_some_columns(const T* X, Index ld, Index n, const Index* columns, Index m, const double* R,
                       int k, double* out, Index ldo) {
-  std::vector<T> beside(std::size_t(std::min(n, kRows) * m));
+  std::vector<T, Uncleared<T>> beside(std::size_t(std::min(n, kRows) * m));
   Vector products(std::size_t(m * k), 0.0);
   for (Index i = 0; i < n; i += kRows) {
     const Index rows = std::min(kRows, n - i);

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
+_COPY_BYTES = 4e7  # of a copy of X within what memory promises allow
 SOLVERS = ("auto", "cd", "gram", "working_set")
 
 
@@ -164,6 +165,7 @@ def budget(
         "max_iter": 0 if max_iter is None else _validate.positive_integer("max_iter", max_iter),
         "max_time": 0.0 if max_time is None else _validate.positive_number("max_time", max_time),
         "max_bytes": _memory(max_memory),
+        "copy_bytes": _COPY_BYTES if max_memory is None else 0.25 * float(max_memory),
         "n_threads": _validate.threads(n_threads),
         "solver": solver,
     }

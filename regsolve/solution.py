@@ -40,10 +40,11 @@ class Progress:
 class Report:
     """How an answer was reached.
 
-    ``n_passes`` is bytes of X's storage read by anything over bytes of X; ``bytes_read``
-    counts stored directions and Gram matrices too; ``n_rhs`` is the number of vectors r in
-    all products X'r; ``n_solves`` counts direct linear solves and ``n_epochs`` epochs of
-    coordinate descent; ``peak_bytes`` is the most memory the solver held beyond X and y.
+    ``n_passes`` is bytes of X's storage read by anything over bytes of X, with those of a copy
+    of a large dense X by one byte a number, where one was made; ``bytes_read`` counts stored
+    directions and Gram matrices too; ``n_rhs`` is the number of vectors r in all products X'r;
+    ``n_solves`` counts direct linear solves and ``n_epochs`` epochs of coordinate descent;
+    ``peak_bytes`` is the most memory the solver held beyond X and y.
     """
 
     mode: str

@@ -77,7 +77,9 @@ def solve(
     max_time : float, optional
         Seconds after which the best iterate is returned with status time_limit.
     max_memory : float, optional
-        Bytes that the solver may hold beyond X and y; default half of what is free.
+        Bytes that the solver may hold beyond X and y; default half of what is free. Up to a
+        quarter of it, 40 MB by default, goes into a copy of a large dense X by one byte a number,
+        which saves most readings of it.
     n_threads : int, optional
         Default: the cores that the process may use, at most OMP_NUM_THREADS where that is set, as
         joblib's loky does in its workers. The answer does not depend on it.

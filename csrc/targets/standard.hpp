@@ -25,5 +25,9 @@
 #include <utility>
 #include <vector>
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
+
 #include "../api.hpp"
 #include "../threads.hpp"

@@ -1,0 +1,53 @@
+// Memory of many megabytes that will all be written: by pages of megabytes where the system has
+// them, since it clears few large ones faster than many small ones, and apart from the heap, which
+// would otherwise be cut and grown again with every block.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace regsolve {
+
+class LargePages {
+#if defined(__linux__)
+ public:
+  // Whether blocks of so many bytes are worth it.
+  static constexpr bool serve(std::size_t bytes) { return bytes >= 2 * kPage; }
+
+  static void* take(std::size_t bytes) {
+    const std::size_t size = rounded(bytes);
+    void* const at =
+        mmap(nullptr, size + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) throw std::bad_alloc();
+    const std::uintptr_t from = reinterpret_cast<std::uintptr_t>(at), begin = rounded(from);
+    void* const out = reinterpret_cast<void*>(begin);
+    if (begin > from) munmap(at, begin - from);
+    munmap(static_cast<char*>(out) + size, from + kPage - begin);
+#if defined(MADV_HUGEPAGE)
+    madvise(out, size, MADV_HUGEPAGE);  // where the system has none, pages are as they are
+#endif
+    return out;
+  }
+  static void give(void* at, std::size_t bytes) { munmap(at, rounded(bytes)); }
+
+ private:
+  static constexpr std::size_t kPage = std::size_t(1) << 21;
+
+  static constexpr std::size_t rounded(std::size_t bytes) {
+    return (bytes + kPage - 1) / kPage * kPage;
+  }
+#else
+ public:
+  static constexpr bool serve(std::size_t) { return false; }
+  static void* take(std::size_t bytes) { return ::operator new(bytes); }
+  static void give(void* at, std::size_t) { ::operator delete(at); }
+#endif
+};
+
+}  // namespace regsolve
