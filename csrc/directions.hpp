@@ -160,6 +160,7 @@ class Directions {
     sharpen(coarse, report);
   }
 
+  bool by_copy() const { return by_copy_; }
   bool blurs() const { return !blur_.empty(); }
   // blur(j) ||a|| bounds what C a is off by for having been read from the copy.
   double blur(Index j) const { return blur_.empty() ? 0.0 : double(blur_[std::size_t(j)]); }

@@ -67,7 +67,7 @@ class WorkingSetPath {
       if (k != begun) begin(begun = k);
       const double alpha = next_alpha(grid_[k]), above = reached_;
       const bool asked = alpha == grid_[k];
-      share_ = asked || W_.size() >= design_.X.n ? 0.2 : 0.4;
+      share_ = asked || directions_.by_copy() || W_.size() >= design_.X.n ? 0.2 : 0.4;
       const bool solved = solve_at(alpha);
       if (solved) {
         reached_ = alpha;
@@ -200,7 +200,8 @@ class WorkingSetPath {
 
   // Whether a share of all features is in doubt that calls for a reading: the residuals along the
   // path are of high rank there, and each of them needs a direction of its own.
-  bool many_in_doubt() const { return double(now_.uncertain) > kDoubt * double(design_.X.p); }
+  bool many_in_doubt() const { return in_doubt(kDoubt); }
+  bool in_doubt(double share) const { return double(now_.uncertain) > share * double(design_.X.p); }
 
   // How many answers wait where most features are in doubt, that at grid_[k] among them. What joins
   // in vain meanwhile costs the more the larger W is, and on sparse X, where readings cost little,
@@ -213,10 +214,10 @@ class WorkingSetPath {
     return k + 2 == grid_.size() ? most + 1 : most;
   }
 
-  // On the way between alphas: a reading only where most features are in doubt. What it finds
-  // joins.
+  // On the way between alphas: a reading only where most features are in doubt, or some where it is
+  // one of a copy, which costs less than features that join in vain. What it finds joins.
   void look() {
-    if (!many_in_doubt()) return;
+    if (!in_doubt(directions_.by_copy() ? kDoubtOfCopy : kDoubt)) return;
     proofs_.read();
     now_ = screener_.again(W_.dual, now_);
     grown_ = 0;
@@ -419,6 +420,7 @@ class WorkingSetPath {
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
   static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
+  static constexpr double kDoubtOfCopy = 0.05;
 
   Design& design_;
   const Options& options_;
