@@ -153,7 +153,6 @@ class Screener {
   // The features in doubt of which the copy of X hides more than the directions do.
   std::vector<Index> blurred(const DualPoint& v, const Screening& seen) const {
     std::vector<Index> out;
-    if (!directions_.blurs()) return out;
     const Directions::Located at = locate(v);
     if (at.rest > Directions::kCoarse * at.norm) return out;
     auto list = [&](Index j, double, double r, double rounding, double blur) {

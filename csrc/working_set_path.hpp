@@ -420,7 +420,7 @@ class WorkingSetPath {
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
   static constexpr double kDoubt = 0.3;  // share of features in doubt that calls for a reading
-  static constexpr double kDoubtOfCopy = 0.05;
+  static constexpr double kDoubtOfCopy = 0.05;  // ... of one of the copy
 
   Design& design_;
   const Options& options_;
