@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._threads import available_memory
+from .._threads import available_memory, one_thread_blas
 from . import conjugate_gradients, krylov
 from .answer import Answer
 from .conjugate_gradients import Preconditioners
@@ -60,12 +61,14 @@ def solve(
         missed = found.missed(tol)
         if not len(missed) or steps >= most:
             break
-        if shared is None:
-            shared = conjugate_gradients.sketch(normal, rank_of(normal.size))
         begun = None if found.C is None else found.C[:, missed]
-        C, taken = conjugate_gradients.solve(
-            normal, a[missed], t[missed], shared, tol, most - steps, begun
-        )
+        with one_thread_blas() if normal.design.streamed else nullcontext():
+            # other threads of BLAS would wait in a loop while the core reads X, and round otherwise
+            if shared is None:
+                shared = conjugate_gradients.sketch(normal, rank_of(normal.size))
+            C, taken = conjugate_gradients.solve(
+                normal, a[missed], t[missed], shared, tol, most - steps, begun
+            )
         steps += taken
         if not found.improve(missed, C):
             break
