@@ -39,11 +39,24 @@ double conjugate_sum(const Penalty& penalty, const Correlations& z, double s) {
   return sum;
 }
 
+// The correlations of a u of norm ||u||, by which no threshold that is lost in their rounding is
+// met: a smaller c_j beside one of those counts as that rounding.
+template <class Penalty>
+Correlations rounded_up(const Penalty& penalty, const Correlations& z, double norm) {
+  const double rounding = 8 * std::numeric_limits<double>::epsilon() * norm;
+  Correlations out = z;
+  for (std::size_t k = 0; k < z.c.size(); ++k)
+    if (penalty.lost_in(rounding, z.feature(k)) && std::fabs(z.c[k]) < rounding)
+      out.c[k] = std::copysign(rounding, z.c[k]);
+  return out;
+}
+
 // max_{s <= most}  s ut - s^2 uu / 2 - sum_j penalty_j*(s c_j): Newton on the decreasing
 // derivative, kept inside a bracket by bisection.
 template <class Penalty>
-double quadratic_dual(const Penalty& penalty, const Correlations& z, double ut, double uu,
+double quadratic_dual(const Penalty& penalty, const Correlations& of_u, double ut, double uu,
                       double most = infinity) {
+  const Correlations z = rounded_up(penalty, of_u, std::sqrt(uu));
   if (!penalty.has_conjugate()) return std::numeric_limits<double>::quiet_NaN();
   const double limit = std::min(most, scaling_limit(penalty, z));
   if (!(ut > 0.0)) return 0.0;

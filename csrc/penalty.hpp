@@ -9,6 +9,7 @@
 //   limit(j, c)           largest s with conjugate(j, s c) finite
 //   slack(j, c)           how far |c| is from moving b_j off 0; negative: it moves
 //   has_argument          whether argument is known; else the dual point is scaled by 1 at most
+//   lost_in(r, j)         whether a threshold that holds b_j is less than r
 //   excluded(j)           b_j must be 0
 //   free(j)               no penalty holds b_j
 // To add a penalty: give it these members, name it in modes.hpp's dispatch and in penalties.py; the
@@ -135,6 +136,7 @@ struct ElasticNet {
     const double b = argument(j, c);
     return b == 0.0 ? 0.0 : c * b - l1(j) * std::fabs(b) - 0.5 * l2(j) * b * b;
   }
+  bool lost_in(double rounding, Index j) const { return l1(j) > 0.0 && l1(j) < rounding; }
   double limit(Index j, double c) const {
     if (excluded(j) || c == 0.0 || bounded_argument(j, c)) return infinity;
     return l1(j) / std::fabs(c);
@@ -182,6 +184,7 @@ struct FunctionPenalty {
     const double d = distance(j, 0.0, c);
     return d > 0.0 ? -d : infinity;
   }
+  bool lost_in(double, Index) const { return false; }
   // conjugate is finite on an interval about 0: its end by bisection, from the finite side
   double limit(Index j, double c) const {
     if (excluded(j) || c == 0.0 || std::isfinite(conjugate(j, c))) return infinity;
