@@ -44,6 +44,7 @@ class Door final : public AnyMatrix {
       for (std::size_t i = 0; i < rows.size(); ++i) out[i] = kind_.at(rows[i], j);
   }
   bool sparse() const override { return Kind::sparse; }
+  bool by_rows() const override { return Kind::by_rows; }
   Index length([[maybe_unused]] Index j) const override {
     if constexpr (Kind::sparse) return kind_.offsets.length(j);
     return n;
@@ -62,14 +63,14 @@ class Door final : public AnyMatrix {
   }
   double xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
                 int n_threads) const override {
-    if constexpr (Kind::by_rows || Kind::sparse)
+    if constexpr (Kind::sparse)
       return AnyMatrix::xtr_of(features, R, k, out, ldo, n_threads);
     else
       return column_bytes(0) * double(features.size()) * in_turn(k, [&](int v, int width) {
                kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
              });
   }
-  bool copies() const override { return !Kind::by_rows && !Kind::sparse; }
+  bool copies() const override { return !Kind::sparse; }
   double statistics(const std::vector<Moments>& wanted, int n_threads,
                     ByteColumns* copy) const override {
     for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);

@@ -12,6 +12,7 @@ namespace REGSOLVE_TARGET {
 
 class DenseFeatures final : public FeatureSet {
  public:
+  using FeatureSet::correlate;
   using FeatureSet::FeatureSet;
   using FeatureSet::subtract;
 
@@ -66,12 +67,12 @@ class DenseFeatures final : public FeatureSet {
       for (Index i = 0; i < n; ++i) u[i] += sums[std::size_t(i + n * block)];
   }
 
-  void correlate(const double* u, double* c, Index first) const override {
+  void correlate(const double* u, int k, double* c, Index first) const override {
     const Index n = design_.X.n, m = size_ - first,
                 width = std::max<Index>(64, (Index(1) << 19) / std::max<Index>(n, 1));
     parallel_blocks(m > width ? design_.n_threads : 1, (m + width - 1) / width, [&](Index block) {
       const Index j0 = first + block * width;
-      xtr_columns(Z_.data() + n * j0, n, n, 0, std::min(width, size_ - j0), u, 1, c + j0, size_);
+      xtr_columns(Z_.data() + n * j0, n, n, 0, std::min(width, size_ - j0), u, k, c + j0, size_);
     });
   }
 

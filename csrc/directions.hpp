@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "design.hpp"
+#include "copied_correlations.hpp"
 #include "values.hpp"
 
 namespace regsolve {
@@ -25,14 +25,13 @@ inline Index most_directions(const AnyMatrix& X) {
 
 class Directions {
  public:
-  static constexpr double kCoarse = 0.1;  // blur of a feature that the copy says too little of
-
-  Directions(const Design& design, const Vector& target, Index most)
+  Directions(const Design& design, const WorkingSet& W, const Vector& target, Index most)
       : design_(design),
         target_(target),
         n_(design.X.n),
         p_(design.X.p),
         most_(most),
+        copied_(design, W),
         deflated_(std::size_t(p_), 1.0f),
         size_(std::sqrt(dot_dense(target.data(), target.data(), n_))),
         unit_(4.0 * std::numeric_limits<double>::epsilon() * std::sqrt(double(n_) + 16.0)) {
@@ -40,10 +39,7 @@ class Directions {
     C_.reserve(std::size_t(p_ * most_));
   }
 
-  double bytes() const {
-    const double copy = design_.copy ? design_.copy->size() : 0.0;
-    return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_ + Index(blur_.size())) + copy;
-  }
+  double bytes() const { return 8.0 * double((n_ + p_) * m_) + 4.0 * double(p_) + copied_.bytes(); }
   // of x_j'v / d_j with ||v|| = 1: a sum of n products about a mean m_j
   double rounding(Index j) const {
     return unit_ * (1.0 + design_.stats.mean_over_norm(std::size_t(j)));
@@ -136,60 +132,35 @@ class Directions {
   // Adds k orthonormal directions, orthogonal to those held, with one reading of X: of the features
   // that are not settled, where any are marked so; of those the directions will not be asked.
   void add(const Vector& fresh, int k, Report& report, const std::vector<char>& settled = {}) {
-    const Vector v = design_.weighted(fresh);
     C_.resize(std::size_t(p_ * (m_ + k)));
     double* const c = C_.data() + p_ * m_;
-    if (by_copy_)
-      correlate_by_copy(v, k, c, report, settled);
+    if (copied_.serves())
+      copied_.read(fresh, k, c, report, settled);
     else
-      design_.correlate(v.data(), k, c, report, settled);
+      design_.correlate(design_.weighted(fresh).data(), k, c, report, settled);
     hold(fresh, k);
   }
 
   // From here on a reading is one of the copy of X, if there is one, and of the features it is too
-  // coarse for.
-  void read_copy(Report& report) {
-    by_copy_ = design_.copy != nullptr;
-    if (!by_copy_) return;
-    is_sharp_.assign(std::size_t(p_), 0);
-    std::vector<Index> coarse;
-    for (Index j = 0; j < p_; ++j) {
-      const double off = design_.copy->error(j) + 1e-3 * design_.copy->half(j);
-      if (!(design_.stats.inv[std::size_t(j)] * off <= kCoarse)) coarse.push_back(j);
-    }
-    sharpen(coarse, report);
-  }
-
-  bool by_copy() const { return by_copy_; }
-  bool blurs() const { return !blur_.empty(); }
+  // coarse for; what is kept for that takes `most` bytes.
+  void read_copy(double most, Report& report) { sharpen(copied_.begin(most), report); }
+  bool by_copy() const { return copied_.serves(); }
+  bool blurs() const { return copied_.blurs(); }
   // blur(j) ||a|| bounds what C a is off by for having been read from the copy.
-  double blur(Index j) const { return blur_.empty() ? 0.0 : double(blur_[std::size_t(j)]); }
+  double blur(Index j) const { return blurs() ? double(copied_.blur()[j]) : 0.0; }
 
   // The correlations of these features become those with X, and stay so. Where that is most of
   // them, the copy has served.
   void sharpen(const std::vector<Index>& features, Report& report) {
-    if (!by_copy_) return;
-    std::vector<Index> come;
-    const auto take = [&](Index j) {
-      if (!std::exchange(is_sharp_[std::size_t(j)], char(1))) come.push_back(j);
-    };
-    for (Index j : features) take(j);
-    if (2 * Index(sharp_.size() + come.size()) > p_) {
-      by_copy_ = false;
-      for (Index j = 0; j < p_; ++j) take(j);
-    }
-    sharp_.insert(sharp_.end(), come.begin(), come.end());
-    if (come.empty() || blur_.empty()) return;
-    const Vector v = design_.weighted(Vector(Q_.begin(), Q_.end()));
-    design_.correlate_of(come, v.data(), int(m_), C_.data(), report);
-    for (Index j : come) blur_[std::size_t(j)] = 0.0f;
-    if (!by_copy_) blur_.clear();
+    const bool blurred = blurs();
+    const std::vector<Index> come = copied_.sharpen(features, Q_, C_.data(), report);
+    if (come.empty() || !blurred) return;
     ++version_;
     for (Index j : come) deflate(j, 1);
   }
   // ... of all features.
   void sharpen_all(Report& report) {
-    if (!by_copy_) return;
+    if (!by_copy()) return;
     std::vector<Index> all(static_cast<std::size_t>(p_));
     std::iota(all.begin(), all.end(), Index(0));
     sharpen(all, report);
@@ -311,12 +282,12 @@ class Directions {
 #pragma omp simd
       for (Index i = 0; i < w; ++i) sum[i] += ak * c[feature(i)];
     }
-    if (blur_.empty())
+    if (!blurs())
       exceed(question, feature, [](Index) { return 0.0; }, w, sum, over, doubt);
     else
       exceed(
           question, feature,
-          [blur = blur_.data(), norm = question.at.norm](Index j) {
+          [blur = copied_.blur(), norm = question.at.norm](Index j) {
             return double(blur[j]) * norm;
           },
           w, sum, over, doubt);
@@ -339,27 +310,6 @@ class Directions {
       over[i] = known + typical * unknown - alpha * factor[j];
       doubt[i] = known + unknown - counted * factor[j];
     }
-  }
-
-  // c (p x k) = Z'v for k new directions, those of sharp features by X. Of the others, with e_j and
-  // lost_l as in the copy, the error in C a is at most
-  //   (|e_j'Q a| + half_j sum_l lost_l |a_l|) / d_j <= (error_j + half_j ||lost||) ||a|| / d_j.
-  void correlate_by_copy(const Vector& v, int k, double* c, Report& report,
-                         const std::vector<char>& settled) {
-    Vector lost(static_cast<std::size_t>(k));
-    design_.correlate_by_copy(v.data(), k, c, lost.data(), report);
-    for (double g : lost) lost_square_ += g * g;
-    std::vector<Index> asked;
-    for (Index j : sharp_)
-      if (settled.empty() || !settled[std::size_t(j)]) asked.push_back(j);
-    design_.correlate_of(asked, v.data(), k, c, report);
-    constexpr double up = 1.0 + double(std::numeric_limits<float>::epsilon());
-    const double lost_norm = std::sqrt(lost_square_);
-    blur_.resize(std::size_t(p_));
-    for (Index j = 0; j < p_; ++j)
-      blur_[std::size_t(j)] = float(up * design_.stats.inv[std::size_t(j)] *
-                                    (design_.copy->error(j) + design_.copy->half(j) * lost_norm));
-    for (Index j : sharp_) blur_[std::size_t(j)] = 0.0f;
   }
 
   // q := unit vector orthogonal to the directions held and the k fresh ones; false if nothing of it
@@ -438,7 +388,7 @@ class Directions {
 #pragma omp simd
       for (Index i = 0; i < width; ++i) rest[i] -= c[i] * c[i];
     }
-    if (!blur_.empty()) allow_for_blur(blur_.data() + begin, width, rest);
+    if (blurs()) allow_for_blur(copied_.blur() + begin, width, rest);
     for (Index i = 0; i < width; ++i) {
       const double noise = 2.0 * double(m_ + 1) * std::max(8 * eps, 2.0 * rounding(begin + i));
       deflated_[std::size_t(begin + i)] = float(up * std::sqrt(std::max(0.0, rest[i]) + noise));
@@ -450,16 +400,12 @@ class Directions {
   const Design& design_;
   const Vector& target_;
   Index n_, p_, most_, m_ = 0, version_ = 0;
+  CopiedCorrelations copied_;
   Values Q_, C_;                 // (n, m), (p, m)
   Vector along_;                 // Q't, (m,)
   std::vector<float> deflated_;  // delta, (p,), rounded up
-  bool by_copy_ = false;
-  std::vector<float> blur_;     // (p,), 0 for sharp features; empty: C is all by X
-  std::vector<Index> sharp_;    // features whose rows of C are by X
-  std::vector<char> is_sharp_;  // (p,), or empty
-  double lost_square_ = 0.0;    // sum_l lost_l^2 of all directions read from the copy
-  double size_;                 // ||t||
-  double unit_;                 // rounding of one entry of C about a mean of 0
+  double size_;                  // ||t||
+  double unit_;                  // rounding of one entry of C about a mean of 0
 };
 
 }  // namespace REGSOLVE_TARGET

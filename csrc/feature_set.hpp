@@ -30,8 +30,19 @@ class FeatureSet {
   virtual void subtract(const std::vector<Index>& which, const double* B, int k, double* R) const {
     for (int l = 0; l < k; ++l) subtract(which, B + size_ * l, R + design_.X.n * l);
   }
-  // c_k = z_k'u for the features from `first` on, c (size,)
-  virtual void correlate(const double* u, double* c, Index first = 0) const = 0;
+  // c_jl = z_j'u_l for the features j from `first` on, c (size, k), u (n, k)
+  virtual void correlate(const double* u, int k, double* c, Index first) const = 0;
+  void correlate(const double* u, double* c, Index first = 0) const { correlate(u, 1, c, first); }
+  // ... in the rows that they have in X of c (p x k)
+  void correlate(const std::vector<Index>& of_x, const double* u, int k, Index first,
+                 double* c) const {
+    if (first >= size_) return;
+    Vector own(std::size_t(size_ * k));
+    correlate(u, k, own.data(), first);
+    for (Index l = 0; l < k; ++l)
+      for (Index i = first; i < size_; ++i)
+        c[of_x[std::size_t(i)] + design_.X.p * l] = own[std::size_t(i + size_ * l)];
+  }
   // ... for the features listed
   virtual void correlate(const double* u, double* c, const std::vector<Index>& which) const = 0;
   // out (n,) = scale z_k

@@ -265,6 +265,7 @@ class Companion final : public AnyMatrix {
     X_.gather_rows(j, rows, out);
   }
   bool sparse() const override { return X_.sparse(); }
+  bool by_rows() const override { return X_.by_rows(); }
   Index length(Index j) const override { return X_.length(j); }
   void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const override {
     X_.stored(j, rows, values);

@@ -11,7 +11,8 @@
 //   together                            vectors that one reading serves
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= together
 //   xtr_of(features, R, k, out, ldo, n_threads)
-//                                       the same in the rows `features` of out (dense columns)
+//                                       the same in the rows `features` of out (dense kinds)
+//   lay(columns, m, i, rows, out)       out (rows x m) = rows i, i + 1, ... of m columns (dense)
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
 //   kernel(d, c, V, k, out, total, Z, n_threads)
 //                                       out = X Z and total = 1'Z for Z = diag(d) (X'V - 1 c')
@@ -72,6 +73,21 @@ inline double dot_dense(const T* x, const double* u, Index n) {
   return sum_of(n, [x, u](Index i) { return static_cast<double>(x[i]) * u[i]; });
 }
 
+// X'R for some features of a dense kind alone, in their rows of out.
+template <class Kind>
+void xtr_some(const Kind& X, const std::vector<Index>& features, const double* R, int k,
+              double* out, Index ldo, int n_threads) {
+  using T = std::decay_t<decltype(*X.data)>;
+  constexpr Index width = 48;
+  const Index m = Index(features.size());
+  parallel_blocks(n_threads, (m + width - 1) / width, [&](Index block) {
+    const Index* columns = features.data() + block * width;
+    const Index count = std::min(width, m - block * width);
+    const auto lay = [&](Index i, Index rows, T* to) { X.lay(columns, count, i, rows, to); };
+    xtr_some_columns<T>(lay, X.n, columns, count, R, k, out, ldo);
+  });
+}
+
 // Dense, F-order: column j is contiguous.
 template <class T>
 struct Columns {
@@ -118,13 +134,10 @@ struct Columns {
   // The same for some features alone.
   void xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
               int n_threads) const {
-    constexpr Index width = 48;
-    const Index m = Index(features.size());
-    parallel_blocks(n_threads, (m + width - 1) / width, [&](Index block) {
-      const Index begin = block * width;
-      xtr_some_columns(data, ld, n, features.data() + begin, std::min(width, m - begin), R, k, out,
-                       ldo);
-    });
+    xtr_some(*this, features, R, k, out, ldo, n_threads);
+  }
+  void lay(const Index* columns, Index m, Index i, Index rows, T* out) const {
+    for (Index c = 0; c < m; ++c) std::copy_n(data + i + columns[c] * ld, rows, out + c * rows);
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
               double* Z, int n_threads) const {
@@ -169,6 +182,16 @@ struct Rows {
   }
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
     xtr_rows(data, ld, n, p, R, k, out, ldo, n_threads);
+  }
+  void xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
+              int n_threads) const {
+    xtr_some(*this, features, R, k, out, ldo, n_threads);
+  }
+  void lay(const Index* columns, Index m, Index i, Index rows, T* out) const {
+    for (Index l = 0; l < rows; ++l) {
+      const T* x = data + (i + l) * ld;
+      for (Index c = 0; c < m; ++c) out[l + c * rows] = x[columns[c]];
+    }
   }
   void kernel(const double* d, const double* c, const double* V, int k, double* out, double* total,
               double* Z, int n_threads) const {

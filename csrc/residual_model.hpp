@@ -123,6 +123,7 @@ class AnyMatrix {
   // of a dense kind: the same in some rows
   virtual void gather_rows(Index j, const std::vector<Index>& rows, double* out) const = 0;
   virtual bool sparse() const = 0;
+  virtual bool by_rows() const = 0;  // of a dense kind: whether rows are contiguous
   // of a sparse kind: how many values column j stores, at most; appends them and their rows
   virtual Index length(Index j) const = 0;
   virtual void stored(Index j, std::vector<std::int32_t>& rows, Vector& values) const = 0;

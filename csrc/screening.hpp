@@ -154,7 +154,7 @@ class Screener {
   std::vector<Index> blurred(const DualPoint& v, const Screening& seen) const {
     std::vector<Index> out;
     const Directions::Located at = locate(v);
-    if (at.rest > Directions::kCoarse * at.norm) return out;
+    if (at.rest > CopiedCorrelations::kCoarse * at.norm) return out;
     auto list = [&](Index j, double, double r, double rounding, double blur) {
       if (blur > r + rounding) out.push_back(j);
     };

@@ -34,6 +34,7 @@ class SomeRows final : public AnyMatrix {
   double column_bytes(Index j) const override { return touched_ * whole_->column_bytes(j); }
   double gram_seconds() const override { return whole_->gram_seconds(); }
   bool sparse() const override { return whole_->sparse(); }
+  bool by_rows() const override { return whole_->by_rows(); }
 
   double dot(Index j, const double* u) const override {
     double sum = 0.0;

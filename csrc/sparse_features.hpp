@@ -81,7 +81,11 @@ class SparseFeatures final : public FeatureSet {
     return_panel(std::move(panel));
   }
 
-  void correlate(const double* u, double* c, Index first) const override {
+  void correlate(const double* u, int k, double* c, Index first) const override {
+    for (int l = 0; l < k; ++l) correlate_one(u + design_.X.n * l, c + size_ * l, first);
+  }
+
+  void correlate_one(const double* u, double* c, Index first) const {
     const double sum = dot_dense(design_.root.data(), u, design_.X.n);
     const Index width = 64, m = size_ - first;
     const double values = double(Index(row_.size()) - start_[std::size_t(first)]);

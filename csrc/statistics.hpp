@@ -133,9 +133,10 @@ REGSOLVE_INLINE void column_sums(const T* x, Index ld, Index n, Index ahead, con
     sums[c][0] = sum(s1[c]), sums[c][1] = sum(s2[c]), sums[c][2] = sum(s3[c]);
 }
 
-// The statistics of C columns from j on.
+// The statistics of C columns from j on, which are the features from `feature` on.
 template <int C, class T>
-REGSOLVE_INLINE void column_statistics(const Columns<T>& X, Index j, const Moments& m) {
+REGSOLVE_INLINE void column_statistics(const Columns<T>& X, Index j, Index feature,
+                                       const Moments& m) {
   // as many columns ahead as memory is late by
   const Index ahead = X.ld * std::max<Index>(C, 1 + 2048 / (X.n + 1));
   const T* x = X.data + j * X.ld;
@@ -148,7 +149,7 @@ REGSOLVE_INLINE void column_statistics(const Columns<T>& X, Index j, const Momen
       pilot[c] += s[0];  // a pilot far from the mean: the sums once more, about the mean
       column_sums<1>(x + c * X.ld, X.ld, X.n, 0, pilot + c, m, sums + c);
     }
-    m.out->set(j + c, m.centred, pilot[c], s[0], s[1], s[2]);
+    m.out->set(feature + c, m.centred, pilot[c], s[0], s[1], s[2]);
   }
 }
 
@@ -173,7 +174,7 @@ std::array<double, N> sums_over(Index begin, Index end, const Add& add) {
 // all, leave m_j^2 <= q sum_i omega_i x_ij^2: for q <= 1/4 a difference of the two loses no digit,
 // others are summed again about the mean.
 template <int C, class T, class I>
-void column_statistics(const Csc<T, I>& X, Index j, const Moments& wanted) {
+void column_statistics(const Csc<T, I>& X, Index j, Index feature, const Moments& wanted) {
   static_assert(C == 1, "sparse columns are summed one by one");
   const double *omega = wanted.omega, *omega_t = wanted.omega_t;
   const bool centred = wanted.centred;
@@ -190,7 +191,7 @@ void column_statistics(const Csc<T, I>& X, Index j, const Moments& wanted) {
   });
   if (!centred || mass <= 0.25) {
     const double m = centred ? s1 : 0.0;
-    out.set(j, centred, m, 0.0, square - m * m, product);
+    out.set(feature, centred, m, 0.0, square - m * m, product);
     return;
   }
   const bool full = end - begin == X.n;
@@ -202,7 +203,8 @@ void column_statistics(const Csc<T, I>& X, Index j, const Moments& wanted) {
     s[2] += (static_cast<double>(x[k]) - shift) * omega_t[row[k]];
   });
   const double unstored = full ? 0.0 : m * m * std::max(0.0, 1.0 - mass);
-  out.set(j, true, m, full ? rest : 0.0, about + unstored, t_about);  // else m is the mean itself
+  out.set(feature, true, m, full ? rest : 0.0, about + unstored,
+          t_about);  // else m is the mean itself
 }
 
 // Rows in cells, each with a Gram matrix of its own. Held-out folds are cells, and what a fold is
@@ -212,30 +214,79 @@ struct Cells {
   Index count = 1;
 };
 
-// Columns serve all that are asked for while they are in cache: several at once where they fit. A
-// `copy` of dense ones is made on the way.
+// out (rows x columns, leading dimension ld) = the first columns of the rows x, squares of a line
+// of the cache at a time.
+template <class T>
+void lay_by_columns(const T* x, Index ldx, Index rows, Index columns, T* out, Index ld) {
+  constexpr Index line = kLineBytes / Index(sizeof(T)), ahead = 2 * line;
+  for (Index i = 0; i < rows; i += line) {
+    const Index height = std::min(line, rows - i);
+    for (Index j = 0; j < columns; j += line) {
+      const T* from = x + i * ldx + j;
+      T* to = out + i + j * ld;
+      if (i + ahead + line <= rows)
+        for (Index l = 0; l < line; ++l) prefetch_far(from + (ahead + l) * ldx);
+      if (height == line && j + line <= columns) {
+        for (Index c = 0; c < line; ++c)
+          for (Index l = 0; l < line; ++l) to[l + c * ld] = from[l * ldx + c];
+      } else {
+        for (Index c = 0; c < std::min(line, columns - j); ++c)
+          for (Index l = 0; l < height; ++l) to[l + c * ld] = from[l * ldx + c];
+      }
+    }
+  }
+}
+
+// The statistics of the columns [begin, end) of X, the features from `feature` on. Columns serve
+// all that are asked for while they are in cache: several at once where they fit. A `copy` of dense
+// ones is made on the way.
 template <class Kind>
-void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads,
-                [[maybe_unused]] ByteColumns* copy = nullptr) {
+void statistics_of(const Kind& X, Index begin, Index end, Index feature,
+                   const std::vector<Moments>& wanted, [[maybe_unused]] ByteColumns* copy) {
   constexpr int abreast = Kind::sparse ? 1 : kAbreast;
   const bool fit = wanted.size() == 1 || abreast * X.n <= Index(1) << 17;
+  const auto take = [&](Index count) {
+    if constexpr (!Kind::sparse)
+      for (Index k = 0; copy && k < count; ++k)
+        copy->take(feature + k, X.data + (begin + k) * X.ld);
+    begin += count;
+    feature += count;
+  };
+  while (fit && begin + abreast <= end) {
+    for (const Moments& m : wanted) column_statistics<abreast>(X, begin, feature, m);
+    take(abreast);
+  }
+  while (begin < end) {
+    for (const Moments& m : wanted) column_statistics<1>(X, begin, feature, m);
+    take(1);
+  }
+}
+
+template <class Kind>
+void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads,
+                ByteColumns* copy = nullptr) {
+  constexpr int abreast = Kind::sparse ? 1 : kAbreast;
   const Index columns = std::min<Index>(1024, (Index(1) << 16) / (X.n + 1)),
               width = std::max<Index>(1, columns / abreast) * abreast;
   parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
-    Index j = block * width;
-    const Index end = std::min(X.p, j + width);
-    const auto take = [&]([[maybe_unused]] Index k) {
-      if constexpr (!Kind::sparse)
-        if (copy) copy->take(k, X.data + k * X.ld);
-    };
-    for (; fit && j + abreast <= end; j += abreast) {
-      for (const Moments& m : wanted) column_statistics<abreast>(X, j, m);
-      for (Index k = j; k < j + abreast; ++k) take(k);
-    }
-    for (; j < end; ++j) {
-      for (const Moments& m : wanted) column_statistics<1>(X, j, m);
-      take(j);
-    }
+    const Index j = block * width;
+    statistics_of(X, j, std::min(X.p, j + width), j, wanted, copy);
+  });
+}
+
+// C-order, to be copied: panels of columns are laid by columns, which then lie in cache.
+template <class T>
+void statistics_by_panels(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads,
+                          ByteColumns* copy) {
+  constexpr Index line = kLineBytes / Index(sizeof(T)), bytes = Index(1) << 18;
+  const Index fit = bytes / Index(sizeof(T)) / (X.n + line),
+              width = std::max<Index>(1, std::min<Index>(8, fit / line)) * line,
+              ld = (X.n + line - 1) / line * line;
+  parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
+    const Index j = block * width, count = std::min(width, X.p - j);
+    std::vector<T, Uncleared<T>> panel(std::size_t(ld * width));
+    lay_by_columns(X.data + j, X.ld, X.n, count, panel.data(), ld);
+    statistics_of(Columns<T>{panel.data(), X.n, count, ld}, 0, count, j, wanted, copy);
   });
 }
 
@@ -243,7 +294,8 @@ void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads
 // are asked for while it is in cache.
 template <class T>
 void statistics(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads,
-                ByteColumns* = nullptr) {
+                ByteColumns* copy = nullptr) {
+  if (copy) return statistics_by_panels(X, wanted, n_threads, copy);
   const Index p = X.p, m = Index(wanted.size()), most = std::max<Index>(1, 16 / m),
               n_slabs = std::max<Index>(1, std::min<Index>(most, X.n / 64));
   Vector pilot(std::size_t(p * m), 0.0), sums(std::size_t(3 * p * m * n_slabs), 0.0);

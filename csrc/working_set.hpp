@@ -90,6 +90,11 @@ class WorkingSet {
     join_moving(c, old);
   }
 
+  // c (p x k) = Z'u in the rows of the features from `first` on, u (n, k)
+  void correlate(const double* u, int k, Index first, double* c) const {
+    columns_->correlate(features, u, k, first, c);
+  }
+
   void set(const std::vector<Index>& support, const Vector& values) {
     const Vector before = b;
     std::fill(b.begin(), b.end(), 0.0);

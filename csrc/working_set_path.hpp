@@ -33,12 +33,12 @@ class WorkingSetPath {
         solution_(solution),
         target_(design.weighted(design.t)),
         W_(design, penalty_, target_),
-        directions_(design, target_, most_directions(design.X)),
+        directions_(design, W_, target_, most_directions(design.X)),
         screener_(design, penalty_, W_, directions_),
         start_(start_at_null(design, penalty_, W_, directions_, solution.report)),
         answers_(design, options, W_, grid_, start_.null, monitor),
         proofs_(design, penalty_, W_, directions_, screener_, solution.report) {
-    directions_.read_copy(solution.report);
+    directions_.read_copy(options.copy_bytes, solution.report);
     directions_.sharpen(W_.features, solution.report);
   }
 
@@ -65,6 +65,7 @@ class WorkingSetPath {
     std::size_t k = 0, begun = grid_.size();
     while (k < grid_.size() && !done_ && !solution_.stopped) {
       if (k != begun) begin(begun = k);
+      keep_promise();
       const double alpha = next_alpha(grid_[k]), above = reached_;
       const bool asked = alpha == grid_[k];
       share_ = asked || directions_.by_copy() || W_.size() >= design_.X.n ? 0.2 : 0.4;
@@ -222,6 +223,22 @@ class WorkingSetPath {
     now_ = screener_.again(W_.dual, now_);
     grown_ = 0;
     grow(now_);
+  }
+
+  double bytes() const {
+    return W_.bytes() + directions_.bytes() + screener_.bytes() + proofs_.bytes();
+  }
+
+  // The copy of X is given up where what is promised for W leaves no room for it. Beside what is
+  // counted a process holds a tenth and 10 MB.
+  void keep_promise() {
+    if (!design_.copy) return;
+    const double n = double(design_.X.n), p = double(design_.X.p), W = double(W_.size()),
+                 promised = 8.0 * (W * W + 30.0 * (n + 0.5 * p) + 10.0 * (n + p));
+    held_ = std::max(held_, bytes());
+    if (1.1 * bytes() + 1e7 > promised + options_.promised_bytes)
+      directions_.sharpen_all(solution_.report);
+    if (!directions_.by_copy()) design_.copy.reset();
   }
 
   // The solution at grid_[k] waits for its proof; returns the next k to solve.
@@ -415,7 +432,7 @@ class WorkingSetPath {
     Report& report = solution_.report;
     report.n_solves += W_.n_solves();
     report.working_set = std::max(report.working_set, W_.size());
-    report.peak_bytes += W_.bytes() + directions_.bytes() + screener_.bytes() + proofs_.bytes();
+    report.peak_bytes += std::max(held_, bytes());
   }
 
   static constexpr double kStep = 0.7;   // ratio of alphas on the way to a far one
@@ -436,6 +453,7 @@ class WorkingSetPath {
   Proofs proofs_;
   Screening now_;
   double reached_ = 0.0;
+  double held_ = 0.0;      // most bytes, with the copy
   double usual_l2_ = 0.0;  // factor of the l2 term
   Index grown_ = 0;
   double share_ = 0.2;  // of W by which it may grow at an alpha: most of n features will be active

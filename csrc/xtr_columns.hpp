@@ -213,17 +213,17 @@ void xtr_columns(const T* X, Index ld, Index n, Index j0, Index j1, const double
       });
 }
 
-// out[j + v ldo] = sum_i X[i + j ld] R[i + v n] for the m `columns` j alone: they are laid side by
-// side, some rows at a time, which costs little where the columns between them are not read.
-template <class T>
-void xtr_some_columns(const T* X, Index ld, Index n, const Index* columns, Index m, const double* R,
+// out[j + v ldo] = sum_i x_ij R[i + v n] for the m `columns` j alone: lay(i, rows, to) puts rows
+// i, i + 1, ... of them side by side, (rows x m), which costs little where the columns between them
+// are not read.
+template <class T, class Lay>
+void xtr_some_columns(const Lay& lay, Index n, const Index* columns, Index m, const double* R,
                       int k, double* out, Index ldo) {
   std::vector<T, Uncleared<T>> beside(std::size_t(std::min(n, kRows) * m));
   Vector products(std::size_t(m * k), 0.0);
   for (Index i = 0; i < n; i += kRows) {
     const Index rows = std::min(kRows, n - i);
-    for (Index c = 0; c < m; ++c)
-      std::copy_n(X + i + columns[c] * ld, rows, beside.data() + c * rows);
+    lay(i, rows, beside.data());
     for (int v = 0; v < k; v += 8)
       with_count(std::min(8, k - v), [&](auto count) {
         xtr_columns_of<count()>(beside.data(), rows, n, 0, rows, 0, m, R + i + v * n,

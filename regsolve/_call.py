@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Callback = Callable[[Progress], Any]
 PROVEN = ("optimal", "stationary")
-_COPY_BYTES = 4e7  # of a copy of X within what memory promises allow
+_COPY_BYTES = 4e7  # of a copy of X, for as long as what is promised allows
+_PROMISED_BYTES = 6.4e7  # beside what DESIGN.md's formula counts for the working set
 SOLVERS = ("auto", "cd", "gram", "working_set")
 
 
@@ -166,6 +167,7 @@ def budget(
         "max_time": 0.0 if max_time is None else _validate.positive_number("max_time", max_time),
         "max_bytes": _memory(max_memory),
         "copy_bytes": _COPY_BYTES if max_memory is None else 0.25 * float(max_memory),
+        "promised_bytes": _PROMISED_BYTES if max_memory is None else float(max_memory),
         "n_threads": _validate.threads(n_threads),
         "solver": solver,
     }

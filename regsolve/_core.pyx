@@ -101,6 +101,7 @@ cdef extern from "api.hpp" namespace "regsolve" nogil:
         double max_time
         double max_bytes
         double copy_bytes
+        double promised_bytes
         int n_threads
         Solver solver
         Index dfmax
@@ -430,6 +431,7 @@ cdef Options make_options(object alphas, dict given) except *:
     options.max_time = given.get("max_time", 0.0)
     options.max_bytes = given.get("max_bytes", 0.0)
     options.copy_bytes = given.get("copy_bytes", 0.0)
+    options.promised_bytes = given.get("promised_bytes", 6.4e7)
     options.n_threads = given.get("n_threads", 1)
     options.dfmax = given.get("dfmax", -1)
     options.stop_at_deviance = given.get("stop_at_deviance", 2.0)
@@ -447,7 +449,7 @@ def path(Setup setup, *, alphas=None, coef_init=None, callback=None, **given):
     """Solve at every alpha; returns (result dict, error raised inside the callback or None).
 
     ``given``: n_alphas, alpha_min_ratio, tol, max_iter, max_time, max_bytes, copy_bytes,
-    n_threads, solver, dfmax, stop_at_deviance.
+    promised_bytes, n_threads, solver, dfmax, stop_at_deviance.
     """
     results, error = paths([setup], alphas=alphas, coef_inits=[coef_init], callback=callback,
                            **given)

@@ -46,6 +46,13 @@ def target(X: np.ndarray, seed: int = 1) -> np.ndarray:
     return (Z / np.where(spread > 0.0, spread, 1.0)).sum(axis=1) + rng.standard_normal(N)
 
 
+def path_by_x(X: np.ndarray, y: np.ndarray, **given: Any) -> Path:
+    """The path where no memory is allowed for a copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("regsolve._call._COPY_BYTES", 0.0)
+        return path(X, y, **given)
+
+
 KINDS = [
     "normal",
     "genotypes",
@@ -87,10 +94,36 @@ def test_the_copy_takes_the_place_of_readings(l1_ratio: float) -> None:
         "n_alphas": 40,
         "alpha_min_ratio": 0.02,
     }
-    by_copy, by_rows = path(X, y, **given), path(np.ascontiguousarray(X), y, **given)
-    assert abs(by_copy.coefs - by_rows.coefs).max() < 1e-8 * abs(by_rows.coefs).max()
-    assert by_copy.report.n_passes < 0.7 * by_rows.report.n_passes
-    assert by_copy.report.peak_bytes > by_rows.report.peak_bytes + X.size / 2
+    by_copy, by_x = path(X, y, **given), path_by_x(X, y, **given)
+    assert abs(by_copy.coefs - by_x.coefs).max() < 1e-8 * abs(by_x.coefs).max()
+    assert by_copy.report.n_passes < 0.7 * by_x.report.n_passes
+    assert by_copy.report.peak_bytes > by_x.report.peak_bytes + X.size / 2
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_are_copied_as_columns_are(dtype: Any) -> None:
+    """To the last bit, with as few bytes read."""
+    X, y = regression(300, 42_003, rho=0.7, seed=2)
+    X = np.asfortranarray(X, dtype=dtype)
+    given: dict[str, Any] = {"n_alphas": 20, "alpha_min_ratio": 0.05}
+    by_columns, by_rows = path(X, y, **given), path(np.ascontiguousarray(X), y, **given)
+    assert abs(by_columns.coefs - by_rows.coefs).max() == 0.0
+    np.testing.assert_array_equal(by_columns.relative_gaps, by_rows.relative_gaps)
+    assert by_rows.report.n_passes <= by_columns.report.n_passes
+    by_x = path_by_x(np.ascontiguousarray(X), y, **given)
+    assert abs(by_rows.coefs - by_x.coefs).max() < 1e-8 * abs(by_x.coefs).max()
+    assert by_rows.report.n_passes < 0.7 * by_x.report.n_passes
+
+
+def test_rows_of_a_larger_matrix_are_copied() -> None:
+    """Views whose rows lie apart and begin anywhere; columns to spare behind whole lines."""
+    X, y = regression(257, 30_001, rho=0.5, seed=4)
+    wide = np.full((257, 30_020), np.nan)
+    wide[:, 7:30_008] = X
+    given: dict[str, Any] = {"n_alphas": 10, "alpha_min_ratio": 0.1}
+    found, same = path(wide[:, 7:30_008], y, **given), path(X, y, **given)
+    assert abs(found.coefs - same.coefs).max() == 0.0
+    assert found.report.n_passes < 3.0
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -106,8 +139,8 @@ def test_weights_bounds_and_storage_by_the_copy(dtype: Any) -> None:
         "fit_intercept": False,
     }
     grid: dict[str, Any] = {"penalty": L1(1.0, **held), "n_alphas": 8, "alpha_min_ratio": 0.05}
-    found, by_rows = (path(Z, y, **grid, **given) for Z in (X, np.ascontiguousarray(X)))
-    assert found.report.n_passes < 0.7 * by_rows.report.n_passes
+    found, by_x = path(X, y, **grid, **given), path_by_x(X, y, **grid, **given)
+    assert found.report.n_passes < 0.7 * by_x.report.n_passes
     penalty = L1(found.alphas[-1], **held)
     assert verify(X, y, coef_of(found, 7), penalty=penalty, **given).relative_gap < 1e-9
 
@@ -128,8 +161,8 @@ def test_what_bytes_hide_of_a_feature_is_not_taken_for_zero() -> None:
     for k, alpha in enumerate(alphas):
         proof = verify(X, y, coef_of(found, k), found.intercepts[k], penalty=L1(alpha))
         assert proof.relative_gap < 1e-9
-    by_rows = path(np.ascontiguousarray(X), y, alphas=alphas, solver="working_set")
-    assert found.report.n_passes < 0.7 * by_rows.report.n_passes
+    by_x = path_by_x(X, y, alphas=alphas, solver="working_set")
+    assert found.report.n_passes < 0.7 * by_x.report.n_passes
 
 
 def test_one_far_alpha_by_the_copy() -> None:
@@ -148,3 +181,21 @@ def test_the_copy_takes_a_quarter_of_the_memory_that_is_given() -> None:
     assert free.report.peak_bytes > short.report.peak_bytes + 0.9 * X.size
     assert enough.report.peak_bytes == free.report.peak_bytes
     assert short.report.n_passes > 1.5 * free.report.n_passes
+
+
+@pytest.mark.parametrize("order", ["F", "C"])
+def test_the_copy_is_given_up_where_memory_grows(
+    order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As W grows, what is promised for it leaves no room: the same answers, by X from there."""
+    X, y = regression(500, 12_600, rho=0.5, seed=0)
+    X = np.array(X, order=order)
+    given: dict[str, Any] = {"n_alphas": 40, "alpha_min_ratio": 0.02}
+    free = path(X, y, **given)
+    monkeypatch.setattr("regsolve._call._PROMISED_BYTES", 1.6e7)
+    short = path(X, y, **given)
+    assert np.all(short.converged)
+    assert abs(short.coefs - free.coefs).max() < 1e-8 * abs(free.coefs).max()
+    assert short.report.n_passes > free.report.n_passes + 1.0
+    assert short.report.n_passes < path_by_x(X, y, **given).report.n_passes + 1.0
+    assert short.report.peak_bytes < free.report.peak_bytes

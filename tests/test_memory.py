@@ -184,6 +184,37 @@ def test_a_fit_keeps_the_promise(n: int, p: int, kind: str, tmp_path: Path) -> N
     assert kind == "float32" or limit < matrix
 
 
+DENSE = """
+import json
+import numpy as np
+from regsolve import path
+from resident import begin, peak
+
+n, p = 1000, 36_000
+rng = np.random.default_rng(0)
+X = np.empty((n, p), order={order!r})
+x = rng.standard_normal(n)
+for j in range(p):
+    x = 0.9 * x + 0.19**0.5 * rng.standard_normal(n)
+    X[:, j] = x
+y = X[:, ::3000].sum(axis=1) + rng.standard_normal(n)
+path(X[:100, :500].copy(), y[:100], n_alphas=3)
+before = begin()
+done = path(X, y, n_alphas=60, alpha_min_ratio=0.01)
+grown = peak() - before
+assert done.report.mode == "working_set" and done.relative_gaps.max() < 1e-9
+print(json.dumps([grown, done.report.working_set_size]))
+"""
+
+
+@pytest.mark.parametrize("order", ["F", "C"])
+def test_a_path_of_large_dense_x_keeps_the_promise(order: str) -> None:
+    """With a copy of X by bytes of 38 MB for as long as there is room for it."""
+    grown, side = in_child(DENSE.format(order=order))
+    limit = 8.0 * (side**2 + 30 * (1000 + 36_000 / 2) + 10 * (1000 + 36_000)) + FREE
+    assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
+
+
 WIDE = """
 import json
 from regsolve import path
