@@ -40,8 +40,8 @@ class CopiedCorrelations {
     serves_ = design_.copy != nullptr;
     if (!serves_) return coarse;
     is_sharp_.assign(std::size_t(p_), 0);
-    if (design_.X.by_rows())
-      room_ = Index((most - design_.copy->size()) / (8.0 * double(design_.X.n)));
+    const double left = (most - design_.copy->size()) / (8.0 * double(design_.X.n));
+    room_ = design_.X.by_rows() ? Index(std::min(left, double(p_))) : 0;
     for (Index j = 0; j < p_; ++j) {
       const double off = design_.copy->error(j) + 1e-3 * design_.copy->half(j);
       if (!(design_.stats.inv[std::size_t(j)] * off <= kCoarse)) coarse.push_back(j);
