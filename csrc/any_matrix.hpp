@@ -70,7 +70,7 @@ class Door final : public AnyMatrix {
                kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
              });
   }
-  bool copies() const override { return !Kind::sparse; }
+  bool copies() const override { return !Kind::sparse && (!Kind::by_rows || n <= kPanelRows); }
   double statistics(const std::vector<Moments>& wanted, int n_threads,
                     ByteColumns* copy) const override {
     for (const Moments& m : wanted) m.out->pilot_rows = choose_pilot_rows(m.omega, n);

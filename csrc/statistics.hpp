@@ -274,13 +274,17 @@ void statistics(const Kind& X, const std::vector<Moments>& wanted, int n_threads
   });
 }
 
+// Rows of which a panel of some 40 columns lies in the second cache: narrower ones are read in
+// pieces of a few lines each, which costs more than a copy saves.
+constexpr Index kPanelRows = 800;
+
 // C-order, to be copied: panels of columns are laid by columns, which then lie in cache.
 template <class T>
 void statistics_by_panels(const Rows<T>& X, const std::vector<Moments>& wanted, int n_threads,
                           ByteColumns* copy) {
   constexpr Index line = kLineBytes / Index(sizeof(T)), bytes = Index(1) << 18;
   const Index fit = bytes / Index(sizeof(T)) / (X.n + line),
-              width = std::max<Index>(1, std::min<Index>(8, fit / line)) * line,
+              width = std::clamp<Index>(fit / line, 1, 8) * line,
               ld = (X.n + line - 1) / line * line;
   parallel_blocks(n_threads, (X.p + width - 1) / width, [&](Index block) {
     const Index j = block * width, count = std::min(width, X.p - j);
