@@ -221,11 +221,15 @@ inline void residual_mode(Design& design, const Options& options, Monitor& monit
   path.run(&kernel);
 }
 
-// Whether a copy of X by one byte a number saves more than it costs: where X lies beyond the caches
-// and its columns are long beside what is kept for each of them.
+// Whether a copy of X by one byte a number saves more than it costs: where X lies beyond the
+// caches, its columns are long beside what is kept for each of them, and memory will do for it, X'Q
+// and n features, their Gram matrix and its factor. To be given up on the way it costs more than it
+// saves.
 inline bool copy_serves(const AnyMatrix& X, const Options& options) {
-  return X.copies() && X.size() >= 5e7 && X.n >= 200 &&
-         ByteColumns::size_of(X.n, X.p) <= options.copy_bytes;
+  const double n = double(X.n), size = ByteColumns::size_of(X.n, X.p),
+               held = size + 20.0 * n * n + 256.0 * double(X.p);
+  return X.copies() && X.size() >= 5e7 && X.n >= 200 && size <= options.copy_bytes &&
+         keeps_promise(X, n, held, options);
 }
 
 inline void working_set_mode(Design& design, const Options& options, Monitor& monitor,

@@ -22,6 +22,14 @@
 namespace regsolve {
 namespace REGSOLVE_TARGET {
 
+// Whether what is counted keeps the promise of memory for W features: beside it a process holds a
+// tenth and 10 MB.
+inline bool keeps_promise(const AnyMatrix& X, double W, double bytes, const Options& options) {
+  const double n = double(X.n), p = double(X.p),
+               formula = 8.0 * (W * W + 30.0 * (n + 0.5 * p) + 10.0 * (n + p));
+  return 1.1 * bytes + 1e7 <= formula + options.promised_bytes;
+}
+
 class WorkingSetPath {
  public:
   WorkingSetPath(Design& design, const Options& options, ElasticNet penalty, Monitor& monitor,
@@ -229,14 +237,11 @@ class WorkingSetPath {
     return W_.bytes() + directions_.bytes() + screener_.bytes() + proofs_.bytes();
   }
 
-  // The copy of X is given up where what is promised for W leaves no room for it. Beside what is
-  // counted a process holds a tenth and 10 MB.
+  // The copy of X is given up where what is promised for W leaves no room for it.
   void keep_promise() {
     if (!design_.copy) return;
-    const double n = double(design_.X.n), p = double(design_.X.p), W = double(W_.size()),
-                 promised = 8.0 * (W * W + 30.0 * (n + 0.5 * p) + 10.0 * (n + p));
     held_ = std::max(held_, bytes());
-    if (1.1 * bytes() + 1e7 > promised + options_.promised_bytes)
+    if (!keeps_promise(design_.X, double(W_.size()), bytes(), options_))
       directions_.sharpen_all(solution_.report);
     if (!directions_.by_copy()) design_.copy.reset();
   }
