@@ -67,7 +67,7 @@ class Door final : public AnyMatrix {
       return AnyMatrix::xtr_of(features, R, k, out, ldo, n_threads);
     else
       return column_bytes(0) * double(features.size()) * in_turn(k, [&](int v, int width) {
-               kind_.xtr_of(features, R + v * n, width, out + v * ldo, ldo, n_threads);
+               xtr_some(kind_, features, R + v * n, width, out + v * ldo, ldo, n_threads);
              });
   }
   bool copies() const override { return !Kind::sparse && (!Kind::by_rows || n <= kPanelRows); }

@@ -89,7 +89,7 @@ struct Options {
   double max_bytes = 0.0;   // memory the solver may hold, 0: no limit
   double copy_bytes = 0.0;  // of it a copy of X by one byte a number, 0: none
   // beside 8 (|W|^2 + 30 (n + p/2) + 10 (n + p)): what that copy is given up to keep
-  double promised_bytes = 6.4e7;
+  double promised_bytes = 0.0;
   int n_threads = 1;
   Solver solver = Solver::automatic;
   Index dfmax = -1;                   // stop the path beyond this many non-zeros, -1: never

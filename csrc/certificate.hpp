@@ -56,10 +56,10 @@ Correlations rounded_up(const Penalty& penalty, const Correlations& z, double no
 template <class Penalty>
 double quadratic_dual(const Penalty& penalty, const Correlations& of_u, double ut, double uu,
                       double most = infinity) {
-  const Correlations z = rounded_up(penalty, of_u, std::sqrt(uu));
   if (!penalty.has_conjugate()) return std::numeric_limits<double>::quiet_NaN();
-  const double limit = std::min(most, scaling_limit(penalty, z));
   if (!(ut > 0.0)) return 0.0;
+  const Correlations z = rounded_up(penalty, of_u, std::sqrt(uu));
+  const double limit = std::min(most, scaling_limit(penalty, z));
   double low = 0.0, high = std::min(limit, uu > 0.0 ? ut / uu : infinity);
   if (!std::isfinite(high)) high = 1.0;
   std::vector<std::size_t> curved;  // features whose conjugate is not 0 on all of [0, high]

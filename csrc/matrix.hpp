@@ -10,8 +10,6 @@
 //   gather(j, out)                      out (n,) = column j
 //   together                            vectors that one reading serves
 //   xtr(R, k, out, ldo, n_threads)      out (p x k) = X'R, R (n x k) column-major, k <= together
-//   xtr_of(features, R, k, out, ldo, n_threads)
-//                                       the same in the rows `features` of out (dense kinds)
 //   lay(columns, m, i, rows, out)       out (rows x m) = rows i, i + 1, ... of m columns (dense)
 //   stored(j, rows, values)             appends what is stored of column j (sparse kinds)
 //   kernel(d, c, V, k, out, total, Z, n_threads)
@@ -131,11 +129,6 @@ struct Columns {
       xtr_columns(data, ld, n, j0, j1, R, k, out, ldo);
     });
   }
-  // The same for some features alone.
-  void xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
-              int n_threads) const {
-    xtr_some(*this, features, R, k, out, ldo, n_threads);
-  }
   void lay(const Index* columns, Index m, Index i, Index rows, T* out) const {
     for (Index c = 0; c < m; ++c) std::copy_n(data + i + columns[c] * ld, rows, out + c * rows);
   }
@@ -182,10 +175,6 @@ struct Rows {
   }
   void xtr(const double* R, int k, double* out, Index ldo, int n_threads) const {
     xtr_rows(data, ld, n, p, R, k, out, ldo, n_threads);
-  }
-  void xtr_of(const std::vector<Index>& features, const double* R, int k, double* out, Index ldo,
-              int n_threads) const {
-    xtr_some(*this, features, R, k, out, ldo, n_threads);
   }
   void lay(const Index* columns, Index m, Index i, Index rows, T* out) const {
     for (Index l = 0; l < rows; ++l) {

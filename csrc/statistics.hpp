@@ -203,8 +203,8 @@ void column_statistics(const Csc<T, I>& X, Index j, Index feature, const Moments
     s[2] += (static_cast<double>(x[k]) - shift) * omega_t[row[k]];
   });
   const double unstored = full ? 0.0 : m * m * std::max(0.0, 1.0 - mass);
-  out.set(feature, true, m, full ? rest : 0.0, about + unstored,
-          t_about);  // else m is the mean itself
+  // of a column that is not full m is the mean itself
+  out.set(feature, true, m, full ? rest : 0.0, about + unstored, t_about);
 }
 
 // Rows in cells, each with a Gram matrix of its own. Held-out folds are cells, and what a fold is

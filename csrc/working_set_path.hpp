@@ -240,8 +240,9 @@ class WorkingSetPath {
   // The copy of X is given up where what is promised for W leaves no room for it.
   void keep_promise() {
     if (!design_.copy) return;
-    held_ = std::max(held_, bytes());
-    if (!keeps_promise(design_.X, double(W_.size()), bytes(), options_))
+    const double held = bytes();
+    held_ = std::max(held_, held);
+    if (!keeps_promise(design_.X, double(W_.size()), held, options_))
       directions_.sharpen_all(solution_.report);
     if (!directions_.by_copy()) design_.copy.reset();
   }

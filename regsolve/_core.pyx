@@ -431,7 +431,7 @@ cdef Options make_options(object alphas, dict given) except *:
     options.max_time = given.get("max_time", 0.0)
     options.max_bytes = given.get("max_bytes", 0.0)
     options.copy_bytes = given.get("copy_bytes", 0.0)
-    options.promised_bytes = given.get("promised_bytes", 6.4e7)
+    options.promised_bytes = given.get("promised_bytes", 0.0)
     options.n_threads = given.get("n_threads", 1)
     options.dfmax = given.get("dfmax", -1)
     options.stop_at_deviance = given.get("stop_at_deviance", 2.0)

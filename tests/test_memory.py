@@ -209,7 +209,7 @@ print(json.dumps([grown, done.report.working_set_size]))
 
 @pytest.mark.parametrize("order", ["F", "C"])
 def test_a_path_of_large_dense_x_keeps_the_promise(order: str) -> None:
-    """With a copy of X by bytes of 38 MB for as long as there is room for it."""
+    """A copy of X by bytes, 38 MB, would break it beside a working set of this size."""
     grown, side = in_child(DENSE.format(order=order))
     limit = 8.0 * (side**2 + 30 * (1000 + 36_000 / 2) + 10 * (1000 + 36_000)) + FREE
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"

@@ -11,6 +11,7 @@ A column with e_j = 0 is out: zero in Z. Blocks of Z are made dense on demand, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,13 @@ class Design:
         """
         storage = self.storage
         return bool(storage.sparse or not storage.wide or storage.n_bytes > CACHE)
+
+    def blas_between_readings(self) -> AbstractContextManager[None]:
+        """BLAS on one thread where X is streamed: its others would wait in a loop meanwhile.
+
+        The same bits then whatever ``n_threads``, since two threads may round otherwise than one.
+        """
+        return one_thread_blas() if self.streamed else nullcontext()
 
     def dot(self, W: Array) -> Array:
         """Z W for W (p, q): (n, q), one reading for eight vectors, or for all by BLAS."""

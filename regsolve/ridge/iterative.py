@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._threads import available_memory, one_thread_blas
+from .._threads import available_memory
 from . import conjugate_gradients, krylov
 from .answer import Answer
 from .conjugate_gradients import Preconditioners
@@ -62,8 +61,7 @@ def solve(
         if not len(missed) or steps >= most:
             break
         begun = None if found.C is None else found.C[:, missed]
-        with one_thread_blas() if normal.design.streamed else nullcontext():
-            # other threads of BLAS would wait in a loop while the core reads X, and round otherwise
+        with normal.design.blas_between_readings():
             if shared is None:
                 shared = conjugate_gradients.sketch(normal, rank_of(normal.size))
             C, taken = conjugate_gradients.solve(

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,7 +31,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from .._threads import one_thread_blas
 from .blas import product
 from .design import EIGHT
 from .factors import EPS
@@ -119,8 +117,7 @@ def solve(
             for target in group
         ]
         to_come = wanted[start + EIGHT :]
-        with one_thread_blas() if normal.design.streamed else nullcontext():
-            # other threads of BLAS would wait in a loop while the core reads X
+        with normal.design.blas_between_readings():
             taken, finished = _advance(
                 normal, runs, most_steps, tol, partial(_ask, go_on, to_come), every
             )
