@@ -90,11 +90,22 @@ inline std::vector<Statistics> read_round(const AnyMatrix& X, const std::vector<
   return out;
 }
 
+// The statistics of each problem, null where they are to be read. once: each belongs to one
+// problem, which takes it, since a copy beside it is three numbers a feature.
+struct Known {
+  std::vector<Statistics*> of;
+  bool once;
+
+  Statistics take(std::size_t k) const {
+    if (once) return std::move(*of[k]);
+    return *of[k];
+  }
+};
+
 // Problems that share X and a mode, and differ in their targets, or in their penalties and the rows
-// they are trained on. known: the statistics of each, null where they are to be read.
+// they are trained on.
 inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& problems,
-                     const std::vector<Options>& options,
-                     const std::vector<const Statistics*>& known, const Cells& cells,
+                     const std::vector<Options>& options, const Known& known, const Cells& cells,
                      SharedGrids& grids, const Blas& blas, GroupPoll& poll,
                      std::vector<Solution>& solutions) {
   bool same_rows = true;
@@ -128,7 +139,7 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
         Monitor monitor(own, solutions[k]);
         const Restricted own_rows(problems[k]);
         Design design(own_rows.problem, blas, own.n_threads, own_rows.view(std::move(companion)));
-        if (known[k]) design.take_statistics(*known[k]);
+        if (known.of[k]) design.take_statistics(known.take(k));
         run_mode(mode, design, own, monitor, solutions[k]);
       }
       turn.ask_no_more();
@@ -167,10 +178,11 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     read = read_round(*X, problems, options, per_round, grids, blas, solutions[0]);
     if (solutions[0].failure != Failure::none) return;
   }
-  std::vector<const Statistics*> known(problems.size(), nullptr);
-  for (std::size_t k = 0; !read.empty() && k < known.size(); ++k)
+  Known known{std::vector<Statistics*>(problems.size(), nullptr),
+              problems.size() <= std::size_t(per_round)};
+  for (std::size_t k = 0; !read.empty() && k < problems.size(); ++k)
     if (const std::size_t fold = k % std::size_t(per_round); fold < read.size())
-      known[k] = &read[fold];
+      known.of[k] = &read[fold];
   for (std::size_t mode = 0; mode < of_mode.size(); ++mode) {
     const std::vector<std::size_t>& which = of_mode[mode];
     if (which.empty()) continue;
@@ -180,12 +192,12 @@ inline void paths(const std::vector<Problem>& problems, const std::vector<Option
     }
     std::vector<Problem> own;
     std::vector<Options> own_options;
-    std::vector<const Statistics*> own_known;
+    Known own_known{{}, known.once};
     std::vector<Solution> found;
     for (std::size_t k : which) {
       own.push_back(problems[k]);
       own_options.push_back(grids.of(k));
-      own_known.push_back(known[k]);
+      own_known.of.push_back(known.of[k]);
       found.push_back(std::move(solutions[k]));
     }
     SharedGrids set(own, own_options, 0);
