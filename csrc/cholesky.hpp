@@ -143,7 +143,7 @@ class Cholesky {
   void reserve(Index n) {
     if (n <= capacity_) return;
     const Index wider = std::max<Index>({n, 2 * capacity_, 16});
-    Values moved(std::size_t(wider * wider));
+    Triangle moved(std::size_t(wider * wider));
     for (Index j = 0; j < size_; ++j)
       std::copy(data_.data() + j * capacity_, data_.data() + j * capacity_ + j + 1,
                 moved.data() + j * wider);
@@ -153,7 +153,7 @@ class Cholesky {
 
   const Blas* blas_;
   Index size_ = 0, capacity_ = 0;
-  Values data_;
+  Triangle data_;
   Vector cosine_, sine_;  // of the rotation of rows (i, i + 1)
 };
 

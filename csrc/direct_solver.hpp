@@ -105,7 +105,7 @@ class DirectSolver {
 
   void clear() {
     active_.restart();
-    Values().swap(G_);
+    Growing().swap(G_);
     ld_ = 0;
   }
 
@@ -130,7 +130,7 @@ class DirectSolver {
   void reserve(Index m) {
     if (m <= ld_) return;
     const Index wider = std::max<Index>(256, m < kWide ? 2 * m : m + m / 2), old = size();
-    Values moved(std::size_t(wider * wider));
+    Growing moved(std::size_t(wider * wider));
     for (Index j = 0; j < old; ++j)
       std::copy(G_.data() + j * ld_, G_.data() + j * ld_ + old, moved.data() + j * wider);
     G_.swap(moved);
@@ -145,7 +145,7 @@ class DirectSolver {
   std::vector<Index> features_;  // of W, in the order of joining
   std::vector<char> in_;         // (|W| at most,) whether a feature of W is in V
   Vector b_, q_;                 // (|V|,)
-  Values G_;                     // (|V|, |V|), leading dimension ld_
+  Growing G_;                    // (|V|, |V|), leading dimension ld_
   Index ld_ = 0;
   GramModel model_;
   ActiveSet active_;

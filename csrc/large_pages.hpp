@@ -1,6 +1,7 @@
-// Memory of many megabytes that will all be written: by pages of megabytes where the system has
-// them, since it clears few large ones faster than many small ones, and apart from the heap, which
-// would otherwise be cut and grown again with every block.
+// Memory of many megabytes, apart from the heap, which would otherwise be cut and grown again with
+// every block. What will all be written lies in pages of megabytes where the system has them, since
+// it clears few large ones faster than many small ones; what will not, in small ones, so that what
+// is never written is never mapped.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ class LargePages {
   // Whether blocks of so many bytes are worth it.
   static constexpr bool serve(std::size_t bytes) { return bytes >= 2 * kPage; }
 
-  static void* take(std::size_t bytes) {
+  static void* take(std::size_t bytes, bool large) {
     const std::size_t size = rounded(bytes);
     void* const at =
         mmap(nullptr, size + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -28,8 +29,8 @@ class LargePages {
     void* const out = reinterpret_cast<void*>(begin);
     if (begin > from) munmap(at, begin - from);
     munmap(static_cast<char*>(out) + size, from + kPage - begin);
-#if defined(MADV_HUGEPAGE)
-    madvise(out, size, MADV_HUGEPAGE);  // where the system has none, pages are as they are
+#if defined(MADV_HUGEPAGE)  // where the system has none, pages are as they are
+    madvise(out, size, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #endif
     return out;
   }
@@ -44,7 +45,7 @@ class LargePages {
 #else
  public:
   static constexpr bool serve(std::size_t) { return false; }
-  static void* take(std::size_t bytes) { return ::operator new(bytes); }
+  static void* take(std::size_t bytes, bool) { return ::operator new(bytes); }
   static void give(void* at, std::size_t) { ::operator delete(at); }
 #endif
 };

@@ -31,19 +31,20 @@ struct Kept : std::allocator<T> {
 };
 
 // Each value is written before it is read: memory that is not cleared, of which the system maps
-// what is touched alone.
-template <class T>
+// what is touched alone, by small pages where there are more than `most` bytes.
+template <class T, std::size_t most = std::size_t(-1)>
 struct Uncleared : Kept<T> {
   Uncleared() = default;
   template <class U>
-  Uncleared(const Uncleared<U>&) {}
+  Uncleared(const Uncleared<U, most>&) {}
   template <class U>
   struct rebind {
-    using other = Uncleared<U>;
+    using other = Uncleared<U, most>;
   };
   T* allocate(std::size_t n) {
-    if (!LargePages::serve(n * sizeof(T))) return Kept<T>::allocate(n);
-    return static_cast<T*>(LargePages::take(n * sizeof(T)));
+    const std::size_t bytes = n * sizeof(T);
+    if (!LargePages::serve(bytes)) return Kept<T>::allocate(n);
+    return static_cast<T*>(LargePages::take(bytes, bytes <= most));
   }
   void deallocate(T* at, std::size_t n) {
     if (!LargePages::serve(n * sizeof(T))) return Kept<T>::deallocate(at, n);
@@ -62,5 +63,9 @@ struct Uncleared : Kept<T> {
 
 using Vector = std::vector<double, Kept<double>>;
 using Values = std::vector<double, Uncleared<double>>;
+// Of a matrix that grows, and of a triangle, a part is never written, which large pages would map
+// too: up to 32 and 16 MB their speed is worth that.
+using Growing = std::vector<double, Uncleared<double, std::size_t(1) << 25>>;
+using Triangle = std::vector<double, Uncleared<double, std::size_t(1) << 24>>;
 
 }  // namespace regsolve

@@ -215,6 +215,35 @@ def test_a_path_of_large_dense_x_keeps_the_promise(order: str) -> None:
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
 
 
+LARGE = """
+import json
+import numpy as np
+from resident import begin, peak
+from regsolve import path
+
+n, p = 2000, 7000
+rng = np.random.default_rng(0)
+X = np.asfortranarray(rng.standard_normal((n, p)))
+for j in range(1, p):
+    X[:, j] = 0.8 * X[:, j - 1] + 0.6 * X[:, j]
+y = X[:, :200].sum(axis=1) + rng.standard_normal(n)
+path(X[:50, :500].copy(), y[:50], n_alphas=3)
+before = begin()
+done = path(X, y, n_alphas=20, alpha_min_ratio=0.001, n_threads=1)
+grown = peak() - before
+assert done.report.mode == "working_set" and done.relative_gaps.max() < 1e-9
+print(json.dumps([grown, done.report.working_set_size]))
+"""
+
+
+def test_a_working_set_as_large_as_n_keeps_the_promise() -> None:
+    """Its Gram matrix and factor have room for twice as many features, which is not mapped."""
+    grown, side = in_child(LARGE)
+    limit = 8.0 * (side**2 + 30 * (2000 + 7000 / 2) + 10 * (2000 + 7000)) + FREE
+    assert side > 1500
+    assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
+
+
 WIDE = """
 import json
 from regsolve import path
