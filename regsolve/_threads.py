@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,8 @@ def available_threads() -> int:
 def available_memory() -> float:
     """Bytes of free memory, infinite where the system does not tell."""
     try:
-        file = os.open("/proc/meminfo", os.O_RDONLY)  # open() takes as long again
-        try:
-            _, found, rest = os.read(file, 512).partition(b"MemAvailable:")
-        finally:
-            os.close(file)
+        with open("/proc/meminfo", "rb", buffering=0) as file:
+            _, found, rest = file.read(512).partition(b"MemAvailable:")
         return 1024.0 * float(rest.split(None, 1)[0]) if found else float("inf")
     except (OSError, ValueError):
         return float("inf")
@@ -50,7 +46,7 @@ class _LimitedBlas:
         self._lock = threading.Lock()
         self._depth = 0
         self._controller: Any = None
-        self._before: list[int] = []
+        self._limiter: Any = None
 
     def _ships(self, path: str) -> bool:
         """Wheels keep their libraries in numpy.libs, on macOS in numpy/.dylibs."""
@@ -64,11 +60,6 @@ class _LimitedBlas:
             if clear is not None:
                 clear(force=True)
 
-    def _set(self, n_threads: Iterable[int]) -> None:
-        self._take_control()
-        for library, number in zip(self._controller.lib_controllers, n_threads, strict=False):
-            library.set_num_threads(number)
-
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
@@ -81,8 +72,8 @@ class _LimitedBlas:
                     self._controller = found.select(
                         filepath=[path for path in paths if self._ships(path)]
                     )
-                self._before = [library.num_threads for library in self._controller.lib_controllers]
-                self._set(repeat(self._n_threads))
+                self._take_control()
+                self._limiter = self._controller.limit(limits=self._n_threads)
             self._depth += 1
         try:
             yield
@@ -90,7 +81,8 @@ class _LimitedBlas:
             with self._lock:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._set(self._before)
+                    self._take_control()
+                    self._limiter.restore_original_limits()
                     self._take_control()
 
 

@@ -26,9 +26,9 @@ KINDS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def allowed(n: int, p: int) -> float:
-    """8 (G + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, G = p^2 and m = 30 directions."""
-    return 8.0 * (p**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
+def allowed(n: int, p: int, side: int) -> float:
+    """8 (side^2 + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, m = 30 directions."""
+    return 8.0 * (side**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
 
 
 def frozen(X: Any) -> Any:
@@ -50,7 +50,7 @@ def test_no_copy_of_X_is_made(kind: str, solver: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.6 * stored(X), f"{peak / stored(X):.2f} times X"
-    assert 0 < report.peak_bytes < allowed(40_000, 30)
+    assert 0 < report.peak_bytes < allowed(40_000, 30, 30)
 
 
 @pytest.mark.parametrize("solver", ["auto", "cd"])
@@ -150,7 +150,7 @@ print(json.dumps([peak() - before, X.nbytes, path.report.peak_bytes]))
 def test_resident_memory_keeps_the_promise(dtype: str, solver: str) -> None:
     """The peak beyond X stays under the promised formula; a copy of X would break it."""
     grown, matrix, told = in_child(PEAK.format(dtype=dtype, solver=solver))
-    limit = allowed(100_000, 200)
+    limit = allowed(100_000, 200, 200)
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
     assert told <= limit
     assert dtype == "float32" or limit < matrix
@@ -178,7 +178,7 @@ def test_a_fit_keeps_the_promise(n: int, p: int, kind: str, tmp_path: Path) -> N
     code = FIT.format(n=n, p=p, kind=kind, file=str(tmp_path / "X.npy"))
     grown, matrix, told = in_child(code)
     side = 200  # of G: all features, or the working set, which is smaller here
-    limit = 8.0 * (side**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
+    limit = allowed(n, p, side)
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
     assert told <= limit
     assert kind == "float32" or limit < matrix
@@ -211,7 +211,7 @@ print(json.dumps([grown, done.report.working_set_size]))
 def test_a_path_of_large_dense_x_keeps_the_promise(order: str) -> None:
     """A copy of X by bytes, 38 MB, would break it beside a working set of this size."""
     grown, side = in_child(DENSE.format(order=order))
-    limit = 8.0 * (side**2 + 30 * (1000 + 36_000 / 2) + 10 * (1000 + 36_000)) + FREE
+    limit = allowed(1000, 36_000, side)
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
 
 
@@ -239,7 +239,7 @@ print(json.dumps([grown, done.report.working_set_size]))
 def test_a_working_set_as_large_as_n_keeps_the_promise() -> None:
     """Its Gram matrix and factor have room for twice as many features, which is not mapped."""
     grown, side = in_child(LARGE)
-    limit = 8.0 * (side**2 + 30 * (2000 + 7000 / 2) + 10 * (2000 + 7000)) + FREE
+    limit = allowed(2000, 7000, side)
     assert side > 1500
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
 
@@ -276,14 +276,14 @@ X, y = few_values(n, p, 8)
 LassoCV(alphas=3, cv=2).fit(X[:, :100], y)
 before = begin()
 LassoCV(alphas=20, eps=0.2).fit(X, y)
-print(json.dumps([peak() - before, 64e6 + 8 * (30 * (n + p / 2) + 10 * (n + p))]))
+print(json.dumps(peak() - before))
 """
 
 
 def test_folds_go_together_as_far_as_memory_allows() -> None:
     """Each keeps numbers of its own for every feature: six at once would be too many here."""
-    grown, allowed = in_child(FOLDS)
-    assert grown <= allowed, f"{grown / 1e6:.0f} MB, {allowed / 1e6:.0f} MB promised"
+    grown, limit = in_child(FOLDS), allowed(2000, 300_000, 0)
+    assert grown <= limit, f"{grown / 1e6:.0f} MB, {limit / 1e6:.0f} MB promised"
 
 
 AGAIN = """
