@@ -90,9 +90,7 @@ class ActiveSet {
 
  private:
   // Rounding of a gradient, |G_jk| <= 1; floor_ is what a full Newton step could not improve.
-  double slack() const {
-    return std::max(floor_, 16 * std::numeric_limits<double>::epsilon() * (largest_q_ + norm1_));
-  }
+  double slack() const { return std::max(floor_, 4.0 * rounding * (largest_q_ + norm1_)); }
 
   // The gradient of all features; while b moves only that on F is kept.
   void sync() {
@@ -420,16 +418,20 @@ class ActiveSet {
     for (double value : d) length += std::fabs(value);
     const bool level = fall <= slack() * length;
     if (v != 0.0 && level) return false;
-    const Index stop = level && penalty_.free(j) ? slide(moving, d)
-                                                 : move(moving, d, -fall, std::max(0.0, pivot_));
+    // the curvature d'Hd is known to rounding, and a fall of l1 terms leads far where that is all
+    const double unknown = penalty_.free(j) ? 0.0 : rounding * length * length;
+    const Index stop = level && penalty_.free(j)
+                           ? slide(moving, d)
+                           : move(moving, d, -fall, std::max(0.0, pivot_) + unknown);
     sync();
     const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
     return stop >= 0 || inserted;
   }
 
   // b += t d on the moving features, F first, H d = 0 on F: to the exact minimiser of the
-  // objective, of `slope` at t = 0. Returns the feature that stopped the move at zero or at a
-  // bound, -1 if none did.
+  // objective, of `slope` at t = 0 and at most `curvature`, which need not be known from zero: it
+  // stops short then, but nowhere that only rounding would stop it. Returns the feature that
+  // stopped the move at zero or at a bound, -1 if none did.
   Index move(const std::vector<Index>& moving, const Vector& d, double slope, double curvature) {
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
     const Event* stop = nullptr;
@@ -448,7 +450,8 @@ class ActiveSet {
       rate += event.jump;
     }
     if (!stop) t = minimum();
-    if (!std::isfinite(t)) return -1;
+    const bool behind_all = !stop && (events.empty() || t > events.back().t);
+    if (!std::isfinite(t) || (behind_all && !(pivot_ > 0.0))) return -1;
     return step_to(moving, d, t, stop);
   }
 
@@ -501,6 +504,7 @@ class ActiveSet {
   }
 
   static constexpr double least_pivot = 1e-11, clear_pivot = 1e-4;
+  static constexpr double rounding = 4.0 * std::numeric_limits<double>::epsilon();  // of G_jk
   static constexpr int most_entries = 12;  // of one feature at one alpha; beyond, rounding decides
 
   GramModel& model_;
