@@ -83,13 +83,12 @@ struct Options {
   const double* alphas = nullptr;  // (n_alphas,) descending, or null: a geometric grid
   Index n_alphas = 0;
   double alpha_min_ratio = 1e-3;
-  double tol = 1e-6;        // on gap / P0
-  Index max_iter = 0;       // outer iterations an alpha, 0: no limit
-  double max_time = 0.0;    // seconds, 0: no limit
-  double max_bytes = 0.0;   // memory the solver may hold, 0: no limit
-  double copy_bytes = 0.0;  // of it a copy of X by one byte a number, 0: none
-  // beside 8 (|W|^2 + 30 (n + p/2) + 10 (n + p)): what that copy is given up to keep
-  double promised_bytes = 0.0;
+  double tol = 1e-6;            // on gap / P0
+  Index max_iter = 0;           // outer iterations an alpha, 0: no limit
+  double max_time = 0.0;        // seconds, 0: no limit
+  double max_bytes = 0.0;       // memory the solver may hold, 0: no limit
+  double copy_bytes = 0.0;      // of it a copy of X by one byte a number, 0: none
+  double promised_bytes = 0.0;  // beside what a working set needs
   int n_threads = 1;
   Solver solver = Solver::automatic;
   Index dfmax = -1;                   // stop the path beyond this many non-zeros, -1: never
@@ -98,6 +97,12 @@ struct Options {
   // Called often; a non-zero answer stops the solve. step is null between alphas.
   int (*poll)(void* context, const Step* step) = nullptr;
   void* context = nullptr;
+
+  // Bytes promised for a path by working sets of `side` features of X (n x p): their Gram matrix,
+  // 30 directions, ten numbers a row and feature.
+  double promise(double n, double p, double side) const {
+    return promised_bytes + 8.0 * (side * side + 30.0 * (n + 0.5 * p) + 10.0 * (n + p));
+  }
 };
 
 struct Point {  // the certified answer at one alpha

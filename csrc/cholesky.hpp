@@ -143,11 +143,7 @@ class Cholesky {
   void reserve(Index n) {
     if (n <= capacity_) return;
     const Index wider = std::max<Index>({n, 2 * capacity_, 16});
-    Triangle moved(std::size_t(wider * wider));
-    for (Index j = 0; j < size_; ++j)
-      std::copy(data_.data() + j * capacity_, data_.data() + j * capacity_ + j + 1,
-                moved.data() + j * wider);
-    data_.swap(moved);
+    widen(data_, size_, capacity_, wider, [](Index j) { return j + 1; });
     capacity_ = wider;
   }
 

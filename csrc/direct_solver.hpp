@@ -130,10 +130,7 @@ class DirectSolver {
   void reserve(Index m) {
     if (m <= ld_) return;
     const Index wider = std::max<Index>(256, m < kWide ? 2 * m : m + m / 2), old = size();
-    Growing moved(std::size_t(wider * wider));
-    for (Index j = 0; j < old; ++j)
-      std::copy(G_.data() + j * ld_, G_.data() + j * ld_ + old, moved.data() + j * wider);
-    G_.swap(moved);
+    widen(G_, old, ld_, wider, [&](Index) { return old; });
     ld_ = wider;
   }
 

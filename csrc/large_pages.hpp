@@ -4,6 +4,7 @@
 // is never written is never mapped.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -36,6 +37,14 @@ class LargePages {
   }
   static void give(void* at, std::size_t bytes) { munmap(at, rounded(bytes)); }
 
+  // Whole large pages of a block between bytes `begin` and `end` lose what they hold; returns where
+  // they end.
+  static std::size_t drop(void* at, std::size_t begin, std::size_t end) {
+    end = end / kPage * kPage;
+    if (end > begin) madvise(static_cast<char*>(at) + begin, end - begin, MADV_DONTNEED);
+    return std::max(begin, end);
+  }
+
  private:
   static constexpr std::size_t kPage = std::size_t(1) << 21;
 
@@ -47,6 +56,7 @@ class LargePages {
   static constexpr bool serve(std::size_t) { return false; }
   static void* take(std::size_t bytes, bool) { return ::operator new(bytes); }
   static void give(void* at, std::size_t) { ::operator delete(at); }
+  static std::size_t drop(void*, std::size_t begin, std::size_t) { return begin; }
 #endif
 };
 

@@ -50,16 +50,14 @@ inline void gram_targets(const std::vector<Problem>& problems, const std::vector
   }
 }
 
-// How many problems fit in memory together: in `most` bytes if given, in what one path may take (30
-// directions of float32, ten numbers a row and feature, 64 MB), or in a quarter of X; two share a
-// reading at least.
-inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, double most) {
+// How many problems fit in memory together: in what is promised of one path, or in a quarter of X,
+// within the memory allowed; two share a reading at least.
+inline Index lockstep_members(const AnyMatrix& X, const MatrixRef& stored, const Options& options) {
   const double n = double(X.n), p = double(X.p), all = double(std::max(stored.p, stored.n_stored));
   const double each = 8.0 * (140.0 * n + (22.0 + double(most_directions(X))) * p);
-  const double one_path = 64e6 + 8.0 * (30.0 * (n + 0.5 * all) + 10.0 * (n + all));
-  double room = std::max(one_path, 0.25 * X.size());
+  double room = std::max(options.promise(n, all, 0.0), 0.25 * X.size());
   room = std::max(room, 2.0 * each);
-  if (most > 0.0) room = std::min(room, most);
+  if (options.max_bytes > 0.0) room = std::min(room, options.max_bytes);
   return std::max<Index>(1, std::min<Index>(16, Index(room / each)));
 }
 
@@ -70,7 +68,7 @@ inline std::vector<Statistics> read_round(const AnyMatrix& X, const std::vector<
                                           const std::vector<Options>& options, Index per_round,
                                           SharedGrids& grids, const Blas& blas,
                                           Solution& solution) {
-  const Index most = lockstep_members(X, problems[0].X, options[0].max_bytes),
+  const Index most = lockstep_members(X, problems[0].X, options[0]),
               count = std::min(per_round, most);
   std::vector<std::unique_ptr<Design>> designs;
   std::vector<Vector> targets;
@@ -123,7 +121,7 @@ inline void paths_in(Mode mode, const AnyMatrix& X, const std::vector<Problem>& 
     return;
   }
   const Index count = Index(problems.size());
-  const Index most = lockstep_members(X, problems[0].X, options[0].max_bytes);
+  const Index most = lockstep_members(X, problems[0].X, options[0]);
   for (Index begin = 0; begin < count; begin += most) {
     const Index members = std::min(most, count - begin);
     SharedReading reading(X, members, options[0].n_threads);

@@ -1,6 +1,8 @@
 // Vectors of many numbers: their memory is kept from one fit for the next.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <new>
 #include <utility>
@@ -67,5 +69,21 @@ using Values = std::vector<double, Uncleared<double>>;
 // too: up to 32 and 16 MB their speed is worth that.
 using Growing = std::vector<double, Uncleared<double, std::size_t(1) << 25>>;
 using Triangle = std::vector<double, Uncleared<double, std::size_t(1) << 24>>;
+
+// A matrix of leading dimension ld becomes a square one of `side`, in which the first rows(j)
+// values of its first `columns` columns j stay. Pages that have moved are given back on the way, so
+// that two matrices are never mapped.
+template <class Block, class Rows>
+void widen(Block& A, std::ptrdiff_t columns, std::ptrdiff_t ld, std::ptrdiff_t side,
+           const Rows& rows) {
+  Block wider(std::size_t(side * side));
+  const bool apart = LargePages::serve(A.capacity() * sizeof(double));
+  std::size_t left = 0;  // bytes given back
+  for (std::ptrdiff_t j = 0; j < columns; ++j) {
+    std::copy_n(A.data() + j * ld, rows(j), wider.data() + j * side);
+    if (apart) left = LargePages::drop(A.data(), left, std::size_t((j + 1) * ld) * sizeof(double));
+  }
+  A.swap(wider);
+}
 
 }  // namespace regsolve

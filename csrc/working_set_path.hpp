@@ -25,9 +25,7 @@ namespace REGSOLVE_TARGET {
 // Whether what is counted keeps the promise of memory for W features: beside it a process holds a
 // tenth and 10 MB.
 inline bool keeps_promise(const AnyMatrix& X, double W, double bytes, const Options& options) {
-  const double n = double(X.n), p = double(X.p),
-               formula = 8.0 * (W * W + 30.0 * (n + 0.5 * p) + 10.0 * (n + p));
-  return 1.1 * bytes + 1e7 <= formula + options.promised_bytes;
+  return 1.1 * bytes + 1e7 <= options.promise(double(X.n), double(X.p), W);
 }
 
 class WorkingSetPath {

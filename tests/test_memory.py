@@ -26,9 +26,14 @@ KINDS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def allowed(n: int, p: int, side: int) -> float:
-    """8 (side^2 + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, m = 30 directions."""
-    return 8.0 * (side**2 + 30 * (n + p / 2) + 10 * (n + p)) + FREE
+def allowed(n: int, p: int, side: int, free: int = 0) -> float:
+    """8 (side^2 + m (n + p / 2) + 10 (n + p)) + 64 MB bytes, m = 30 directions.
+
+    Where ``free`` features of a dense X are active, which is told where they are many, side^2 has
+    the features gathered, n side, and their factor, free^2 / 2, beside it.
+    """
+    G = side**2 + (n * side + free**2 / 2 if free else 0)
+    return 8.0 * (G + 30 * (n + p / 2) + 10 * (n + p)) + FREE
 
 
 def frozen(X: Any) -> Any:
@@ -226,21 +231,30 @@ rng = np.random.default_rng(0)
 X = np.asfortranarray(rng.standard_normal((n, p)))
 for j in range(1, p):
     X[:, j] = 0.8 * X[:, j - 1] + 0.6 * X[:, j]
-y = X[:, :200].sum(axis=1) + rng.standard_normal(n)
+y = X[:, :{true}].sum(axis=1) + {noise} * rng.standard_normal(n)
 path(X[:50, :500].copy(), y[:50], n_alphas=3)
 before = begin()
-done = path(X, y, n_alphas=20, alpha_min_ratio=0.001, n_threads=1)
+done = path(X, y, n_alphas=20, alpha_min_ratio={ratio}, n_threads=1)
 grown = peak() - before
 assert done.report.mode == "working_set" and done.relative_gaps.max() < 1e-9
-print(json.dumps([grown, done.report.working_set_size]))
+print(json.dumps([grown, done.report.working_set_size, int(done.coefs[:, -1].count_nonzero())]))
 """
 
 
 def test_a_working_set_as_large_as_n_keeps_the_promise() -> None:
     """Its Gram matrix and factor have room for twice as many features, which is not mapped."""
-    grown, side = in_child(LARGE)
+    grown, side, _ = in_child(LARGE.format(true=200, noise=1, ratio=0.001))
     limit = allowed(2000, 7000, side)
     assert side > 1500
+    assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
+
+
+def test_a_working_set_larger_than_n_keeps_the_promise() -> None:
+    """Its Gram matrix grows without a second one of as many pages beside it."""
+    grown, side, free = in_child(LARGE.format(true=10, noise=8, ratio=0.003))
+    limit = allowed(2000, 7000, side, free)
+    assert side > 2000
+    assert free > 1500
     assert grown <= limit, f"{grown / 1e6:.0f} MB over a promise of {limit / 1e6:.0f}"
 
 
