@@ -428,10 +428,10 @@ class ActiveSet {
     return stop >= 0 || inserted;
   }
 
-  // b += t d on the moving features, F first, H d = 0 on F: to the exact minimiser of the
-  // objective, of `slope` at t = 0 and at most `curvature`, which need not be known from zero: it
-  // stops short then, but nowhere that only rounding would stop it. Returns the feature that
-  // stopped the move at zero or at a bound, -1 if none did.
+  // b += t d on the moving features, F first, H d = 0 on F: to the minimiser of the objective, of
+  // `slope` at t = 0 and `curvature` at most. Where that is rounding alone it stops short, and does
+  // not go beyond all that could stop it. Returns the feature that stopped the move at zero or at a
+  // bound, -1 if none did.
   Index move(const std::vector<Index>& moving, const Vector& d, double slope, double curvature) {
     double t = 0.0, rate = slope;  // rate: slope of the objective at t
     const Event* stop = nullptr;
