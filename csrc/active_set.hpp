@@ -418,11 +418,13 @@ class ActiveSet {
     for (double value : d) length += std::fabs(value);
     const bool level = fall <= slack() * length;
     if (v != 0.0 && level) return false;
-    // the curvature d'Hd is known to rounding, and a fall of l1 terms leads far where that is all
-    const double unknown = penalty_.free(j) ? 0.0 : rounding * length * length;
-    const Index stop = level && penalty_.free(j)
-                           ? slide(moving, d)
-                           : move(moving, d, -fall, std::max(0.0, pivot_) + unknown);
+    // d'Hd is known to rounding, and where that is all a fall of l1 terms, or towards bounds, leads
+    // far; without either it goes to what the pivot says is the minimiser
+    const bool held =
+        !penalty_.free(j) || std::isfinite(penalty_.lo(j)) || std::isfinite(penalty_.hi(j));
+    const double curvature = std::max(0.0, pivot_) + (held ? rounding * length * length : 0.0);
+    const Index stop =
+        level && penalty_.free(j) ? slide(moving, d) : move(moving, d, -fall, curvature);
     sync();
     const bool inserted = b_[j] != 0.0 && inside(j) && append(j, sign_of(j));
     return stop >= 0 || inserted;
@@ -450,8 +452,8 @@ class ActiveSet {
       rate += event.jump;
     }
     if (!stop) t = minimum();
-    const bool behind_all = !stop && (events.empty() || t > events.back().t);
-    if (!std::isfinite(t) || (behind_all && !(pivot_ > 0.0))) return -1;
+    const bool beyond = !stop && (events.empty() || t > events.back().t);
+    if (!std::isfinite(t) || (beyond && !(pivot_ > 0.0))) return -1;
     return step_to(moving, d, t, stop);
   }
 

@@ -22,7 +22,23 @@ SEEDS = range(int(os.environ.get("REGSOLVE_FUZZ", "300")))
 BLOCK = 100
 # Hard ones far behind those: nearly parallel columns, spans known only to rounding, null models
 # that leave next to nothing.
-HARD = [1935, 2150, 2497, 3212, 6419, 8735, 12073, 13658, 15180, 16384, 20835, 24585, 30411, 40076]
+HARD = [
+    1895,
+    1935,
+    2150,
+    2497,
+    3212,
+    6419,
+    8735,
+    12073,
+    13658,
+    15180,
+    16384,
+    20835,
+    24585,
+    30411,
+    40076,
+]
 
 
 def objective(problem: Problem, alpha: float, coef: np.ndarray, intercept: float) -> float:
