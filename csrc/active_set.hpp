@@ -420,8 +420,7 @@ class ActiveSet {
     if (v != 0.0 && level) return false;
     // d'Hd is known to rounding, and where that is all a fall of l1 terms, or towards bounds, leads
     // far; without either it goes to what the pivot says is the minimiser
-    const bool held =
-        !penalty_.free(j) || std::isfinite(penalty_.lo(j)) || std::isfinite(penalty_.hi(j));
+    const bool held = !penalty_.free(j) || penalty_.bounded(j);
     const double curvature = std::max(0.0, pivot_) + (held ? rounding * length * length : 0.0);
     const Index stop =
         level && penalty_.free(j) ? slide(moving, d) : move(moving, d, -fall, curvature);

@@ -249,9 +249,7 @@ inline Vector solve_unpenalised(const Design& design, const ElasticNet& null, Ve
       for (std::size_t i = 0; i < n; ++i) r[i] -= step[k] * Z[n * k + i];
     }
   };
-  const bool bounded = std::any_of(U.begin(), U.end(), [&](Index j) {
-    return std::isfinite(null.lo(j)) || std::isfinite(null.hi(j));
-  });
+  const bool bounded = std::any_of(U.begin(), U.end(), [&](Index j) { return null.bounded(j); });
   if (!bounded) {
     double centre = 1.0;
     for (Index j : U)

@@ -69,6 +69,7 @@ struct ElasticNet {
   double lo(Index j) const { return lower[std::size_t(j)]; }
   double hi(Index j) const { return upper[std::size_t(j)]; }
   bool excluded(Index j) const { return lo(j) == 0.0 && hi(j) == 0.0; }
+  bool bounded(Index j) const { return std::isfinite(lo(j)) || std::isfinite(hi(j)); }
   // Feature j of p is held at 0.
   void exclude(std::size_t j, std::size_t p) {
     lower.set(j, 0.0, p);

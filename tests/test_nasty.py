@@ -211,7 +211,7 @@ def check(seed: int) -> None:
 
 
 def check_solver(problem: Problem) -> None:
-    before = fingerprint(problem)
+    before, at_zero = fingerprint(problem), objective_at_zero(problem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", regsolve.ConvergenceWarning)
         warnings.simplefilter("error", RuntimeWarning)
@@ -233,7 +233,6 @@ def check_solver(problem: Problem) -> None:
             assert abs(judged.primal - value) <= floors.primal, (
                 f"primal {judged.primal} {value}: {where}"
             )
-            at_zero = objective_at_zero(problem)
             assert value <= (1.0 + 1e-9) * at_zero + floors.primal, (
                 f"objective {value}, at zero {at_zero}: {where}"
             )
